@@ -1,0 +1,52 @@
+# make run    set up, execute every lecture, write a report      make lab        open JupyterLab on the lectures
+# make test   set up, run all tests                              make notebooks  re-execute and save the lectures
+# make lock   resolve the exact versions again                   make doctor     what is here, what is missing
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+K2C := $(BIN)/k2c
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=tests/notebooks/sanitize.cfg
+
+.PHONY: run test lab notebooks doctor lock format clean
+
+run: $(READY)
+	@$(K2C) run
+
+# A notebook may use every core, so notebooks run after the other tests, one at a time.
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest $(NBVAL) notebooks
+
+lab: $(READY)
+	@$(K2C) lab
+
+notebooks: $(READY)
+	@$(K2C) notebooks
+
+doctor: $(READY)
+	@$(K2C) doctor
+
+format: $(READY)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+# Everything in .venv, nothing global. The mark is written last, so a set-up that was interrupted starts again.
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Kernels to Clinic needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing or broken: on Debian and Ubuntu, install python3-venv."; rm -rf $(VENV); exit 1; }
+	@echo "Setting up $(VENV) (once; a few minutes, torch is large) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@
+
+# Versions stay as they are unless asked otherwise: make lock UPGRADE=--upgrade, or UPGRADE="--upgrade-package numpy".
+lock: $(READY)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
+		--custom-compile-command "make lock" $(UPGRADE) pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,78 @@
+"""The register of benchmarks: every module of this folder may add some with `@benchmark`."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from typing import NotRequired, TypedDict
+
+from k2c.errors import K2CError
+
+
+class Row(TypedDict):
+    """One measured figure beside its reference.
+
+    `ratio` is made so that more is better: reference / ours for a time, ours / reference for an accuracy.
+    `ok` says whether it reaches `target`. `detail` says what was measured, how often and on what.
+    """
+
+    name: str
+    ours: float
+    reference: float
+    unit: str
+    ratio: float
+    target: float
+    ok: bool
+    detail: NotRequired[str]
+
+
+Benchmark = Callable[[], list[Row]]
+_benchmarks: dict[str, Benchmark] = {}
+
+
+def benchmark(name: str) -> Callable[[Benchmark], Benchmark]:
+    """Register the function below under `name`. It takes nothing and returns rows."""
+
+    def register(function: Benchmark) -> Benchmark:
+        _benchmarks[name] = function
+        return function
+
+    return register
+
+
+def available() -> list[str]:
+    """Return the names of all benchmarks, sorted. This imports every module of `k2c.bench`."""
+    package = importlib.import_module("k2c.bench")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return sorted(_benchmarks)
+
+
+def run_benchmarks(names: Sequence[str] = ()) -> list[Row]:
+    """Run benchmarks one after another and return their rows.
+
+    Parameters
+    ----------
+    names
+        Which ones; all of them when it is empty.
+
+    Raises
+    ------
+    K2CError
+        For a name that no benchmark has, before any of them starts.
+    """
+    known = available()
+    for name in (name for name in names if name not in known):
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        raise K2CError(f"No benchmark is called {name!r}; there are: {', '.join(known)}.{meant}")
+    return [row for name in (names or known) for row in _benchmarks[name]()]
+
+
+def time_row(name: str, ours: float, reference: float, target: float, detail: str) -> Row:
+    """Return the row of two times in seconds; `target` is how many times faster ours shall be."""
+    ratio = reference / ours
+    row = Row(
+        name=name, ours=ours, reference=reference, unit="s", ratio=ratio, target=target, ok=ratio >= target
+    )
+    return row | {"detail": detail}

@@ -1,0 +1,97 @@
+"""One data set's folder in the cache: which of its files are in place, and how a new one gets there."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from k2c.atomic import atomic_path
+from k2c.datasets.faults import SourceFaulty
+from k2c.datasets.registry import Entry
+
+STAMPS = ".verified.json"
+
+
+def hash_matches(path: Path, known: str) -> bool:
+    """Tell whether a file has the hash `known`, written as `md5:...` or `sha256:...`."""
+    algorithm, _, digest = known.partition(":")
+    with path.open("rb") as file:
+        # The hash finds damage and mix-ups; where security matters (wheels) the registry has sha256.
+        return (
+            hashlib.file_digest(file, partial(hashlib.new, algorithm, usedforsecurity=False)).hexdigest()
+            == digest
+        )
+
+
+@dataclass(frozen=True)
+class Store:
+    """The files of one data set in the cache.
+
+    Every file was hashed when it came. Its size and time of change at that moment are kept in a small file
+    beside it, so that a large data set is not hashed again at each use; a file that changed since is.
+    """
+
+    entry: Entry
+    folder: Path
+
+    @property
+    def downloads(self) -> Path:
+        """Folder for what is on its way: partial downloads, archives."""
+        return self.folder / ".downloads"
+
+    @property
+    def path(self) -> Path:
+        """The file of a data set that has just one, else the folder."""
+        names = list(self.entry.files)
+        return self.folder / names[0] if len(names) == 1 else self.folder
+
+    def missing(self) -> list[str]:
+        """Return the names of the files that are not there, or not as the registry describes them."""
+        known = self._stamps()
+        seen = {name: stamp for name in self.entry.files if (stamp := self._stamp(name))}
+        fresh = {name for name, stamp in seen.items() if known.get(name) != stamp and not self.problem(name)}
+        good = {name: stamp for name, stamp in seen.items() if known.get(name) == stamp or name in fresh}
+        if fresh:
+            with suppress(OSError), atomic_path(self.folder / STAMPS) as part:  # a read-only cache works too
+                part.write_text(json.dumps(good))
+        return [name for name in self.entry.files if name not in good]
+
+    def problem(self, name: str) -> str | None:
+        """Hash one file and say what is wrong with it, or return None."""
+        path, expected = self.folder / name, self.entry.files[name]
+        if not path.is_file():
+            return "is missing"
+        if path.stat().st_size != expected.size:
+            return f"has {path.stat().st_size:,} bytes instead of {expected.size:,}"
+        return None if hash_matches(path, expected.hash) else f"is damaged (its hash is not {expected.hash})"
+
+    @contextmanager
+    def publish(self, name: str) -> Iterator[Path]:
+        """Yield a temporary path that becomes the final file `name` if it then has the right hash.
+
+        Raises
+        ------
+        SourceFaulty
+            When it has not; nothing is left behind.
+        """
+        with atomic_path(self.folder / name) as part:
+            yield part
+            if not hash_matches(part, self.entry.files[name].hash):
+                raise SourceFaulty(f"{Path(name).name} arrived with the wrong content")
+
+    def _stamp(self, name: str) -> list[object] | None:
+        try:
+            state = (self.folder / name).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return [self.entry.files[name].hash, state.st_size, state.st_mtime_ns]
+
+    def _stamps(self) -> dict[str, object]:
+        try:
+            content = json.loads((self.folder / STAMPS).read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}

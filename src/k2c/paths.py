@@ -1,0 +1,50 @@
+"""Where things are: the project's folders, the data cache, and whether the network may be used."""
+
+import os
+from pathlib import Path
+
+from k2c.errors import K2CError
+
+PROJECT_MARK = "course/syllabus.yml"
+
+
+def project_root() -> Path:
+    """Return the folder that holds `notebooks`, `course` and `data`.
+
+    It is `K2C_HOME` when that is set, else the checkout that this package was installed from.
+
+    Raises
+    ------
+    K2CError
+        When neither holds the course.
+    """
+    chosen = os.environ.get("K2C_HOME")
+    root = Path(chosen) if chosen else Path(__file__).resolve().parents[2]
+    if not (root / PROJECT_MARK).is_file():
+        raise K2CError(
+            f"No course found in {root} (there is no {PROJECT_MARK}). Set K2C_HOME to the folder that you cloned "
+            "the kit into, or install the package from there with: pip install -e ."
+        )
+    return root
+
+
+def data_dir() -> Path:
+    """Return the project's `data` folder: what ships, and the registry of what does not."""
+    return project_root() / "data"
+
+
+def cache_dir() -> Path:
+    """Return the folder for downloaded data (`K2C_DATA`, else the user's cache folder). It may not exist yet."""
+    chosen = os.environ.get("K2C_DATA")
+    if chosen:
+        return Path(chosen).expanduser()
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    return base.expanduser() / "k2c"
+
+
+def offline() -> bool:
+    """Tell whether `K2C_OFFLINE` forbids the network (any value but empty and 0 does)."""
+    return os.environ.get("K2C_OFFLINE", "0") not in ("", "0")

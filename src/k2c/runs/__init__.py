@@ -1,0 +1,19 @@
+"""Lectures as runs: executed with checked parameters, collected, reported."""
+
+from k2c.runs.console import execute_all
+from k2c.runs.execute import Run, execute_run, notebook_path, run_id
+from k2c.runs.refresh import refresh_notebook
+from k2c.runs.report import format_seconds, write_report
+from k2c.runs.results import collect_results
+
+__all__ = [
+    "Run",
+    "collect_results",
+    "execute_all",
+    "execute_run",
+    "format_seconds",
+    "notebook_path",
+    "refresh_notebook",
+    "run_id",
+    "write_report",
+]

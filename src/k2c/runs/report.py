@@ -1,0 +1,75 @@
+"""The report of a batch of runs: one HTML page that needs no network."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import nbformat
+
+from k2c.atomic import atomic_path
+from k2c.machine import describe_machine, package_versions
+from k2c.runs.execute import Run
+from k2c.runs.export import TEMPLATES
+from k2c.runs.results import first_picture
+
+
+def write_report(runs: Sequence[Run], out: Path, name: str) -> Path:
+    """Write `out/index.html`: every run with its status, time, parameters, results and first picture.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(seconds=format_seconds, number=_format_number)
+    page = environment.get_template("report.html.j2").render(
+        name=name,
+        when=datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z"),
+        runs=[_card(run) for run in runs],
+        counts={status: sum(run.status == status for run in runs) for status in _STATUSES},
+        seconds=sum(run.seconds for run in runs),
+        machine=describe_machine(),
+        versions=package_versions(),
+    )
+    with atomic_path(out / "index.html") as part:
+        part.write_text(page, encoding="utf-8")
+    return out / "index.html"
+
+
+_STATUSES = ("ok", "failed", "interrupted", "not started")
+
+
+def format_seconds(seconds: float) -> str:
+    """Format a duration for people: `8.4 s`, `2 min 05 s`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _card(run: Run) -> dict[str, Any]:
+    notebook_file = run.folder / "notebook.ipynb" if run.folder else None
+    picture = None
+    if notebook_file and notebook_file.is_file():
+        picture = first_picture(nbformat.read(notebook_file, as_version=4))
+    present = {path.name for path in run.folder.iterdir()} if run.folder else set()
+    series = {key: value for key, value in run.results.get("recorded", {}).items()}
+    return {
+        "run": run,
+        "picture": picture,
+        "files": present,
+        "guards": run.results.get("guards", []),
+        "recorded": {key: value for key, value in series.items() if not isinstance(value, list)},
+        "exercises": run.results.get("exercises", {}),
+    }
+
+
+def _format_number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"

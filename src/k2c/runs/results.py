@@ -1,0 +1,51 @@
+"""The results of one run, read from its executed notebook."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from nbformat import NotebookNode
+
+from k2c.results import RESULT_MIME
+
+
+def collect_results(notebook: NotebookNode) -> dict[str, Any]:
+    """Return what a notebook recorded.
+
+    Returns
+    -------
+    dict
+        `guards` (a list of name, value, low, high, status), `recorded` (name to value) and `exercises` (name to
+        status). A name that occurs twice keeps its last value.
+    """
+    guards, recorded, exercises = {}, {}, {}
+    for output in _outputs(notebook):
+        result = output.get("metadata", {}).get(RESULT_MIME, {})
+        if "guard" in result:
+            guards[result["guard"]["name"]] = dict(result["guard"])
+        if "exercise" in result:
+            exercises[result["exercise"]["name"]] = result["exercise"]["status"]
+        recorded.update(result.get("record", {}))
+    return {"guards": list(guards.values()), "recorded": recorded, "exercises": exercises}
+
+
+def first_picture(notebook: NotebookNode) -> str | None:
+    """Return the first PNG that the notebook shows, base64-encoded, or None."""
+    for output in _outputs(notebook):
+        picture = output.get("data", {}).get("image/png")
+        if picture:
+            return "".join(picture.split())
+    return None
+
+
+def failing_cell(notebook: NotebookNode) -> int | None:
+    """Return the number of the first code cell (from 1) that ended in an error, or None."""
+    code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code_cells, start=1):
+        if any(output.output_type == "error" for output in cell.outputs):
+            return number
+    return None
+
+
+def _outputs(notebook: NotebookNode) -> Iterator[NotebookNode]:
+    for cell in notebook.cells:
+        yield from cell.get("outputs", [])

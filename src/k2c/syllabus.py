@@ -1,0 +1,233 @@
+"""The course as data: lectures, their parameters and profiles, read from `course/syllabus.yml`."""
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from k2c.errors import K2CError
+from k2c.paths import PROJECT_MARK, project_root
+
+Value = bool | int | float | str
+PROFILES = ("smoke", "lecture", "full")
+_TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+_NOUNS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+
+
+class ParameterError(K2CError):
+    """A parameter is unknown, of the wrong type or out of range; the message lists what is allowed."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Parameter(_Strict):
+    """One parameter of a lecture.
+
+    Attributes
+    ----------
+    type
+        `int`, `float`, `bool` or `str`.
+    default
+        The value of the `lecture` profile.
+    help
+        One line, the same as the comment in the notebook's parameter cell.
+    minimum, maximum
+        Inclusive bounds of a number.
+    choices
+        The allowed values of a `str`; empty for free text.
+    """
+
+    type: Literal["int", "float", "bool", "str"]
+    default: Value
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> "Parameter":
+        try:
+            self.convert("default", self.default)
+        except ParameterError as error:
+            raise ValueError(str(error)) from error  # pydantic adds the place in the file to a ValueError
+        return self
+
+    def allowed(self) -> str:
+        """Describe the allowed values in words: `a whole number from 1 to 100`."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        words = _NOUNS[self.type]
+        if self.minimum is not None and self.maximum is not None:
+            return f"{words} from {self.minimum:g} to {self.maximum:g}"
+        if self.minimum is not None:
+            return f"{words} of at least {self.minimum:g}"
+        return words if self.maximum is None else f"{words} of at most {self.maximum:g}"
+
+    def convert(self, name: str, value: Any) -> Value:
+        """Return the value in this parameter's type; text, as typed on a command line, is read.
+
+        Raises
+        ------
+        ParameterError
+            When the value cannot be read or is not allowed.
+        """
+        converted = self._read(value)
+        if converted is None or not self._in_range(converted):
+            raise ParameterError(f"{name} must be {self.allowed()}, not {value!r}.")
+        return converted
+
+    def _read(self, value: Any) -> Value | None:
+        if self.type == "bool":
+            text = str(value).lower()
+            return None if text not in ("true", "false") else text == "true"
+        if self.type == "str":
+            return value if isinstance(value, str) else None
+        if isinstance(value, bool):
+            return None
+        try:
+            number = float(value)
+            if self.type == "float":
+                return number
+            return int(number) if number.is_integer() else None
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+    def _in_range(self, value: Value) -> bool:
+        if self.choices and value not in self.choices:
+            return False
+        if self.type not in ("int", "float"):
+            return True
+        number = float(value)
+        # Written so that NaN, which compares false with everything, is refused.
+        return (
+            number == number
+            and (self.minimum is None or number >= self.minimum)
+            and (self.maximum is None or number <= self.maximum)
+        )
+
+
+class Lecture(_Strict):
+    """One lecture: what it teaches, how long it takes, its parameters and profiles."""
+
+    title: str
+    summary: str
+    objectives: tuple[str, ...]
+    minutes: int = Field(gt=0)
+    data: tuple[str, ...] = ()
+    parameters: dict[str, Parameter]
+    profiles: dict[Literal["smoke", "full"], dict[str, Value]]
+
+    @model_validator(mode="after")
+    def _profiles_are_allowed(self) -> "Lecture":
+        for profile, values in self.profiles.items():
+            try:
+                self.resolve(values, where=f"profile {profile}")
+            except ParameterError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    def settings(self, profile: str = "lecture") -> dict[str, Value]:
+        """Return every parameter's value in a profile (`smoke`, `lecture` or `full`)."""
+        if profile not in PROFILES:
+            raise ParameterError(f"There is no profile {profile!r}. Profiles are {', '.join(PROFILES)}.")
+        defaults = {name: parameter.default for name, parameter in self.parameters.items()}
+        changes = {} if profile == "lecture" else self.profiles.get(profile, {})  # type: ignore[call-overload]
+        return self.resolve(defaults | changes)
+
+    def resolve(self, values: Mapping[str, Any], where: str = "") -> dict[str, Value]:
+        """Check and convert parameter values; report every problem at once.
+
+        Raises
+        ------
+        ParameterError
+            Naming each unknown parameter with its nearest match, and each value that is not allowed.
+        """
+        problems, resolved = [], {}
+        for name, value in values.items():
+            try:
+                resolved[name] = self._parameter(name).convert(name, value)
+            except ParameterError as error:
+                problems.append(str(error))
+        if problems:
+            raise ParameterError((f"{where}: " if where else "") + "\n".join(problems))
+        return resolved
+
+    def profile_of(self, values: Mapping[str, Value]) -> str:
+        """Return the profile whose settings these are, or `custom`."""
+        for profile in ("lecture", "full", "smoke"):
+            if dict(values) == self.settings(profile):
+                return profile
+        return "custom"
+
+    def _parameter(self, name: str) -> Parameter:
+        if name in self.parameters:
+            return self.parameters[name]
+        raise ParameterError(
+            f"There is no parameter {name!r}{nearest(name, self.parameters)} "
+            f"Parameters are {', '.join(self.parameters)}."
+        )
+
+
+class Syllabus(_Strict):
+    """All lectures, by the name of their notebook, in teaching order."""
+
+    course: str
+    lectures: dict[str, Lecture]
+
+    def lecture(self, name: str) -> Lecture:
+        """Return the lecture with this name; a clear prefix such as `02` is enough (see `lecture_name`)."""
+        return self.lectures[self.lecture_name(name)]
+
+    def lecture_name(self, name: str) -> str:
+        """Complete a lecture's name.
+
+        Parameters
+        ----------
+        name
+            The notebook's name with or without `.ipynb` and its folder, or the start of it.
+
+        Raises
+        ------
+        ParameterError
+            When no lecture or more than one begins like this.
+        """
+        stem = Path(name).name.removesuffix(".ipynb")
+        matches = (
+            [stem] if stem in self.lectures else [full for full in self.lectures if full.startswith(stem)]
+        )
+        if len(matches) == 1 and stem:
+            return matches[0]
+        raise ParameterError(
+            f"There is no lecture {name!r}{nearest(stem, self.lectures)} Lectures are {', '.join(self.lectures)}."
+        )
+
+
+def nearest(word: str, known: Mapping[str, Any]) -> str:
+    """Return the middle of an error sentence: `; did you mean 'epochs'?`, or a full stop when nothing is close."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else "."
+
+
+@cache
+def load_syllabus(path: Path | None = None) -> Syllabus:
+    """Read and validate the syllabus (`course/syllabus.yml` of this project by default).
+
+    Raises
+    ------
+    K2CError
+        Naming the file and each entry that is wrong.
+    """
+    path = path or project_root() / PROJECT_MARK
+    try:
+        return Syllabus.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise K2CError(f"{path} is not valid YAML: {error}") from error
+    except ValidationError as error:
+        problems = "\n".join(f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise K2CError(f"{path} has entries that are not allowed:\n{problems}") from error

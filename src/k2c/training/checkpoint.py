@@ -1,0 +1,201 @@
+"""Checkpoints that a killed run can go on from, to the same weights."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from k2c.atomic import atomic_path
+from k2c.training.callbacks import Best, Callback
+from k2c.training.errors import CheckpointError
+from k2c.training.history import History
+from k2c.training.learner import Learner
+from k2c.training.random_state import loader_generators, random_state, set_random_state
+
+FORMAT = 1
+LAST, BEST = "last.pt", "best.pt"
+
+
+class Checkpoint(Callback):
+    """Write `last.pt` before the first step and after every epoch, and `best.pt` after the best epoch yet.
+
+    A file gets its name when it is complete, so a run that is killed at any moment leaves the one before.
+
+    Parameters
+    ----------
+    folder
+        Where the files go; it is made when it is missing.
+    monitor
+        The column of the history that decides which epoch is best.
+    mode
+        `"min"` or `"max"`.
+    """
+
+    order = 100
+
+    def __init__(
+        self, folder: str | os.PathLike[str], monitor: str = "valid_loss", mode: str = "min"
+    ) -> None:
+        self.folder, self.best = Path(folder), Best(monitor, mode)
+
+    def before_fit(self, learner: Learner) -> None:
+        """Save the start, so that there is always something to resume from."""
+        if learner.epoch == 0:
+            self.best.start(learner)
+            self._write(learner, BEST, LAST)
+
+    def after_epoch(self, learner: Learner) -> None:
+        """Save the epoch."""
+        # best.pt first: a kill in between then repeats this epoch, and writes it again.
+        self._write(learner, *([BEST] if self.best.update(learner) else []), LAST)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far."""
+        return {"best": self.best.value}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the best value so far back."""
+        self.best.value = state["best"]
+
+    def _write(self, learner: Learner, *names: str) -> None:
+        buffer = io.BytesIO()
+        torch.save(capture(learner), buffer)
+        for name in names:
+            with atomic_path(self.folder / name) as part:
+                part.write_bytes(buffer.getvalue())
+
+
+def latest(folder: str | os.PathLike[str]) -> Path | None:
+    """Return the `last.pt` in `folder`, or None: `fit(..., resume_from=latest(folder))` starts or goes on."""
+    path = Path(folder) / LAST
+    return path if path.is_file() else None
+
+
+def capture(learner: Learner) -> dict[str, Any]:
+    """Return everything that decides how the training goes on, in tensors and plain containers."""
+    return {
+        "format": FORMAT,
+        "settings": _settings(learner),
+        "epoch": learner.epoch,
+        "steps": learner.steps,
+        "model": learner.model.state_dict(),
+        "optimizer": learner.optimizer.state_dict(),
+        "scaler": learner.scaler.state_dict(),
+        "callbacks": {name: c.state_dict() for name, c in _named(learner).items()},
+        "history": learner.history.rows,
+        "random": random_state(),
+        "loaders": [generator.get_state() for generator in _generators(learner)],
+    }
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a checkpoint; nothing in it is executed.
+
+    Parameters
+    ----------
+    path
+        The file, or a folder that holds `last.pt`.
+
+    Returns
+    -------
+    dict
+        What `capture` returned, on the CPU; the model's weights are in `["model"]`.
+
+    Raises
+    ------
+    CheckpointError
+        When there is no such file, or it is damaged or something else.
+    """
+    file = Path(path) / LAST if Path(path).is_dir() else Path(path)
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"There is no checkpoint {file}. Leave `resume_from` out to start from the beginning."
+        ) from error
+    except Exception as error:  # a damaged file fails in many ways, all of them in torch's reader
+        raise CheckpointError(
+            f"{file} is damaged or not a checkpoint, so it cannot be loaded. Delete it and resume from "
+            f"another one ({BEST} or {LAST}), or start from the beginning."
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{file} is not a checkpoint of this kit. Resume from one that Checkpoint wrote."
+        )
+    return state
+
+
+def restore(learner: Learner, state: dict[str, Any]) -> None:
+    """Put a learner into the state that `capture` returned.
+
+    Raises
+    ------
+    CheckpointError
+        When the checkpoint belongs to another model, optimiser, precision or set of callbacks. The learner is
+        then as it was.
+    """
+    callbacks = _named(learner)
+    _check_fits(learner, state, callbacks)
+    learner.model.load_state_dict(state["model"])
+    learner.optimizer.load_state_dict(state["optimizer"])
+    learner.scaler.load_state_dict(state["scaler"])
+    for name, callback in callbacks.items():
+        if name in state["callbacks"]:
+            callback.load_state_dict(state["callbacks"][name])
+    learner.history = History(rows=list(state["history"]))
+    learner.epoch, learner.steps = state["epoch"], state["steps"]
+    for generator, saved in zip(_generators(learner), state["loaders"], strict=True):
+        generator.set_state(saved)
+    set_random_state(state["random"])
+
+
+def _check_fits(learner: Learner, state: dict[str, Any], callbacks: dict[str, Callback]) -> None:
+    here: dict[str, Any] = {name: tuple(value.shape) for name, value in _tensors(learner.model.state_dict())}
+    there: dict[str, Any] = {name: tuple(value.shape) for name, value in _tensors(state["model"])}
+    odd = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+    if odd:
+        name = odd[0]
+        raise CheckpointError(
+            f"The checkpoint belongs to another model: {name} has shape {there.get(name, 'none')} there and "
+            f"{here.get(name, 'none')} here. Build the model as it was, or start from the beginning."
+        )
+    settings = _settings(learner)
+    for name in (name for name, value in settings.items() if state["settings"].get(name) != value):
+        raise CheckpointError(
+            f"The checkpoint was made with {name} {state['settings'].get(name)}, and this run has "
+            f"{settings[name]}. Use the same {name}, or start from the beginning."
+        )
+    for name in (name for name, saved in state["callbacks"].items() if saved and name not in callbacks):
+        raise CheckpointError(
+            f"The checkpoint holds the state of a callback, {name}, that this run does not have. Add it to "
+            "`callbacks`, or start from the beginning."
+        )
+
+
+def _settings(learner: Learner) -> dict[str, Any]:
+    return {
+        "optimizer": type(learner.optimizer).__name__,
+        "parameter group sizes": [len(group["params"]) for group in learner.optimizer.param_groups],
+        "precision": learner.precision,
+        "loader generators": len(_generators(learner)),
+    }
+
+
+def _tensors(state: dict[str, Any]) -> list[tuple[str, torch.Tensor]]:
+    return [(name, value) for name, value in state.items() if isinstance(value, torch.Tensor)]
+
+
+def _generators(learner: Learner) -> list[torch.Generator]:
+    return loader_generators(learner.train) + loader_generators(learner.valid)
+
+
+def _named(learner: Learner) -> dict[str, Callback]:
+    """Return the callbacks by class name; a second one of a class is called `EarlyStop-2`."""
+    named: dict[str, Callback] = {}
+    for callback in learner.callbacks:
+        kind = type(callback).__name__
+        count = 1 + sum(type(other).__name__ == kind for other in named.values())
+        named[kind if count == 1 else f"{kind}-{count}"] = callback
+    return named

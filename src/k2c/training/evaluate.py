@@ -1,0 +1,119 @@
+"""Measure a trained model, and predict with it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from k2c.errors import K2CError
+from k2c.training.device import check_precision, is_channels_last, model_device, move, pick_device
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def evaluate(
+    model: nn.Module,
+    batches: Batches,
+    metrics: "Mapping[str, Metric] | None" = None,
+    loss: Loss | None = None,
+    device: str | torch.device | None = None,
+    precision: str = "float32",
+) -> dict[str, Any]:
+    """Measure a model on batches, in evaluation mode and without gradients.
+
+    Parameters
+    ----------
+    model
+        Gives logits for inputs.
+    batches
+        Pairs of inputs and targets.
+    metrics
+        torchmetrics objects by name; each is reset, updated with `(logits, targets)` and computed.
+    loss
+        Gives the mean loss of a batch. Its mean over all examples is returned as `"loss"`.
+    device
+        Where to measure; the model stays where it is when this is left out.
+    precision
+        `float32`, `bfloat16`, or `float16` on CUDA.
+
+    Returns
+    -------
+    dict
+        A number a name; a list where a metric has several values (one a class, for example).
+
+    Raises
+    ------
+    K2CError
+        When there is no batch.
+    """
+    where = model_device(model) if device is None else pick_device(device)
+    model.to(where)
+    measures = {name: metric.to(where) for name, metric in (metrics or {}).items()}
+    for metric in measures.values():
+        metric.reset()
+    total, examples = torch.zeros((), device=where), 0
+    for logits, targets in _logits(model, batches, where, precision):
+        examples += len(targets)
+        if loss is not None:
+            total += loss(logits, targets).detach() * len(targets)
+        for metric in measures.values():
+            metric.update(logits, targets)
+    if not examples:
+        raise K2CError("There is nothing to measure: the batches are empty. Give at least one example.")
+    values = {} if loss is None else {"loss": total.item() / examples}
+    return values | {name: _plain(metric.compute()) for name, metric in measures.items()}
+
+
+def predict(
+    model: nn.Module, inputs: Tensor, batch_size: int = 1000, device: str | torch.device | None = None
+) -> Tensor:
+    """Return the model's logits for `inputs`, on the CPU, float32.
+
+    Parameters
+    ----------
+    model
+        Gives logits for inputs.
+    inputs
+        A tensor whose first dimension counts the examples.
+    batch_size
+        Examples that go through the model at once; it bounds the memory, not the result.
+    device
+        Where to compute; the model stays where it is when this is left out.
+    """
+    where = model_device(model) if device is None else pick_device(device)
+    model.to(where)
+    batches = ((part, part) for part in inputs.split(batch_size))
+    return torch.cat([logits.cpu() for logits, _ in _logits(model, batches, where, "float32")])
+
+
+def _logits(
+    model: nn.Module, batches: Batches, device: torch.device, precision: str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    channels_last = is_channels_last(model)
+    dtype = check_precision(precision, device)
+    with _evaluation_mode(model):
+        for inputs, targets in batches:
+            with torch.no_grad(), torch.autocast(device.type, dtype, enabled=precision != "float32"):
+                logits = model(move(inputs, device, channels_last))
+            yield logits.float(), targets.to(device)
+
+
+@contextmanager
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+def _plain(value: Tensor) -> Any:
+    """Return a metric's value as a number or a list, which JSON and checkpoints can hold."""
+    return value.detach().cpu().tolist()

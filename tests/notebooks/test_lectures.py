@@ -1,0 +1,175 @@
+"""The contract of a lecture notebook, kept by every notebook of the course."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from k2c.exercises import load_solutions
+from k2c.runs import collect_results
+from k2c.runs.export import write_html
+from k2c.syllabus import load_syllabus
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SYLLABUS = load_syllabus(ROOT / "course/syllabus.yml")
+SOLUTIONS = load_solutions(ROOT / "course/solutions")
+SKIPPED = {"nbval-ignore-output", "nbval-skip", "raises-exception"}
+KERNEL = "python3"
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_course_notebooks_and_solutions_name_the_same_lectures():
+    names = [path.stem for path in NOTEBOOKS]
+    assert names == list(SYLLABUS.lectures)
+    assert names == list(SOLUTIONS)
+
+
+@every_notebook
+def test_parameters_stand_as_in_the_syllabus(path):
+    (cell,) = [cell for cell in code_cells(read(path)) if "parameters" in tags(cell)]
+    assert cell is code_cells(read(path))[0]
+    lines = [line for line in cell.source.splitlines() if line.strip()]
+    found = {}
+    for line in lines:
+        statement, _, comment = line.partition("  # ")
+        node = ast.parse(statement).body[0]
+        found[node.target.id] = (node.annotation.id, ast.literal_eval(node.value), comment)
+    expected = {
+        name: (parameter.type, parameter.default, parameter.help)
+        for name, parameter in SYLLABUS.lectures[path.stem].parameters.items()
+    }
+    assert found == expected
+
+
+@every_notebook
+def test_cells_come_in_the_order_of_the_contract(path):
+    notebook = read(path)
+    text = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    lecture = SYLLABUS.lectures[path.stem]
+    assert notebook.cells[0].source.startswith(f"# {lecture.title}")
+    assert f"{lecture.minutes} minutes" in notebook.cells[0].source
+    for objective in lecture.objectives:
+        assert objective in notebook.cells[0].source
+    headings = [line for cell in text for line in cell.splitlines() if line.startswith("## ")]
+    assert headings[-2:] == ["## Summary", "## Further reading"]
+    assert 2 <= sum("exercise" in tags(cell) for cell in notebook.cells) <= 4
+    assert "k2c.open_lecture(" in code_cells(notebook)[1].source
+
+
+@every_notebook
+def test_outputs_are_committed_and_say_nothing_of_the_machine(path):
+    notebook, content = read(path), path.read_text(encoding="utf-8")
+    assert len(content.encode()) <= 2_000_000
+    assert all(cell.execution_count for cell in code_cells(notebook)), (
+        "a cell without its count is not compared"
+    )
+    guarded = [cell for cell in code_cells(notebook) if "k2c.guard(" in cell.source]
+    assert guarded
+    for cell in guarded:
+        assert not tags(cell) & SKIPPED, f"the guard in {cell.id} is not compared"
+        assert any("ok" in output.get("data", {}).get("text/plain", "") for output in cell.outputs), cell.id
+    assert not re.search(r"/(home|Users|root|tmp|work)/", content)
+    assert "papermill" not in notebook.metadata
+    assert not any(output.output_type == "error" for cell in code_cells(notebook) for output in cell.outputs)
+    assert not [
+        cell.id for cell in code_cells(notebook) if any(o.get("name") == "stderr" for o in cell.outputs)
+    ]
+
+
+@every_notebook
+def test_nothing_is_left_to_read_that_was_not_meant_to_be_read(path):
+    for cell in code_cells(read(path)):
+        for output in cell.outputs:
+            text = output.get("data", {}).get("text/plain", "")
+            pictured = "image/png" in output.get("data", {}) or "text/html" in output.get("data", {})
+            assert pictured or not re.match(r"<[\w. ]+ (at 0x|size )|\[<matplotlib|Text\(", text), (
+                f"{cell.id}: {text}"
+            )
+
+
+@every_notebook
+def test_a_lecture_tells_its_story_and_leaves_the_plumbing_to_the_package(path):
+    names = []
+    for cell in code_cells(read(path)):
+        assert len(cell.source.splitlines()) <= 25, f"{cell.id} is too long for a lecture"
+        tree = ast.parse(cell.source)
+        names += [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        assert not any(
+            isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)
+        )
+    assert len(names) == len(set(names)), "defined twice"
+
+
+@every_notebook
+def test_formulas_survive_the_way_to_the_page(path, tmp_path):
+    page = tmp_path / "page.html"
+    write_html(read(path), page, "title")
+    formulas = re.findall(r"<math.*?</math>", page.read_text(encoding="utf-8"), re.S)
+    assert not [formula for formula in formulas if re.search(r"<m[ion][^>]*>\\", formula)]
+
+
+@every_notebook
+def test_each_stub_is_its_solution_with_holes(path):
+    stubs = [cell.source for cell in code_cells(read(path)) if "exercise" in tags(cell)]
+    solutions = [entry["solution"].strip() for entry in SOLUTIONS[path.stem].values()]
+    assert len(stubs) == len(solutions)
+    for stub, solution in zip(stubs, solutions, strict=True):
+        assert "..." in stub
+        pattern = ".+?".join(map(re.escape, stub.strip().split("...")))
+        assert re.fullmatch(pattern, solution, re.S), (
+            f"not the same but for the holes:\n{stub}\n---\n{solution}"
+        )
+
+
+@every_notebook
+def test_with_its_solutions_the_lecture_runs_and_every_check_passes(path, tmp_path):
+    lecture, notebook = SYLLABUS.lectures[path.stem], read(path)
+    solutions = iter(SOLUTIONS[path.stem].values())
+    for cell in code_cells(notebook):
+        if "exercise" in tags(cell):
+            cell.source = next(solutions)["solution"]
+    solved = tmp_path / path.name
+    nbformat.write(notebook, solved)
+    changed = {**lecture.settings("smoke")}
+    executed = papermill.execute_notebook(
+        solved, tmp_path / "executed.ipynb", parameters=changed, kernel_name=KERNEL, progress_bar=False,
+        cwd=path.parent, execution_timeout=300,
+    )  # fmt: skip
+    assert collect_results(executed)["exercises"] == dict.fromkeys(SOLUTIONS[path.stem], "right")
+
+
+def test_a_wrong_number_in_a_guarded_line_fails(tiny_course, k2c):
+    assert k2c("notebooks").returncode == 0
+    notebook = tiny_course / "notebooks/00_tiny.ipynb"
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60",
+               f"--nbval-sanitize-with={ROOT / 'tests/notebooks/sanitize.cfg'}", "-p", "no:cacheprovider",
+               f"--rootdir={tiny_course}", str(notebook)]  # fmt: skip
+    honest = subprocess.run(command, cwd=tiny_course, capture_output=True, text=True)
+    assert honest.returncode == 0, honest.stdout
+    content = json.loads(notebook.read_text())
+    assert "at least 1.5" in notebook.read_text()
+    notebook.write_text(json.dumps(content).replace("at least 1.5", "at least 1.6"))
+    planted = subprocess.run(command, cwd=tiny_course, capture_output=True, text=True)
+    assert planted.returncode == 1, planted.stdout
+    assert "at least 1.6" in planted.stdout

@@ -1,0 +1,119 @@
+"""A run executes a lecture, collects what it claims, and leaves a report whatever happens."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+
+
+def the_run(folder):
+    (run,) = (path for path in folder.iterdir() if path.is_dir())
+    return run
+
+
+def test_a_lecture_leaves_its_notebook_results_and_report(tiny_course, tmp_path, k2c):
+    result = k2c("run", "00", "-p", "rate=1", "--out", "out")
+    assert result.returncode == 0, result.stdout + result.stderr
+    run = the_run(tmp_path / "out")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["recorded"] == {"total": 3.0, "steps": [0, 1, 2]}
+    assert metrics["guards"] == [
+        {"name": "total", "value": 3.0, "low": None, "high": None, "status": "not claimed"}
+    ]
+    assert metrics["exercises"] == {"tiny.1": "not attempted"}
+    facts = json.loads((run / "run.json").read_text())
+    assert (facts["status"], facts["profile"], facts["parameters"]["rate"]) == ("ok", "custom", 1.0)
+    page = (tmp_path / "out/index.html").read_text()
+    for shown in ("A tiny lecture", "rate = 1.0", f"{run.name}/notebook.html", "python"):
+        assert shown in page
+
+
+def test_pages_need_no_network(tiny_course, tmp_path, k2c, edit_cell):
+    edit_cell("title", "# Sums\n\nThis is $a^2 + b$, and\n\n$$\\sum_i x_i$$")
+    k2c("run", "--out", "out")
+    for page in ((tmp_path / "out/index.html"), the_run(tmp_path / "out") / "notebook.html"):
+        text = page.read_text()
+        assert 'src="http' not in text
+        assert "import(" not in text
+    assert "<math" in text
+
+
+def test_a_lecture_that_fails_is_kept_with_its_reason(tiny_course, tmp_path, k2c, edit_cell):
+    edit_cell("claim", 'k2c.guard("total", 0, low=1)')
+    result = k2c("run", "--out", "out")
+    assert result.returncode == 1
+    assert "cell 5: GuardError: total should be at least 1, and it is 0." in result.stdout
+    run = the_run(tmp_path / "out")
+    assert json.loads((run / "run.json").read_text())["status"] == "failed"
+    assert nbformat.read(run / "notebook.ipynb", as_version=4).cells[-1].outputs[-1].output_type == "error"
+    assert "total should be at least 1" in (tmp_path / "out/index.html").read_text()
+
+
+def test_a_kernel_that_dies_is_a_failed_run(tiny_course, tmp_path, k2c, edit_cell):
+    edit_cell("claim", "import os\nos._exit(3)")
+    result = k2c("run", "--out", "out")
+    assert result.returncode == 1
+    assert "DeadKernelError" in result.stdout
+
+
+def test_the_other_lectures_go_on_when_one_fails(tiny_course, tmp_path, k2c, edit_cell):
+    syllabus = tiny_course / "course/syllabus.yml"
+    text = syllabus.read_text()
+    entry = text[text.index("  00_tiny:") :]
+    syllabus.write_text(text + entry.replace("00_tiny", "01_next"))
+    notebook = (tiny_course / "notebooks/00_tiny.ipynb").read_text()
+    (tiny_course / "notebooks/01_next.ipynb").write_text(notebook.replace("00_tiny", "01_next"))
+    edit_cell("claim", "1 / 0")
+    result = k2c("run", "--out", "out")
+    assert result.returncode == 1
+    assert "failed  00_tiny" in result.stdout
+    assert "ok  01_next" in result.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_the_kernel_and_leaves_the_report(tiny_course, tmp_path, edit_cell, number):
+    edit_cell("claim", "from pathlib import Path\nimport os, time\n"
+              "Path('pid').write_text(str(os.getpid()))\ntime.sleep(600)")  # fmt: skip
+    mark = tiny_course / "notebooks/pid"
+    command = [sys.executable, "-m", "k2c", "run", "--out", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    while not (mark.exists() and mark.read_text()):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == 130
+    assert json.loads((the_run(tmp_path / "out") / "run.json").read_text())["status"] == "interrupted"
+    assert "stopped by Ctrl-C" in (tmp_path / "out/index.html").read_text()
+    assert not _alive(int(mark.read_text()))
+
+
+def _alive(pid):
+    import psutil
+
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_notebook_is_saved_in_place_only_when_every_guard_holds(tiny_course, k2c, edit_cell):
+    path = tiny_course / "notebooks/00_tiny.ipynb"
+    assert k2c("notebooks").returncode == 0
+    saved = path.read_text()
+    assert "total is at least 1.5: ok" in saved
+    assert "papermill" not in saved
+    edit_cell("claim", 'k2c.guard("total", 0, low=1)')
+    before = path.read_text()
+    refused = k2c("notebooks")
+    assert refused.returncode == 2
+    assert "was not saved" in refused.stderr
+    assert path.read_text() == before
+
+
+def test_a_notebook_that_shows_this_machine_is_not_saved(tiny_course, k2c, edit_cell):
+    edit_cell("claim", "import sys\nsys.prefix")
+    refused = k2c("notebooks")
+    assert refused.returncode == 2
+    assert "of this machine" in refused.stderr

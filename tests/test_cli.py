@@ -1,0 +1,67 @@
+"""The command line, as its users type it."""
+
+import time
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["-p", "stpes=3"], "There is no parameter 'stpes'; did you mean 'steps'?"),
+        (["-p", "steps=-1"], "steps must be a whole number from 1 to 9, not '-1'."),
+        (["-p", "steps=abc"], "steps must be a whole number from 1 to 9, not 'abc'."),
+        (["-p", "steps"], "-p takes NAME=VALUE"),
+        (["99"], "There is no lecture '99'."),
+    ],
+)
+def test_a_wrong_word_is_refused_in_a_sentence_before_a_kernel_starts(
+    tiny_course, tmp_path, k2c, words, sentence
+):
+    started = time.monotonic()
+    result = k2c("run", *words)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "runs").exists()
+    assert time.monotonic() - started < 10  # it takes 0.3 s; a kernel would take far longer than that
+
+
+def test_list_shows_lectures_and_parameters(tiny_course, k2c):
+    out = k2c("list").stdout
+    assert "00_tiny" in out
+    assert "a whole number from 1 to 9" in out
+
+
+def test_data_lists_what_ships_and_prints_paths(k2c):
+    assert "CC0" in k2c("data", "list").stdout
+    assert k2c("data", "path", "spam").stdout.strip().endswith("messages.jsonl")
+    wrong = k2c("data", "fetch", "mnits")
+    assert wrong.returncode == 2
+    assert "Did you mean 'mnist'" in wrong.stderr
+
+
+def test_verify_tells_a_damaged_file(k2c, tmp_path):
+    cache = {"K2C_DATA": str(tmp_path / "cache")}
+    folder = tmp_path / "cache/mnist/MNIST/raw"
+    folder.mkdir(parents=True)
+    (folder / "train-labels-idx1-ubyte").write_bytes(b"not labels")
+    result = k2c("data", "verify", "mnist", env=cache)
+    assert result.returncode == 1
+    assert "train-labels-idx1-ubyte" in result.stdout
+
+
+def test_doctor_finds_a_cache_that_cannot_be_used(k2c, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    fine = k2c("doctor")
+    assert fine.returncode == 0, fine.stdout
+    assert "Every lecture can run here" in fine.stdout
+    wrong = k2c("doctor", env={"K2C_DATA": str(tmp_path / "file" / "cache")})
+    assert wrong.returncode == 1
+    assert "Set K2C_DATA to a folder of yours" in wrong.stdout
+
+
+def test_doctor_offline_without_data_says_what_to_fetch(k2c, tmp_path):
+    result = k2c("doctor", env={"K2C_DATA": str(tmp_path / "empty"), "K2C_OFFLINE": "1"})
+    assert result.returncode == 1
+    assert "k2c data fetch mnist" in result.stdout

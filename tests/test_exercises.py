@@ -1,0 +1,45 @@
+"""An exercise is right, wrong with a hint, or not attempted yet; it never stops a notebook."""
+
+import pytest
+
+import k2c
+from k2c.errors import K2CError
+from k2c.exercises import load_solutions
+
+
+@pytest.fixture(autouse=True)
+def _course(tiny_course):
+    load_solutions.cache_clear()
+    yield
+    load_solutions.cache_clear()
+
+
+def test_a_right_answer(capsys):
+    k2c.check("tiny.1", lambda a, b: a + b)
+    assert capsys.readouterr().out == "tiny.1: right, 2 of 2 cases\n"
+
+
+@pytest.mark.parametrize("answer", [..., lambda a, b: ..., lambda a, b: [... for _ in range(a)]])
+def test_a_hole_is_not_attempted(answer, capsys):
+    k2c.check("tiny.1", answer)
+    assert capsys.readouterr().out == "tiny.1: not attempted yet\n"
+
+
+def test_a_wrong_answer_gets_the_first_failing_case_and_its_hint(capsys):
+    def add(a, b):
+        return 3
+
+    k2c.check("tiny.1", add)
+    out = capsys.readouterr().out
+    assert "not yet. add(np.ones(2), 1) gave 3, expected [2, 2]." in out
+    assert "Hint: Arrays add as numbers do." in out
+
+
+def test_an_answer_that_raises_is_wrong_and_says_how(capsys):
+    k2c.check("tiny.1", lambda a, b: a / 0)
+    assert "stopped with ZeroDivisionError: division by zero" in capsys.readouterr().out
+
+
+def test_an_unknown_exercise_is_named_with_those_there_are():
+    with pytest.raises(K2CError, match=r"no exercise 'tiny\.9'.*tiny\.1"):
+        k2c.check("tiny.9", 1)

@@ -1,0 +1,82 @@
+"""The rules of the house that a reader relies on when looking for the place of a change."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src/k2c"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports_of(module: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_importing_the_package_is_cheap_and_leaves_torch_alone():
+    code = (
+        "import sys, time; start = time.perf_counter(); import k2c;"
+        "print(time.perf_counter() - start, {'torch', 'numpy', 'matplotlib', 'pydantic'} & set(sys.modules))"
+    )
+    seconds, heavy = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split(maxsplit=1)
+    assert heavy.strip() == "set()"
+    assert float(seconds) < 0.3
+
+
+@pytest.mark.parametrize("name", ["training", "kernels"])
+def test_training_and_kernels_run_on_a_bare_gpu_machine(name):
+    if not (PACKAGE / name).exists():
+        pytest.skip(f"k2c.{name} is not here yet")
+    absent = ["pydantic", "yaml", "pandas", "sklearn", "pooch", "click", "rich", "papermill", "torchvision"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent!r})); import k2c.{name}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# The opened lecture sets the style of its pictures; the command line and the runs use both.
+@pytest.mark.parametrize("layer", ["runs", "display"])
+def test_data_flows_one_way(layer):
+    allowed = {PACKAGE / "cli.py", *(PACKAGE / "runs").rglob("*.py"), *(PACKAGE / "display").rglob("*.py")}
+    if layer == "display":
+        allowed.add(PACKAGE / "lecture.py")
+    users = {
+        module.relative_to(PACKAGE).as_posix()
+        for module in MODULES
+        if module not in allowed and any(name.startswith(f"k2c.{layer}") for name in imports_of(module))
+    }
+    assert users == set()
+
+
+def test_a_module_fits_one_sitting():
+    long = {path.name: lines for path in MODULES if (lines := len(path.read_text().splitlines())) > 320}
+    assert long == {}
+
+
+def test_a_function_fits_one_screen():
+    long = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                docstring = ast.get_docstring(node, clean=False)
+                length = node.end_lineno - node.lineno - (len(docstring.splitlines()) if docstring else 0)
+                if length > 40:
+                    long.append(f"{path.relative_to(PACKAGE)}:{node.name} has {length} lines")
+    assert long == []
+
+
+def test_a_subpackage_lists_its_public_names_and_nothing_else():
+    for path in PACKAGE.glob("*/__init__.py"):
+        tree = ast.parse(path.read_text())
+        kinds = {type(node).__name__ for node in tree.body}
+        assert kinds <= {"Expr", "ImportFrom", "Assign"}, f"{path} does more than list names"

@@ -1,0 +1,61 @@
+"""Parameters are typed and bounded; what is wrong is said in sentences before anything starts."""
+
+import pytest
+
+from k2c.errors import K2CError
+from k2c.syllabus import ParameterError, load_syllabus
+
+
+@pytest.fixture
+def lecture(tiny_course):
+    return load_syllabus(tiny_course / "course/syllabus.yml").lecture("00")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"stpes": 3}, "no parameter 'stpes'; did you mean 'steps'"),
+        ({"steps": "abc"}, "steps must be a whole number from 1 to 9, not 'abc'"),
+        ({"steps": -1}, "from 1 to 9, not -1"),
+        ({"steps": 2.5}, "from 1 to 9, not 2.5"),
+        ({"steps": True}, "from 1 to 9, not True"),
+        ({"rate": "nan"}, "a number from 0 to 1, not 'nan'"),
+        ({"source": "nowhere"}, "one of here, there, not 'nowhere'"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_with_what_is_allowed(lecture, values, message):
+    with pytest.raises(ParameterError, match=message):
+        lecture.resolve(values)
+
+
+def test_every_problem_is_reported_at_once(lecture):
+    with pytest.raises(ParameterError) as error:
+        lecture.resolve({"stpes": 1, "rate": 7, "steps": 3})
+    assert "stpes" in str(error.value)
+    assert "rate" in str(error.value)
+
+
+def test_text_from_a_command_line_gets_the_parameters_type(lecture):
+    assert lecture.resolve({"steps": "4", "rate": "1"}) == {"steps": 4, "rate": 1.0}
+
+
+def test_settings_tell_their_profile(lecture):
+    assert lecture.settings("full")["steps"] == 9
+    assert [lecture.profile_of(lecture.settings(name)) for name in ("smoke", "lecture", "full")] == [
+        "smoke", "lecture", "full",
+    ]  # fmt: skip
+    assert lecture.profile_of(lecture.settings() | {"rate": 0.25}) == "custom"
+
+
+def test_a_lecture_is_found_by_the_start_of_its_name(tiny_course):
+    syllabus = load_syllabus(tiny_course / "course/syllabus.yml")
+    assert syllabus.lecture_name("notebooks/00_tiny.ipynb") == "00_tiny"
+    with pytest.raises(ParameterError, match="no lecture '00_tny'; did you mean '00_tiny'"):
+        syllabus.lecture_name("00_tny")
+
+
+def test_a_mistake_in_the_syllabus_is_named_with_its_place(tiny_course):
+    path = tiny_course / "course/syllabus.yml"
+    path.write_text(path.read_text().replace("default: 3", "default: 30"))
+    with pytest.raises(K2CError, match=r"lectures\.00_tiny\.parameters\.steps.*from 1 to 9, not 30"):
+        load_syllabus(path)
