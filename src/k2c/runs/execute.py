@@ -116,7 +116,7 @@ def _execute(run: Run, work: Path, listener: Callable[[Step], None] | None) -> t
     with (work / "log.txt").open("w", encoding="utf-8") as log:
         try:
             papermill.execute_notebook(
-                notebook_path(run.lecture), target, parameters=changed, engine_name="k2c", progress_bar=False,
+                notebook_path(run.lecture), target, parameters=changed, engine_name="k2c", kernel_name="python3", progress_bar=False,
                 cwd=project_root() / "notebooks", stdout_file=log, stderr_file=log,
                 execution_timeout=CELL_SECONDS, listener=listener,
             )  # fmt: skip

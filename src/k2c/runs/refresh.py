@@ -31,7 +31,7 @@ def refresh_notebook(lecture: str, console: Console) -> None:
         run = Run(lecture, entry.title, "lecture", entry.settings())
         completed = execute_all([run], Path(folder), console)
         if not completed or run.status != "ok" or run.folder is None:
-            raise K2CError(f"{lecture} was not saved: {run.error or 'it was stopped'}.")
+            raise K2CError(f"{lecture} was not saved: {run.error.rstrip('.') or 'it was stopped'}.")
         executed = nbformat.read(run.folder / "notebook.ipynb", as_version=4)
     notebook = clean_notebook(executed)
     content = nbformat.writes(notebook) + "\n"
