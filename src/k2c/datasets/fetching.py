@@ -56,6 +56,8 @@ def fetch(dataset_id: str, registry: Registry | None = None) -> Path:
         if store.missing():
             _fill(store)
     except OSError as error:
+        if error.errno in _NO_ROOM:  # half a download on a full disk helps nobody
+            shutil.rmtree(store.downloads, ignore_errors=True)
         raise FetchError(_local_trouble(entry, error)) from error
     return store.path
 

@@ -28,7 +28,11 @@ def read_idx(path: Path) -> np.ndarray:
     integer (the MNIST homepage describes the format).
     """
     content = np.fromfile(path, dtype=np.uint8)
-    if content.size < 4 or tuple(content[:3]) != (0, 0, _UNSIGNED_BYTE):
+    if (
+        content.size < 4
+        or tuple(content[:3]) != (0, 0, _UNSIGNED_BYTE)
+        or content.size < 4 + 4 * int(content[3])
+    ):
         raise K2CError(f"{path} is not an IDX file of unsigned bytes.")
     header = 4 + 4 * int(content[3])
     shape = content[4:header].view(">u4").astype(int)
