@@ -38,7 +38,7 @@ def test_data_lists_what_ships_and_prints_paths(k2c):
     assert k2c("data", "path", "spam").stdout.strip().endswith("messages.jsonl")
     wrong = k2c("data", "fetch", "mnits")
     assert wrong.returncode == 2
-    assert "Did you mean 'mnist'" in wrong.stderr
+    assert "did you mean 'mnist'" in wrong.stderr
 
 
 def test_verify_tells_a_damaged_file(k2c, tmp_path):

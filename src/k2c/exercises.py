@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from k2c.errors import K2CError
+from k2c.errors import K2CError, unknown
 from k2c.paths import project_root
 from k2c.results import publish
 
@@ -41,7 +41,7 @@ def load_exercise(exercise: str) -> dict[str, Any]:
     """Return an exercise's entry: `solution` (code) and `checks` (each with `call`, `expect` and `hint`)."""
     exercises = {name: entry for solved in load_solutions().values() for name, entry in solved.items()}
     if exercise not in exercises:
-        raise K2CError(f"There is no exercise {exercise!r}. Exercises are {', '.join(exercises)}.")
+        raise K2CError(unknown("exercise", exercise, exercises))
     return exercises[exercise]
 
 

@@ -1,6 +1,5 @@
 """The course as data: lectures, their parameters and profiles, read from `course/syllabus.yml`."""
 
-import difflib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from k2c.errors import K2CError
+from k2c.errors import K2CError, unknown
 from k2c.paths import PROJECT_MARK, project_root
 
 Value = bool | int | float | str
@@ -135,7 +134,7 @@ class Lecture(_Strict):
     def settings(self, profile: str = "lecture") -> dict[str, Value]:
         """Return every parameter's value in a profile (`smoke`, `lecture` or `full`)."""
         if profile not in PROFILES:
-            raise ParameterError(f"There is no profile {profile!r}. Profiles are {', '.join(PROFILES)}.")
+            raise ParameterError(unknown("profile", profile, PROFILES))
         defaults = {name: parameter.default for name, parameter in self.parameters.items()}
         changes = {} if profile == "lecture" else self.profiles.get(profile, {})  # type: ignore[call-overload]
         return self.resolve(defaults | changes)
@@ -168,10 +167,7 @@ class Lecture(_Strict):
     def _parameter(self, name: str) -> Parameter:
         if name in self.parameters:
             return self.parameters[name]
-        raise ParameterError(
-            f"There is no parameter {name!r}{nearest(name, self.parameters)} "
-            f"Parameters are {', '.join(self.parameters)}."
-        )
+        raise ParameterError(unknown("parameter", name, self.parameters))
 
 
 class Syllabus(_Strict):
@@ -203,15 +199,7 @@ class Syllabus(_Strict):
         )
         if len(matches) == 1 and stem:
             return matches[0]
-        raise ParameterError(
-            f"There is no lecture {name!r}{nearest(stem, self.lectures)} Lectures are {', '.join(self.lectures)}."
-        )
-
-
-def nearest(word: str, known: Mapping[str, Any]) -> str:
-    """Return the middle of an error sentence: `; did you mean 'epochs'?`, or a full stop when nothing is close."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else "."
+        raise ParameterError(unknown("lecture", name, self.lectures))
 
 
 @cache

@@ -341,7 +341,7 @@ def test_a_file_that_may_not_grow_says_so(one_file):
 
 
 def test_an_unknown_id_gets_the_nearest_one(one_file):
-    with pytest.raises(K2CError, match=r"There is no data set 'tyo'\. Did you mean 'toy'"):
+    with pytest.raises(K2CError, match=r"There is no data set 'tyo'; did you mean 'toy'"):
         fetch("tyo", one_file)
 
 

@@ -1,6 +1,5 @@
 """The table of data sets, `data/registry.yml`: what there is, under which terms, and where it comes from."""
 
-import difflib
 import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -9,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from k2c.errors import K2CError
+from k2c.errors import K2CError, unknown
 from k2c.paths import data_dir
 
 
@@ -149,10 +148,7 @@ class Registry(_Model):
         try:
             return self.datasets[dataset_id]
         except KeyError:
-            near = difflib.get_close_matches(dataset_id, self.datasets, n=1)
-            hint = f"Did you mean '{near[0]}'? " if near else ""
-            known = ", ".join(self.datasets)
-            raise K2CError(f"There is no data set '{dataset_id}'. {hint}The registry has: {known}.") from None
+            raise K2CError(unknown("data set", dataset_id, self.datasets)) from None
 
 
 def read_registry(path: Path | None = None) -> Registry:

@@ -116,10 +116,18 @@ def _execute(run: Run, work: Path, listener: Callable[[Step], None] | None) -> t
     with (work / "log.txt").open("w", encoding="utf-8") as log:
         try:
             papermill.execute_notebook(
-                notebook_path(run.lecture), target, parameters=changed, engine_name="k2c", kernel_name="python3", progress_bar=False,
-                cwd=project_root() / "notebooks", stdout_file=log, stderr_file=log,
-                execution_timeout=CELL_SECONDS, listener=listener,
-            )  # fmt: skip
+                notebook_path(run.lecture),
+                target,
+                parameters=changed,
+                engine_name="k2c",
+                kernel_name="python3",
+                progress_bar=False,
+                cwd=project_root() / "notebooks",
+                stdout_file=log,
+                stderr_file=log,
+                execution_timeout=CELL_SECONDS,
+                listener=listener,
+            )
         except PapermillExecutionError as error:
             return "failed", f"{error.ename}: {error.evalue}" if error.ename != "K2CError" else error.evalue
         except (
