@@ -1,12 +1,11 @@
 """The register of benchmarks: every module of this folder may add some with `@benchmark`."""
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from typing import NotRequired, TypedDict
 
-from k2c.errors import K2CError
+from k2c.errors import K2CError, unknown, unknown
 
 
 class Row(TypedDict):
@@ -62,10 +61,9 @@ def run_benchmarks(names: Sequence[str] = ()) -> list[Row]:
         For a name that no benchmark has, before any of them starts.
     """
     known = available()
-    for name in (name for name in names if name not in known):
-        close = difflib.get_close_matches(name, known, n=1)
-        meant = f" Did you mean {close[0]}?" if close else ""
-        raise K2CError(f"No benchmark is called {name!r}; there are: {', '.join(known)}.{meant}")
+    for name in names:
+        if name not in known:
+            raise K2CError(unknown("benchmark", name, known))
     return [row for name in (names or known) for row in _benchmarks[name]()]
 
 

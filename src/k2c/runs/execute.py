@@ -130,9 +130,8 @@ def _execute(run: Run, work: Path, listener: Callable[[Step], None] | None) -> t
             )
         except PapermillExecutionError as error:
             return "failed", f"{error.ename}: {error.evalue}" if error.ename != "K2CError" else error.evalue
-        except (
-            Exception
-        ) as error:  # a kernel that died or never started: the notebook on disk does not show it
+        except Exception as error:
+            # A kernel that died or never started: the notebook on disk does not show it.
             log.write(f"{type(error).__name__}: {error}\n")
             return "failed", f"{type(error).__name__}: {error}"
     return "ok", ""

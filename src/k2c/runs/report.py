@@ -58,13 +58,16 @@ def _card(run: Run) -> dict[str, Any]:
     if notebook_file and notebook_file.is_file():
         picture = first_picture(nbformat.read(notebook_file, as_version=4))
     present = {path.name for path in run.folder.iterdir()} if run.folder else set()
-    series = {key: value for key, value in run.results.get("recorded", {}).items()}
     return {
         "run": run,
         "picture": picture,
         "files": present,
         "guards": run.results.get("guards", []),
-        "recorded": {key: value for key, value in series.items() if not isinstance(value, list)},
+        "recorded": {
+            key: value
+            for key, value in run.results.get("recorded", {}).items()
+            if not isinstance(value, list)
+        },
         "exercises": run.results.get("exercises", {}),
     }
 
@@ -72,4 +75,4 @@ def _card(run: Run) -> dict[str, Any]:
 def _format_number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
