@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from typing import NotRequired, TypedDict
 
-from k2c.errors import K2CError, unknown, unknown
+from k2c.errors import K2CError, unknown
 
 
 class Row(TypedDict):

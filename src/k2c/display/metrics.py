@@ -38,7 +38,7 @@ def show_curves(
     bands
         Half the height of a band around a curve, such as the standard deviation over folds, by curve.
     lines, marks
-        Horizontal and vertical dashed lines, by name.
+        Horizontal and vertical broken lines, by name.
     points
         Whether each value gets a point.
     """
@@ -53,11 +53,11 @@ def show_curves(
             )
     for name, height in (lines or {}).items():
         axes.axhline(height, color=COLOURS["grey"], linestyle="--", linewidth=1.6, label=name)
-    for name, place in (marks or {}).items():
-        axes.axvline(place, color=COLOURS["grey"], linestyle=":", linewidth=2, label=name)
+    for (name, place), style in zip((marks or {}).items(), (":", "-.", "--"), strict=False):
+        axes.axvline(place, color="#222222", linestyle=style, linewidth=1.8, label=name)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     if log_x:
-        axes.set_xscale("log")
+        _use_log_axis(axes, np.asarray(x, dtype=float))
     if len(curves) + len(lines or {}) + len(marks or {}) > 1:
         axes.legend()
     plt.show()
@@ -97,7 +97,7 @@ def show_grid(shares: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -> 
 
 def show_bars(table: pd.DataFrame, *, title: str, ylabel: str, xlabel: str = "") -> None:
     """Draw groups of bars, each with its percentage: one group a row, one bar a column."""
-    _, axes = plt.subplots(figsize=(max(8.0, 1.0 + 0.75 * table.size), 4.8))
+    _, axes = plt.subplots(figsize=(max(4.5, 1.8 + 0.75 * table.size), 4.5))
     places = np.arange(len(table))
     width = 0.82 / table.shape[1]
     for number, name in enumerate(table.columns):
@@ -222,10 +222,22 @@ def show_recall_against_loss(is_spam: Any, scores: Mapping[str, Any], max_ham_lo
     axes.axvline(max(max_ham_loss, smallest / 2), color="#222222", linestyle=":", label="allowed loss")
     axes.set(xscale="log", ylim=(0, 1.02), xlabel="ham loss", ylabel="spam recall")
     axes.set_title("Spam stopped, against real mail lost")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.xaxis.set_major_formatter(_percent)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend()
     plt.show()
+
+
+def _use_log_axis(axes: Any, x: np.ndarray) -> None:
+    axes.set_xscale("log")
+    # Within three decades the values themselves are better marks than two powers of ten.
+    if len(x) <= 10 and x.max() < 1000 * x.min():
+        axes.set_xticks(x, [f"{value:,g}" for value in x])
+        axes.minorticks_off()
+
+
+def _percent(share: float, _position: float = 0) -> str:
+    return f"{100 * share:g}%"
 
 
 def _draw_matrix(

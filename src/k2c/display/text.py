@@ -93,12 +93,13 @@ def show_telling_words(log_odds: pd.Series, n_words: int = 14, title: str = "The
     ordered = log_odds.sort_values()
     n_words = min(n_words, len(ordered) // 2)
     figure, sides = plt.subplots(1, 2, figsize=(10.5, 0.34 * n_words + 1.4))
+    widest = 1.05 * float(ordered.abs().max())
     for axes, part, colour, name in (
         (sides[0], ordered.iloc[:n_words][::-1], HAM, "ham"),
         (sides[1], ordered.iloc[len(ordered) - n_words :], SPAM, "spam"),
     ):
         axes.barh([str(word) for word in part.index], part.abs(), color=colour)
-        axes.set(title=f"speak for {name}", xlabel=f"log odds of {name}")
+        axes.set(title=f"speak for {name}", xlabel=f"log odds of {name}", xlim=(0, widest))
         axes.grid(axis="y", visible=False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     plt.show()
@@ -111,7 +112,7 @@ def _coloured(word: str, value: float | None, strongest: float) -> str:
     colour = np.array(to_rgb(SPAM if value > 0 else HAM)) * mix + (1.0 - mix)
     background = ",".join(str(round(255 * channel)) for channel in colour)
     return (
-        f'<span title="{value:+.2f}" style="background:rgb({background});border-radius:3px;padding:0 2px">'
+        f'<span title="{value:+.2f}" style="background:rgb({background});border-radius:3px">'
         f"{_escape(word)}</span>"
     )
 

@@ -110,7 +110,8 @@ class NaiveBayes(ClassifierMixin, BaseEstimator):
 
     def predict(self, counts: Any) -> np.ndarray:
         """Return the most probable class of each message: shape (n_messages,). See `joint_log_proba`."""
-        return self.classes_[np.argmax(self.joint_log_proba(counts), axis=1)]
+        most_probable = np.argmax(self.joint_log_proba(counts), axis=1)
+        return np.asarray(self.classes_[most_probable])
 
     def decision_function(self, counts: Any) -> np.ndarray:
         """Return the log odds of the second class (`classes_[1]`) against the first: shape (n_messages,).
@@ -209,7 +210,9 @@ class NaiveBayes(ClassifierMixin, BaseEstimator):
             )
 
     def _to_counts(self, counts: Any, n_words: int | None = None) -> sparse.csr_array:
-        matrix = sparse.csr_array(counts, dtype=np.float64)
+        # A copy: scipy sorts the entries in place, and a converted array shares its indices with the caller's.
+        matrix = sparse.csr_array(counts, dtype=np.float64, copy=True)
+        matrix.sum_duplicates()
         if n_words is not None and matrix.shape[1] != n_words:
             raise K2CError(_mismatch(matrix.shape[1], n_words, "columns"))
         if matrix.shape[1] == 0:
