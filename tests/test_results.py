@@ -21,6 +21,11 @@ def test_a_claim_that_holds_prints_the_claim_and_not_the_value(capsys):
     assert capsys.readouterr().out == "test accuracy is at least 0.985: ok\n"
 
 
+def test_a_count_is_claimed_exactly(capsys):
+    k2c.guard("parameters", 431_080, low=431_080, high=431_080)
+    assert capsys.readouterr().out == "parameters is exactly 431,080: ok\n"
+
+
 @pytest.mark.parametrize(
     ("value", "bounds", "claim"),
     [

@@ -76,10 +76,14 @@ def _bound(bound: Bound) -> float | None:
 
 def _claim(low: float | None, high: float | None) -> str | None:
     if low is not None and high is not None:
-        return f"from {low:g} to {high:g}"
+        return f"exactly {_words(low)}" if low == high else f"from {_words(low)} to {_words(high)}"
     if low is not None:
-        return f"at least {low:g}"
-    return None if high is None else f"at most {high:g}"
+        return f"at least {_words(low)}"
+    return None if high is None else f"at most {_words(high)}"
+
+
+def _words(bound: float) -> str:
+    return f"{bound:,.0f}" if float(bound).is_integer() else f"{bound:g}"
 
 
 def _entry(name: str, value: float, low: float | None, high: float | None, status: str) -> dict[str, Any]:

@@ -1,0 +1,168 @@
+"""The pictures of a lecture: they show the data that they were given, labelled, and nothing lies over anything."""
+
+from functools import cache
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from k2c.display.curves import show_training
+from k2c.display.images import show_digits, show_hog, show_maps, show_numbers, show_products, show_stages
+from k2c.display.network import draw_network
+from k2c.display.style import use_style
+from k2c.models import LeNet, layer_table
+from k2c.models.features import cell_histograms, gradients
+from k2c.training import History
+
+RNG = np.random.default_rng(0)
+DIGITS = torch.from_numpy(RNG.integers(0, 256, (12, 28, 28)).astype(np.uint8))
+MAPS = torch.from_numpy(RNG.normal(size=(7, 5, 5)))
+HISTORY = History(
+    [{"epoch": k, "train_loss": 1 / k, "valid_loss": 1.1 / k, "learning_rate": 0.1} for k in (1, 2, 3)]
+)
+STEPS = list(np.geomspace(2.3, 0.02, 90))
+
+PICTURES = {
+    "digits": lambda: show_digits(DIGITS, [f"{n}\nsure" for n in range(12)], title="A title", columns=5),
+    "maps": lambda: show_maps(MAPS, range(7), title="A title", columns=4),
+    "numbers": lambda: show_numbers(DIGITS[0], top=3, left=7, size=9, title="A title"),
+    "weighted sum": lambda: show_products(MAPS[0], MAPS[1], title="A title"),
+    "stages": lambda: show_stages({"in": DIGITS[0], "out": MAPS[0], "end": MAPS[1, :2, :2]}, title="A title"),
+    "hog": lambda: show_hog(
+        DIGITS[0], gradients(DIGITS[:1])[0][0], cell_histograms(DIGITS[:1])[0], title="A title"
+    ),
+    "network": lambda: draw_network(layer_table(LeNet(), (1, 28, 28)), (1, 28, 28), title="A title"),
+    "training by epoch": lambda: show_training(HISTORY, title="A title"),
+    "training by step": lambda: show_training(HISTORY, STEPS, title="A title"),
+}
+
+
+@pytest.fixture(scope="module")
+def draw():
+    """Return a function that draws a picture, once, as a notebook does: `plt.show` closes what it has shown."""
+    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():
+        use_style()
+        plt.close("all")
+
+        @cache
+        def draw_one(name):
+            shown = []
+            patch.setattr(plt, "show", lambda: [shown.append(plt.gcf()), plt.close(plt.gcf())])
+            assert PICTURES[name]() is None  # a value would be printed below the picture
+            assert plt.get_fignums() == []
+            (figure,) = shown
+            FigureCanvasAgg(figure).draw()
+            return figure
+
+        yield draw_one
+
+
+def texts(figure) -> list[Text]:
+    return [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+
+
+def said(figure) -> str:
+    return "\n".join(text.get_text() for text in texts(figure))
+
+
+def images(figure) -> list[np.ndarray]:
+    return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_picture_has_a_title_and_labelled_axes(name, draw):
+    figure = draw(name)
+    assert "A title" in said(figure)
+    with_axes = [axes for axes in figure.axes if axes.axison]
+    assert name == "network" or any(axes.get_xlabel() and axes.get_ylabel() for axes in with_axes)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_text_is_cut_off_or_written_over_another(name, draw):
+    figure = draw(name)
+    renderer = figure.canvas.get_renderer()
+    written = [text for text in texts(figure) if not _is_tick(text, figure)]
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in written]
+    page = figure.bbox
+    for text, box in boxes:
+        assert box.x0 >= page.x0 - 1 and box.x1 <= page.x1 + 1, f"{text!r} is cut off"
+        assert box.y0 >= page.y0 - 1 and box.y1 <= page.y1 + 1, f"{text!r} is cut off"
+    for number, (text, box) in enumerate(boxes):
+        for other, other_box in boxes[:number]:
+            assert not box.padded(-1).overlaps(other_box.padded(-1)), f"{text!r} lies over {other!r}"
+
+
+def _is_tick(text, figure):
+    ticks = [label for axes in figure.axes for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+    return any(text is label for label in ticks)
+
+
+def test_a_grid_shows_each_image_once_with_its_caption(draw):
+    figure = draw("digits")
+    np.testing.assert_array_equal(np.stack(images(figure)), DIGITS.numpy())
+    for number, (image, caption) in enumerate(zip(figure.axes[0].images, figure.axes[0].texts, strict=True)):
+        left, right, _, top = image.get_extent()
+        assert caption.get_text() == f"{number}\nsure"
+        x, y = caption.get_position()
+        assert left < x < right and y < top  # above its own image; rows count downwards
+
+
+def test_signed_maps_share_a_scale_on_which_zero_is_white(draw):
+    figure = draw("maps")
+    shown = figure.axes[0].images
+    np.testing.assert_array_equal(np.stack([image.get_array() for image in shown]), MAPS.numpy())
+    most = MAPS.abs().max().item()
+    assert {image.get_clim() for image in shown} == {(-most, most)}
+
+
+def test_the_numbers_are_those_in_the_frame(draw):
+    figure = draw("numbers")
+    whole, part = figure.axes
+    numbers = np.array([int(text.get_text()) for text in part.texts]).reshape(9, 9)
+    np.testing.assert_array_equal(numbers, DIGITS[0, 3:12, 7:16])
+    frame = whole.patches[-1].get_bbox()
+    assert (frame.x0, frame.y0, frame.width) == (6.5, 2.5, 9)
+    # Each number stands in the pixel that it is the value of.
+    first = part.texts[0].get_position()
+    assert first == (7, 3)
+
+
+def test_a_weighted_sum_shows_products_and_their_sum(draw):
+    figure = draw("weighted sum")
+    patch, kernel, products = images(figure)
+    np.testing.assert_allclose(products, patch * kernel)
+    assert f"{products.sum():.2f}" in said(figure)
+    assert "-0.00" not in said(figure)
+
+
+def test_stages_keep_one_size_of_a_pixel(draw):
+    figure = draw("stages")
+    sizes = []
+    for axes in figure.axes:
+        (left, low), (right, high) = axes.transData.transform([(0, 0), (1, 1)])
+        sizes += [abs(right - left), abs(high - low)]
+    np.testing.assert_allclose(sizes, sizes[0], rtol=0.15)
+
+
+def test_the_network_is_drawn_with_its_sizes_and_parameters(draw):
+    drawing = said(draw("network"))
+    for size in ("1 × 28 × 28", "20 × 24 × 24", "20 × 12 × 12", "50 × 8 × 8", "50 × 4 × 4", "500", "10"):
+        assert f"\n{size}\n" in f"\n{drawing}\n"
+    for parameters in ("520", "25,050", "400,500", "5,010"):
+        assert parameters in drawing
+
+
+def test_training_curves_stand_where_the_epochs_end(draw):
+    by_epoch, by_step = draw("training by epoch"), draw("training by step")
+    lines = {line.get_label(): line.get_xydata() for line in by_epoch.axes[0].lines}
+    np.testing.assert_allclose(lines["training"], [(1, 1), (2, 1 / 2), (3, 1 / 3)])
+    lines = {line.get_label(): line.get_xydata() for line in by_step.axes[0].lines}
+    np.testing.assert_allclose(lines["training, each step"][:, 1], STEPS)
+    np.testing.assert_allclose(lines["validation digits"], [(30, 1.1), (60, 1.1 / 2), (90, 1.1 / 3)])
