@@ -46,7 +46,9 @@ def show_training(
         epoch_ends = np.asarray(history["epoch"]) * steps_an_epoch
         axes.plot(epoch_ends, history["valid_loss"], "-o", color=COLOURS["red"], label=held_back)
     axes.set(title=title, xlabel="step" if len(step_losses) else "epoch", ylabel="loss", yscale="log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_ylim()
+    # Over many powers of ten, ticks at 2 and 5 would be written over each other.
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.legend()

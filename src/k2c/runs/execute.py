@@ -21,7 +21,7 @@ from k2c.machine import describe_machine, package_versions
 from k2c.paths import project_root
 from k2c.runs.engine import LectureEngine, Step
 from k2c.runs.export import write_html
-from k2c.runs.results import collect_results, failing_cell
+from k2c.runs.results import collect_results, drop_bare_widgets, failing_cell
 from k2c.syllabus import Value, load_syllabus
 
 papermill_engines.register("k2c", LectureEngine)
@@ -142,6 +142,7 @@ def _finish(run: Run, work: Path, final: Path) -> None:
     if target.is_file():
         notebook = nbformat.read(target, as_version=4)
         _forget_machine(notebook)
+        drop_bare_widgets(notebook)
         nbformat.write(notebook, target)
         run.results = collect_results(notebook)
         if run.status == "failed" and (cell := failing_cell(notebook)):

@@ -7,6 +7,8 @@ from nbformat import NotebookNode
 
 from k2c.results import RESULT_MIME
 
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
 
 def collect_results(notebook: NotebookNode) -> dict[str, Any]:
     """Return what a notebook recorded.
@@ -35,6 +37,18 @@ def first_picture(notebook: NotebookNode) -> str | None:
         if picture:
             return "".join(picture.split())
     return None
+
+
+def drop_bare_widgets(notebook: NotebookNode) -> None:
+    """Remove outputs that only a live widget shows: what is left of them on a page is the bar as it started."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_bare_widget(output)]
+
+
+def _is_bare_widget(output: NotebookNode) -> bool:
+    kinds = set(output.get("data", {}))
+    return _WIDGET_VIEW in kinds and kinds <= {_WIDGET_VIEW, "text/plain"}
 
 
 def failing_cell(notebook: NotebookNode) -> int | None:

@@ -110,14 +110,16 @@ class LivePlot(Callback):
 
         assert self.figure is not None
         panels = [("loss", ["train_loss", "valid_loss"])]
-        panels += [("metric", list(self.metrics or learner.metrics))]
+        metrics = list(self.metrics or learner.metrics)
+        panels += [(metrics[0] if len(metrics) == 1 else "metrics", metrics)]
+        self.figure.suptitle("Training, epoch by epoch")
         for axes, (title, columns) in zip(self.figure.axes, panels, strict=False):
             axes.clear()
             for column in (name for name in columns if name in learner.history.columns):
                 axes.plot(learner.history["epoch"], learner.history[column], marker="o", label=column)
             axes.set(xlabel="epoch", ylabel=title, xlim=(0.5, max(learner.epochs, 1) + 0.5))
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if axes.lines:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            if len(axes.lines) > 1:
                 axes.legend()
 
     def _picture(self) -> Any:
