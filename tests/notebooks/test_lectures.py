@@ -114,8 +114,9 @@ def test_nothing_is_left_to_read_that_was_not_meant_to_be_read(path):
 @every_notebook
 def test_a_lecture_tells_its_story_and_leaves_the_plumbing_to_the_package(path):
     names = []
-    for cell in code_cells(read(path)):
-        assert len(cell.source.splitlines()) <= 25, f"{cell.id} is too long for a lecture"
+    for number, cell in enumerate(code_cells(read(path))):
+        longest = 40 if number == 1 else 25  # the cell of imports may be longer
+        assert len(cell.source.splitlines()) <= longest, f"{cell.id} is too long for a lecture"
         tree = ast.parse(cell.source)
         names += [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
         assert not any(

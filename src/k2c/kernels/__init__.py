@@ -1,5 +1,6 @@
 """The same small set of kernels on several devices: `opencl`, `cuda`, and the references `numpy` and `torch`."""
 
+from k2c.kernels.attempt import Attempt
 from k2c.kernels.base import Ops
 from k2c.kernels.buffers import Buffer
 from k2c.kernels.build import source_of, sources
@@ -21,6 +22,7 @@ from k2c.kernels.table import SPECIFICATIONS, specification
 
 __all__ = [
     "SPECIFICATIONS",
+    "Attempt",
     "Buffer",
     "Case",
     "Ceilings",
