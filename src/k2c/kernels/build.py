@@ -20,7 +20,7 @@ OPTIONS = {
     "cpu": {
         "reduce.cl": {"GROUP": 256},
         "softmax.cl": {"GROUP": 64},
-        "matmul.cl": {"TILE": 16, "ROWS": 8, "WIDE": 3},
+        "matmul.cl": {"TILE": 16, "ROWS": 6, "WIDE": 4},
         "conv2d.cl": {"FILTERS": 10, "PAIRS": 2},
         "conv2d_backward.cl": {"TAPS": 5, "SOME": 4},
     },

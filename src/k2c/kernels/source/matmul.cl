@@ -38,8 +38,9 @@ KERNEL pack(GLOBAL const float *source, GLOBAL float *packed, int count, int len
     size_t j = GLOBAL_ID(0), panel = GLOBAL_ID(1);
     if (j >= length || panel * width >= count) return;
     size_t first = panel * width, to = (panel * length + j) * width;
-    if (first + width <= count) {  // a full panel needs no comparison for every element
-        for (size_t lane = 0; lane < width; lane++) packed[to + lane] = source[(first + lane) * stride + j * step];
+    if (stride == 1 && width % 16 == 0 && first + width <= count) {  // neighbours stay neighbours: whole vectors
+        for (size_t lane = 0; lane < width; lane += 16)
+            STORE16(packed + to + lane, LOAD16(source + first + lane + j * step));
         return;
     }
     for (size_t lane = 0; lane < width; lane++)
