@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from k2c import kernels
+from k2c.errors import K2CError
 
 N = 32
 
@@ -60,6 +61,22 @@ def test_timing_and_roofline(any_ops):
     assert product.bound == "memory" and "of the roof" in repr(product)
 
 
+def test_the_work_of_a_kernel_is_read_off_its_specification():
+    assert kernels.specification("saxpy").work(n=1000) == (2000, 12000)
+    with pytest.raises(K2CError, match=r"cannot be computed.*Its numbers are m, n"):
+        kernels.specification("matmul_textbook").work(m=2, n=3)
+    assert kernels.evaluate("4*up(n,16)", {"n": 17}) == 8
+
+
+def test_a_long_sum_is_launched_in_few_groups_that_stay_busy(ops):
+    case = kernels.random_case("sum", ops.kind, n=1_000_000)
+    assert case.global_size == (512 * 256,) and case.arrays["partial"].size == 512
+    arguments = case.put(ops)
+    ops.run("sum", case.global_size, *arguments)
+    np.testing.assert_allclose(ops.get(arguments[1]), case.expected()["partial"], rtol=1e-3, atol=1e-3)
+    assert kernels.random_case("sum", ops.kind, n=300).global_size == (300,)
+
+
 def test_the_device_clock_counts_kernels_alone(ops):
     x, out = ops.put(np.ones(1 << 20, np.float32)), ops.empty(1 << 20)
     timing = kernels.measure(ops, lambda: ops.relu(x, out), repeats=5, events=True)
@@ -86,6 +103,13 @@ def test_the_simulator_names_the_work_item_and_the_line():
         "Invalid write of size 4 by work-item (100,0,0), line 3: if (i <= n) x[i] = factor * x[i];",
     )
     assert (report.outputs[0] == 2).all()
+
+
+@simulator
+def test_the_simulator_starts_without_torch(monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # the log then lists what was imported
+    log = kernels.debug(OFF_BY_ONE, "scale", 64, np.ones(100, np.float32), 2.0, 64).log
+    assert "| pyopencl" in log and "torch" not in log and "k2c" not in log
 
 
 @simulator

@@ -16,9 +16,10 @@ from k2c.kernels.lenet import (
 )
 from k2c.kernels.measure import Ceilings, Roofline, Timing, ceilings, measure, roofline
 from k2c.kernels.nvrtc import compile_cuda
-from k2c.kernels.specification import Specification
-from k2c.kernels.student import StudentKernel, Trace
+from k2c.kernels.specification import Specification, evaluate
+from k2c.kernels.student import StudentKernel
 from k2c.kernels.table import SPECIFICATIONS, specification
+from k2c.kernels.trace import Race, Trace
 
 __all__ = [
     "SPECIFICATIONS",
@@ -28,6 +29,7 @@ __all__ = [
     "Ceilings",
     "Device",
     "Ops",
+    "Race",
     "Roofline",
     "Specification",
     "StudentKernel",
@@ -38,6 +40,7 @@ __all__ = [
     "debug",
     "debug_case",
     "devices",
+    "evaluate",
     "first_difference",
     "first_error",
     "lenet_forward",

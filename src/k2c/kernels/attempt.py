@@ -8,7 +8,8 @@ from k2c.errors import K2CError
 from k2c.kernels.base import Ops
 from k2c.kernels.build import options_of
 from k2c.kernels.cases import first_error, random_case
-from k2c.kernels.student import Trace
+from k2c.kernels.on_kernels import KernelOps
+from k2c.kernels.trace import Trace
 
 
 class Attempt:
@@ -27,12 +28,17 @@ class Attempt:
         self.ops, self.text, self.name = ops, text, found[1] if found else ""
 
     def verdict(self, **sizes: Any) -> str:
-        """Return `right`, or a sentence: it does not compile, leaves an array, or which element is wrong first.
+        """Return `right`, or a sentence: it does not compile, leaves an array, has a race, or an element is wrong.
 
         `sizes` are the kernel's numbers, `n=1000`.
         """
         if not self.name:
             return "The text has no kernel. A kernel begins with: KERNEL name(GLOBAL float *x, int n) {"
+        if not isinstance(self.ops, KernelOps):
+            return (
+                f"{self.ops.name} runs no kernels, so this one cannot be checked here. Choose the device opencl or "
+                "cuda; opencl comes with: pip install 'pyopencl[pocl]'."
+            )
         return first_error(self.text, self.name, self.ops, **sizes)
 
     def on(self, **sizes: Any) -> str:
@@ -65,3 +71,8 @@ class Attempt:
     def global_reads(self, **sizes: Any) -> int:
         """Return how many numbers the first work-group reads from global memory."""
         return self.trace(**sizes).totals()["global_reads"]
+
+    def barriers(self, **sizes: Any) -> int:
+        """Return how many barriers a work-item of the first group passes before its last access to memory."""
+        passed = self.trace(**sizes).barriers
+        return 0 if passed is None else int(passed.max(initial=0))

@@ -120,8 +120,8 @@ def first_error(
     Returns
     -------
     str
-        `right`, or a sentence: the compiler's complaint, the access that left an array, or the first wrong
-        element.
+        `right`, or a sentence: the compiler's complaint, the access that left an array, a race between the
+        work-items of the first group (even when the result is right, by luck), or the first wrong element.
     """
     device = ops or _default()
     spec = specification(name)
@@ -154,7 +154,11 @@ def _default() -> KernelOps:
 
 def _try(kernel: Any, ops: Ops, case: Case, local: Sequence[int] | None) -> str:
     arguments = case.put(ops)
-    kernel.run(case.global_size, *arguments, local=local or case.local)
+    races = kernel.trace(case.global_size, *arguments, local=local or case.local, whole=False).races()
+    if races:
+        lines = kernel.source.splitlines()
+        quoted = [f"\n  line {at} | {lines[at - 1].strip()}" for at in sorted(set(races[0].lines))]
+        return f"{races[0]}{''.join(quoted)}"
     names = [argument.name for argument in case.spec.arguments]
     for name, expected in case.expected().items():
         complaint = first_difference(name, ops.get(arguments[names.index(name)]), expected)

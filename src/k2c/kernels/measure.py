@@ -12,7 +12,6 @@ import numpy as np
 from k2c.kernels.base import Ops
 from k2c.kernels.cases import Case, random_case
 from k2c.kernels.on_kernels import KernelOps
-from k2c.kernels.specification import evaluate
 
 COPY_ELEMENTS = 1 << 24  # 64 MiB: more than most caches hold
 PRODUCT = 1024  # rows of the square matrices of the compute ceiling
@@ -164,8 +163,7 @@ def roofline(
     options = ops.options(case.spec) if isinstance(ops, KernelOps) else {}
     values = case.spec.numbers(case.numbers, options)
     timing = measure(ops, partial(_launch, ops, case, arguments), repeats)
-    work = evaluate(case.spec.operations, values), evaluate(case.spec.moves, values)
-    return Roofline(kernel, *work, timing.seconds, roof or ceilings(ops))
+    return Roofline(kernel, *case.spec.work(**values), timing.seconds, roof or ceilings(ops))
 
 
 def _launch(ops: Ops, case: Case, arguments: list[Any]) -> None:

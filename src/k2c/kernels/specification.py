@@ -101,6 +101,16 @@ class Specification:
         values = {a.name: arguments[a.name] for a in self.arguments if not a.is_buffer}
         return values | {name: options[name] for name in self.options}
 
+    def work(self, **numbers: Any) -> tuple[int, int]:
+        """Return its floating-point operations and the bytes that it has to move, from its numbers: `work(n=1000)`.
+
+        Raises
+        ------
+        K2CError
+            When a number is missing that its formulas use.
+        """
+        return evaluate(self.operations, numbers), evaluate(self.moves, numbers)
+
     def global_size(self, numbers: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the number of work-items that the kernel needs along each axis."""
         return tuple(evaluate(formula, numbers) for formula in self.launch)

@@ -1,61 +1,20 @@
 """Kernels that somebody writes: compiled with a check of every index, run, counted, compared."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer, require
-from k2c.kernels.instrument import ENTRY, HEAD, HELPER, SIZES, Parameter, instrument
+from k2c.kernels.instrument import BOTH, ENTRY, HEAD, HELPER, SIZES, WRITE, Parameter, instrument
 from k2c.kernels.launch import INT_MAX
+from k2c.kernels.trace import Trace
 
 if TYPE_CHECKING:
     from k2c.kernels.on_kernels import KernelOps
 
 MOST_ENTRIES = 1_000_000
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Every access to global and local memory of one work-group.
-
-    Attributes
-    ----------
-    arrays
-        Names of the arrays; `is_local` says of each whether it lies in local memory.
-    array, write, index, work_item
-        One entry an access of one element, in no particular order: the array's number, whether it was
-        written, which element, and the work-item (its number in the group).
-    """
-
-    arrays: tuple[str, ...]
-    is_local: tuple[bool, ...]
-    array: np.ndarray
-    write: np.ndarray
-    index: np.ndarray
-    work_item: np.ndarray
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return for each array the number of `reads` and `writes`, and of different `elements` touched."""
-        table = {}
-        for slot, name in enumerate(self.arrays):
-            mine = self.array == slot
-            writes = int((mine & self.write).sum())
-            elements = len(np.unique(self.index[mine]))
-            table[name] = {"reads": int(mine.sum()) - writes, "writes": writes, "elements": elements}
-        return table
-
-    def totals(self) -> dict[str, int]:
-        """Return `global_reads`, `global_writes`, `local_reads` and `local_writes`."""
-        local = np.array(self.is_local, bool)[self.array] if len(self.array) else np.zeros(0, bool)
-        pairs = {"global": ~local, "local": local}
-        return {
-            f"{space}_{way}": int((where & (self.write == (way == "writes"))).sum())
-            for space, where in pairs.items()
-            for way in ("reads", "writes")
-        }
 
 
 class StudentKernel:
@@ -113,24 +72,36 @@ class StudentKernel:
         *args: Any,
         local: int | Sequence[int] = 64,
         group: int | Sequence[int] = 0,
+        whole: bool = True,
     ) -> Trace:
-        """Launch it and return what one work-group read and wrote."""
+        """Launch it and return what one work-group read and wrote.
+
+        Raises
+        ------
+        K2CError
+            As `run`; and when there are too many accesses to keep, unless `whole` is False.
+        """
         chosen = ([group] if isinstance(group, int) else [*group]) + [0, 0]
         log = self._launch(global_size, args, local, chosen[:3])
         self._complain(log)
-        if log[12] > MOST_ENTRIES:
+        if log[12] > MOST_ENTRIES and whole:
             raise K2CError(
                 f"The group made {log[12]} accesses; at most {MOST_ENTRIES} are kept. Choose smaller sizes."
             )
-        entries = log[HEAD : HEAD + ENTRY * log[12]].reshape(-1, ENTRY)
+        return self._trace(log[HEAD : HEAD + ENTRY * log[12]].reshape(-1, ENTRY))
+
+    def _trace(self, entries: np.ndarray) -> Trace:
+        ways = entries[:, 0] % 4
+        reads, writes = entries[ways != WRITE], entries[(ways == WRITE) | (ways == BOTH)]
+        entries = np.concatenate([reads, writes])
         counts = entries[:, 2]
         each = np.repeat(entries, counts, axis=0)  # a vector of 16 counts as 16 accesses
         within = np.arange(len(each)) - np.repeat(np.cumsum(counts) - counts, counts)
+        write = np.arange(len(each)) >= reads[:, 2].sum()
         pointers = sum(parameter.pointer for parameter in self.parameters)
         is_local = tuple(slot >= pointers for slot in range(len(self._arrays)))
-        return Trace(
-            self._arrays, is_local, each[:, 0] // 2, each[:, 0] % 2 == 1, each[:, 1] + within, each[:, 3]
-        )
+        slots, _, _, items, lines, barriers = each.T
+        return Trace(self._arrays, is_local, slots // 4, write, each[:, 1] + within, items, lines, barriers)
 
     def _launch(
         self,
@@ -181,7 +152,7 @@ class StudentKernel:
         if not log[0]:
             return
         array, line = self._arrays[log[1]], int(log[3])
-        did = "writes" if log[2] else "reads"
+        did = "writes" if log[2] == WRITE else "reads"
         shown = self.source.splitlines()[line - 1].strip()
         size = (
             f"has {log[SIZES + log[1]]} elements" if log[1] < SIZES and log[SIZES + log[1]] else "is smaller"

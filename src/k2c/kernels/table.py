@@ -85,11 +85,12 @@ _LIST = [
     ),
     _kernel(
         "sum", "reduce.cl", "partial[group] = sum of the group's share of x", "x in[n], partial out[groups], n int",
-        "n", (256,), "n", "4*n", fixed=True, reference=references.sum_of_groups,
+        "min(n,512*256)", (256,), "n", "4*n", fixed=True, reference=references.sum_of_groups,
     ),
     _kernel(
         "sum_without_barrier", "reduce.cl", "the same with a race, wrong on purpose",
-        "x in[n], partial out[groups], n int", "n", (256,), "n", "4*n", fixed=True, reference=references.sum_of_groups,
+        "x in[n], partial out[groups], n int",
+        "min(n,512*256)", (256,), "n", "4*n", fixed=True, reference=references.sum_of_groups,
     ),
     _kernel(
         "sum_chunks", "reduce.cl", "out = sum over chunks of partial",

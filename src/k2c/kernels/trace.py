@@ -1,0 +1,117 @@
+"""What a work-group did to memory, access by access: counted, and searched for races."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Race:
+    """Two accesses to one element by two work-items of a group, with no barrier between; one at least writes.
+
+    Attributes
+    ----------
+    array, index
+        The element.
+    work_items
+        Both, by their numbers in the group; the first one writes.
+    writes
+        Whether each writes (and does not only read).
+    lines
+        The line of each access in the source, from 1; 0 when not known.
+    barriers
+        How many barriers both had passed.
+    """
+
+    array: str
+    index: int
+    work_items: tuple[int, int]
+    writes: tuple[bool, bool]
+    lines: tuple[int, int]
+    barriers: int
+
+    def __repr__(self) -> str:
+        element = f"{self.array}[{self.index}]"
+        first, second = (f" (line {line})" if line else "" for line in self.lines)
+        does = "writes it too" if self.writes[1] else "reads it"
+        return (
+            f"Race: work-item {self.work_items[0]} writes {element}{first}, work-item {self.work_items[1]} "
+            f"{does}{second}, and no barrier stands between. Who comes first decides the result."
+        )
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every access to global and local memory of one work-group.
+
+    Attributes
+    ----------
+    arrays
+        Names of the arrays; `is_local` says of each whether it lies in local memory.
+    array, write, index, work_item
+        One entry an access of one element, in no particular order: the array's number, whether it was
+        written, which element, and the work-item (its number in the group).
+    line, barriers
+        The line of each access, and how many barriers its work-item had passed before. Left out: not known, and
+        no barriers.
+    """
+
+    arrays: tuple[str, ...]
+    is_local: tuple[bool, ...]
+    array: np.ndarray
+    write: np.ndarray
+    index: np.ndarray
+    work_item: np.ndarray
+    line: np.ndarray | None = None
+    barriers: np.ndarray | None = None
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return for each array the number of `reads` and `writes`, and of different `elements` touched."""
+        table = {}
+        for slot, name in enumerate(self.arrays):
+            mine = self.array == slot
+            writes = int((mine & self.write).sum())
+            elements = len(np.unique(self.index[mine]))
+            table[name] = {"reads": int(mine.sum()) - writes, "writes": writes, "elements": elements}
+        return table
+
+    def totals(self) -> dict[str, int]:
+        """Return `global_reads`, `global_writes`, `local_reads` and `local_writes`."""
+        local = np.array(self.is_local, bool)[self.array] if len(self.array) else np.zeros(0, bool)
+        pairs = {"global": ~local, "local": local}
+        return {
+            f"{space}_{way}": int((where & (self.write == (way == "writes"))).sum())
+            for space, where in pairs.items()
+            for way in ("reads", "writes")
+        }
+
+    def races(self) -> tuple[Race, ...]:
+        """Return the races within the group, the earliest first; one for each array and pair of lines.
+
+        Between two barriers, work-items may run in any order. So it is a race when two of them touch an element
+        there and one writes it, even if the result came out right this time. Other groups are not looked at.
+        """
+        none = np.zeros(len(self.array), np.int64)
+        lines = none if self.line is None else self.line
+        barriers = none if self.barriers is None else self.barriers
+        # Between the same barriers, the accesses of one element side by side, and its writes first.
+        order = np.lexsort((self.work_item, ~self.write, self.index, self.array, barriers))
+        key = np.stack([barriers, self.array, self.index])[:, order]
+        new = np.ones(len(order), bool)
+        new[1:] = (key[:, 1:] != key[:, :-1]).any(axis=0)
+        first = order[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))]
+        racing = self.write[first] & (self.work_item[order] != self.work_item[first])
+        first, second = first[racing], order[racing]
+        kinds = np.stack([self.array[first], lines[first], lines[second]], axis=1)
+        earliest = np.sort(np.unique(kinds, axis=0, return_index=True)[1])
+        return tuple(
+            Race(
+                self.arrays[self.array[a]],
+                int(self.index[a]),
+                (int(self.work_item[a]), int(self.work_item[b])),
+                (True, bool(self.write[b])),
+                (int(lines[a]), int(lines[b])),
+                int(barriers[a]),
+            )
+            for a, b in zip(first[earliest], second[earliest], strict=True)
+        )
