@@ -12,7 +12,6 @@ from k2c.kernels.specification import Specification
 from k2c.kernels.student import StudentKernel
 from k2c.kernels.table import specification
 
-SUM_GROUPS = 512  # the first launch of a sum leaves as many numbers at most
 LANES = 16  # a vector of matmul_registers
 
 
@@ -94,10 +93,11 @@ class KernelOps(Ops):
         return y
 
     def _sum(self, x: Buffer) -> float:
-        group = specification("sum").local[0]
-        groups = min(SUM_GROUPS, -(-x.size // group))
+        spec = specification("sum")
+        group = spec.local[0]
+        groups = -(-spec.global_size({"n": x.size})[0] // group)
         partial, total = self.empty(groups), self.empty(1)
-        self.run("sum", groups * group, x, partial, x.size)
+        self._start("sum", x, partial, x.size)
         self.run("sum", group, partial, total, groups)
         return float(self.get(total)[0])
 
