@@ -11,6 +11,9 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+# Tests run side by side, one a core. Two processes that each spread torch over every core wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SYLLABUS = {
     "course": "A tiny course",
     "lectures": {

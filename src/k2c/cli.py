@@ -176,6 +176,42 @@ def bench(names: tuple[str, ...], json_file: Path | None) -> None:
     sys.exit(0 if all(row["ok"] for row in rows) else 1)
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The table."
+)
+@click.option(
+    "--top", type=click.IntRange(1, 1000), default=1, show_default=True, help="Classes for each picture."
+)
+@click.option(
+    "--backbone",
+    "network",
+    default="efficientnet_lite0",
+    show_default=True,
+    metavar="NAME",
+    help="The network.",
+)
+def predict(folder: Path, csv_file: Path, top: int, network: str) -> None:
+    """Write what a network takes the pictures in FOLDER for to a CSV file.
+
+    Its columns: file, rank, index, wnid, name, probability. Folders in FOLDER are searched, too.
+    Files that are no pictures or are damaged, and pictures under 8 x 8 pixels, are listed and left out;
+    the exit status is 1 then, and 2 where there was nothing to predict.
+    """
+    from k2c.models.prediction import predict_folder
+    from k2c.training import pick_device
+
+    device = pick_device()
+    report = predict_folder(folder, csv_file, top=top, network=network, device=device, progress=True)
+    for error in report.broken:
+        problems.print(f"[yellow]Left out:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+    words = f"{report.predicted:,} pictures predicted" if report.predicted != 1 else "1 picture predicted"
+    left_out = f", {len(report.broken):,} left out" if report.broken else ""
+    console.print(f"{words}{left_out}: {csv_file}", soft_wrap=True, highlight=False)
+    sys.exit(1 if report.broken else 0)
+
+
 @main.group()
 def data() -> None:
     """List, fetch and verify the data sets."""
@@ -186,24 +222,20 @@ def list_data() -> None:
     """Show every data set, its licence, its size and whether it is here."""
     from k2c.datasets import entries, is_cached
 
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for column in ("id", "title", "licence", "download", "here"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("id", "download", "here"))
     for entry in entries():
-        here = "ships" if entry.shipped else "[green]yes[/]" if is_cached(entry.id) else "no"
-        size = f"{entry.download_size / 1e6:.1f} MB" if entry.download_size else ""
-        table.add_row(entry.id, escape(entry.title), entry.licence, size, here)
-    console.print(table)
+        here = "ships" if entry.shipped else "[green]here[/]" if is_cached(entry.id) else "not here"
+        facts = ", ".join(filter(None, (entry.licence, entry.download_text, here)))
+        console.print(f"[bold]{entry.id}[/]  [dim]{facts}[/]\n    {escape(entry.title)}", soft_wrap=True)
 
 
 @data.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 def fetch(ids: tuple[str, ...]) -> None:
-    """Download data sets (all of them by default), checked by their hashes."""
+    """Download data sets (by default all that the lectures read), checked by their hashes."""
     from k2c.datasets import entries
     from k2c.datasets import fetch as fetch_data
 
-    for name in ids or [entry.id for entry in entries()]:
+    for name in ids or [entry.id for entry in entries() if entry.by_default]:
         console.print(f"{name}: {fetch_data(name)}", soft_wrap=True, highlight=False)
 
 

@@ -189,9 +189,11 @@ def _data() -> Iterator[Finding]:
         return  # reported under `course`
     for entry in entries:
         what, command = f"data {entry.id}", f"`k2c data fetch {entry.id}`"
-        size = f"{entry.download_size / 1e6:.0f} MB"
+        size = entry.download_text
         if datasets.is_cached(entry.id):
             yield Finding(what, "ok", "here")
+        elif not entry.by_default:
+            continue  # one of many sizes of a large set: `k2c data list` shows them
         elif entry.id not in needed:
             yield Finding(what, "optional", "not here; no lecture needs it by default", f"{command} ({size})")
         elif offline():

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image, ImageDraw, ImageFilter
 
 from k2c.datasets import Registry, downloads, read_registry
 
@@ -179,3 +181,31 @@ def one_file(toy: RegistryFile, server: FaultyServer, payload: bytes) -> Registr
     server.files["/data.bin"] = payload
     download = {"url": "data.bin", "hash": sha256(payload), "to": "data.bin"}
     return toy({"data.bin": payload}, [{"kind": "url", "base": server.url, "downloads": [download]}])
+
+
+def draw_eye(
+    seed: int, size: int = 160, red: int = 170, blur: float = 0.0, margin: float = 0.1
+) -> np.ndarray:
+    """A disc on black with dark lines from one point: enough of an eye for the code, at no cost."""
+    random = np.random.default_rng(seed)
+    eye = Image.new("RGB", (size, size), (red, red // 2, red // 4))
+    pen = ImageDraw.Draw(eye)
+    start = np.array([size * random.uniform(0.2, 0.8), size * random.uniform(0.4, 0.6)])
+    for _ in range(14):
+        heading = random.uniform(0, 2 * np.pi) + np.cumsum(random.normal(0, 0.25, 30))
+        steps = np.stack([np.cos(heading), np.sin(heading)], axis=1) * size / 30
+        line = [tuple(point) for point in start + np.cumsum(steps, axis=0)]
+        pen.line(line, fill=(red * 5 // 6, red // 3, red // 6), width=max(1, size // 80))
+    grain = Image.fromarray(random.normal(128, 25, (size // 3, size // 3, 3)).clip(0, 255).astype(np.uint8))
+    eye = Image.blend(eye, grain.resize(eye.size, Image.Resampling.BICUBIC), 0.1)
+    eye = eye.filter(ImageFilter.GaussianBlur(blur)) if blur else eye
+    field = Image.new("L", (size, size), 0)
+    inset = round(size * margin)
+    ImageDraw.Draw(field).ellipse((inset, inset, size - 1 - inset, size - 1 - inset), fill=255)
+    return np.asarray(Image.composite(eye, Image.new("RGB", (size, size)), field))
+
+
+@pytest.fixture(scope="session", name="draw_eye")
+def draw_eye_fixture() -> Callable[..., np.ndarray]:
+    """`draw_eye(seed, size=160, red=170, blur=0, margin=0.1)`: uint8 (size, size, 3)."""
+    return draw_eye

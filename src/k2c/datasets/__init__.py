@@ -1,25 +1,50 @@
-"""Where examples come from: the registry of data sets, and a loader for each."""
+"""Where examples come from: the registry of data sets, a loader for each, and the contract for pictures."""
 
+from k2c.datasets.audit import Audit, Finding, audit
 from k2c.datasets.faults import FetchError
 from k2c.datasets.fetching import fetch, is_cached, local_path, verify
+from k2c.datasets.labelled import LabelledImages
+from k2c.datasets.medmnist import load_medmnist
 from k2c.datasets.mnist import Digits, DigitSplits, load_mnist, to_inputs
+from k2c.datasets.pictures import PictureError, crop_to_eye, field_of_view, read_picture, read_pictures
+from k2c.datasets.quality import Quality, image_quality, quality_scores
 from k2c.datasets.registry import Entry, Registry, entries, read_registry
+from k2c.datasets.sources import ArraySource, FileSource, PictureSource
 from k2c.datasets.spam import Messages, load_spam
+from k2c.datasets.splits import folds_by_patient, split_by_patient
 
 __all__ = [
+    "ArraySource",
+    "Audit",
     "DigitSplits",
     "Digits",
     "Entry",
     "FetchError",
+    "FileSource",
+    "Finding",
+    "LabelledImages",
     "Messages",
+    "PictureError",
+    "PictureSource",
+    "Quality",
     "Registry",
+    "audit",
+    "crop_to_eye",
     "entries",
     "fetch",
+    "field_of_view",
+    "folds_by_patient",
+    "image_quality",
     "is_cached",
+    "load_medmnist",
     "load_mnist",
     "load_spam",
     "local_path",
+    "quality_scores",
+    "read_picture",
+    "read_pictures",
     "read_registry",
+    "split_by_patient",
     "to_inputs",
     "verify",
 ]

@@ -4,6 +4,7 @@ import socket
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pooch
 import requests
@@ -58,7 +59,7 @@ def download(url: str, known_hash: str | None, folder: Path) -> Path:
 def _download_once(url: str, known_hash: str | None, folder: Path) -> Path:
     name = pooch.utils.unique_file_name(url)
     if known_hash:  # named by content, so that a mirror can continue what another one began
-        name = f"{known_hash.partition(':')[2][:16]}-{url.rpartition('/')[2]}"
+        name = f"{known_hash.partition(':')[2][:16]}-{urlsplit(url).path.rpartition('/')[2]}"
     downloader = ResumingDownloader(folder / f"{name}.part")
     try:
         return Path(pooch.retrieve(url, known_hash, fname=name, path=folder, downloader=downloader))

@@ -174,13 +174,15 @@ def _from_server(source: UrlSource, store: Store) -> None:
             archive.unlink(missing_ok=True)
 
 
-def _unpack(item: Download, archive: Path, member: str, target: Path, size: int) -> None:
+def _unpack(item: Download, archive: Path, member: str, target: Path, size: int | None) -> None:
+    if item.unpack == "none":
+        archive.replace(target)
+        return
+    assert size is not None, "the registry requires it of archives"
     if item.unpack == "gzip":
         gunzip(archive, target, size)
-    elif item.unpack == "zip":
-        unzip_member(archive, member, target, size)
     else:
-        archive.replace(target)
+        unzip_member(archive, member, target, size)
 
 
 def _from_wheel(source: WheelSource, store: Store) -> None:
@@ -203,8 +205,9 @@ def _all_failed(store: Store, failures: list[str]) -> str:
 def _local_trouble(entry: Entry, error: OSError) -> str:
     folder = cache_dir()
     if error.errno in _NO_ROOM:
+        size = f" ({entry.size / 1e6:.1f} MB)" if entry.size else ""
         return (
-            f"There is no room left for the data set '{entry.id}' ({entry.size / 1e6:.1f} MB) in {folder}. "
+            f"There is no room left for the data set '{entry.id}'{size} in {folder}. "
             "Free some space, or set K2C_DATA to a folder on another disk."
         )
     return (

@@ -34,7 +34,7 @@ class FinalFile(_Model):
     """A file as it lies in the cache."""
 
     hash: Hash
-    size: int = Field(ge=0, description="bytes")
+    size: int | None = Field(default=None, ge=0, description="bytes; None where only the hash is known")
 
 
 class Download(_Model):
@@ -112,7 +112,8 @@ class Entry(_Model):
     licence: str
     citation: str
     homepage: str = ""
-    download_size: int = Field(ge=0, description="bytes that cross the network, about")
+    download_size: int | None = Field(default=None, ge=0, description="bytes that cross the network, about")
+    by_default: bool = Field(default=True, description="whether `k2c data fetch` without an id fetches it")
     files: dict[InnerPath, FinalFile] = {}
     sources: list[Source] = Field(min_length=1)
 
@@ -122,8 +123,12 @@ class Entry(_Model):
             raise ValueError("'files' must name the final files and their hashes")
         for source in self.sources:
             for download in source.downloads if isinstance(source, UrlSource) else []:
-                for name in download.members.keys() - self.files.keys():
-                    raise ValueError(f"'{name}' is the target of {download.url} but is not listed in 'files'")
+                for name in download.members:
+                    if name not in self.files:
+                        raise ValueError(f"'{name}' is the target of {download.url} but is not in 'files'")
+                    # Without it an archive could fill the disk before its hash tells.
+                    if download.unpack != "none" and self.files[name].size is None:
+                        raise ValueError(f"'{name}' comes from an archive, so 'files' must give its size")
         return self
 
     @property
@@ -134,8 +139,15 @@ class Entry(_Model):
 
     @property
     def size(self) -> int:
-        """Bytes on disk once it is cached."""
-        return sum(file.size for file in self.files.values())
+        """Bytes on disk once it is cached, as far as they are known."""
+        return sum(file.size or 0 for file in self.files.values())
+
+    @property
+    def download_text(self) -> str:
+        """How much crosses the network, as a reader sees it; empty for what ships."""
+        if self.shipped:
+            return ""
+        return "size unknown" if self.download_size is None else f"{self.download_size / 1e6:.1f} MB"
 
 
 class Registry(_Model):

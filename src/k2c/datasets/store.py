@@ -64,7 +64,7 @@ class Store:
         path, expected = self.folder / name, self.entry.files[name]
         if not path.is_file():
             return "is missing"
-        if path.stat().st_size != expected.size:
+        if expected.size is not None and path.stat().st_size != expected.size:
             return f"has {path.stat().st_size:,} bytes instead of {expected.size:,}"
         return None if hash_matches(path, expected.hash) else f"is damaged (its hash is not {expected.hash})"
 

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from k2c.display.compact import show_compact
 from k2c.display.style import COLOURS
 
 INK = "gray_r"  # 0 is paper, the largest value is ink
@@ -196,7 +197,7 @@ def _show_panels(
     axes.set_title(title)
     if scale:
         axes.figure.colorbar(axes.images[0], ax=axes, fraction=0.025, pad=0.015, aspect=30)
-    plt.show()
+    show_compact()
 
 
 def _label_corner(axes: Any, width: int, height: int, top: float) -> None:

@@ -1,5 +1,6 @@
 """Training: the fit loop, callbacks, checkpoints, loaders and evaluation."""
 
+from k2c.training.augment import GaussianNoise, OneVariant, Rotate180
 from k2c.training.callbacks import Callback, EarlyStop, EveryNEpochs
 from k2c.training.checkpoint import Checkpoint, latest, load_checkpoint
 from k2c.training.device import keep_freed_memory, pick_device
@@ -9,11 +10,29 @@ from k2c.training.fitting import fit
 from k2c.training.history import History
 from k2c.training.learner import Learner
 from k2c.training.loaders import InMemoryLoader
-from k2c.training.metrics import accuracy, import_torchmetrics
+from k2c.training.losses import WeightedSoftmax, class_weights
+from k2c.training.metrics import accuracy, class_cross_entropy, import_torchmetrics
 from k2c.training.progress import LivePlot, Progress
+from k2c.training.samplers import BalancedLoader, BalancedSampler
 from k2c.training.schedule import LearningRateSchedule, cosine
+from k2c.training.screening import (
+    OperatingPoint,
+    at_prevalence,
+    at_threshold,
+    auc_interval,
+    bootstrap_auc,
+    calibration_error,
+    operating_point,
+    risk_groups,
+    roc_auc,
+    screening_costs,
+    screening_row,
+    screening_table,
+)
 
 __all__ = [
+    "BalancedLoader",
+    "BalancedSampler",
     "Callback",
     "CancelEpoch",
     "CancelFit",
@@ -21,14 +40,26 @@ __all__ = [
     "CheckpointError",
     "EarlyStop",
     "EveryNEpochs",
+    "GaussianNoise",
     "History",
     "InMemoryLoader",
     "Learner",
     "LearningRateSchedule",
     "LivePlot",
+    "OneVariant",
+    "OperatingPoint",
     "Progress",
+    "Rotate180",
     "TrainingDiverged",
+    "WeightedSoftmax",
     "accuracy",
+    "at_prevalence",
+    "at_threshold",
+    "auc_interval",
+    "bootstrap_auc",
+    "calibration_error",
+    "class_cross_entropy",
+    "class_weights",
     "cosine",
     "evaluate",
     "fit",
@@ -36,6 +67,12 @@ __all__ = [
     "keep_freed_memory",
     "latest",
     "load_checkpoint",
+    "operating_point",
     "pick_device",
     "predict",
+    "risk_groups",
+    "roc_auc",
+    "screening_costs",
+    "screening_row",
+    "screening_table",
 ]

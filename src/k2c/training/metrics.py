@@ -3,7 +3,7 @@
 import importlib
 from contextlib import suppress
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from k2c.torchvision_compat import import_torchvision
 
@@ -34,3 +34,20 @@ def accuracy(n_classes: int) -> "Metric":
     from torchmetrics.classification import MulticlassAccuracy
 
     return MulticlassAccuracy(num_classes=n_classes, average="micro")
+
+
+def class_cross_entropy(n_classes: int, weights: Any = None, each: bool = False) -> "Metric":
+    """Return the weighted multi-class cross-entropy: the mean over the *classes* of each class's mean `-log p`.
+
+    Parameters
+    ----------
+    n_classes
+        The number of classes, which is the number of logits.
+    weights
+        What each class counts; all the same where it is left out.
+    each
+        Whether to return one value a class instead of their mean.
+    """
+    from k2c.training.class_metrics import ClassCrossEntropy
+
+    return ClassCrossEntropy(n_classes, weights, each)

@@ -1,0 +1,97 @@
+"""Look for what ruins medical data sets before a network does: copies, shared patients, labels given away."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from k2c.datasets.audit_checks import CHECKS, Case, Finding, View
+from k2c.datasets.duplicates import signature
+from k2c.datasets.giveaways import traits
+from k2c.datasets.labelled import LabelledImages
+from k2c.datasets.pictures import PictureError, in_parallel
+
+MARKS = {"error": "✗", "warning": "!"}
+ENOUGH = 160  # pixels of the shorter side that the checks need
+
+
+@dataclass(frozen=True, repr=False)
+class Audit:
+    """What was checked, and what was found. Printed, a line a check.
+
+    Attributes
+    ----------
+    about
+        The data set, as its `repr` says.
+    findings
+        Errors first.
+    passed
+        A sentence for each check that found nothing, or could not be made.
+    """
+
+    about: str
+    findings: list[Finding]
+    passed: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def __repr__(self) -> str:
+        lines = [f"{MARKS[found.severity]} {found.kind}: {found.sentence}" for found in self.findings]
+        return "\n".join([f"Audit of {self.about}", *lines, *(f"✓ {sentence}" for sentence in self.passed)])
+
+    def table(self) -> pd.DataFrame:
+        """Return a row a finding: kind, severity, number of pictures, sentence."""
+        rows = [(found.kind, found.severity, len(found.rows), found.sentence) for found in self.findings]
+        return pd.DataFrame(rows, columns=["kind", "severity", "pictures", "sentence"])
+
+
+def audit(
+    data: LabelledImages,
+    test: LabelledImages | None = None,
+    *,
+    giveaway_auc: float = 0.7,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Audit:
+    """Check a data set, or a training and a test part together. Every picture is read once.
+
+    Looked for are: files that cannot be read; pictures without content; the same picture twice (also saved
+    anew, resized or mirrored), on both sides, or with different labels; patients on both sides; labels that
+    contradict the grades, or each other for one eye; and labels that camera or crop give away, which is when
+    a small classifier tells them from the size of the files, the surround or the mean colour alone.
+
+    Parameters
+    ----------
+    data
+        All pictures, or the training part.
+    test
+        The test part.
+    giveaway_auc
+        Area under the ROC curve from which camera and crop tell too much.
+    workers
+        Threads that read pictures (one a processor by default).
+    progress
+        Show a progress bar.
+    """
+    together = data if test is None else data.merge(test)
+
+    def look(row: int) -> View:
+        identity = together.identity(row)
+        try:
+            image = together.image(row, ENOUGH)
+            size = together.file_size(row) or image.shape[:2]
+            return View(identity, None, signature(image), traits(image, size), int(np.ptp(image)))
+        except PictureError as error:
+            return View(identity, str(error))
+
+    words = "looking at pictures" if progress else None
+    views = list(in_parallel(look, range(len(together)), workers, words))
+    case = Case(together, len(data) if test is not None else None, views, giveaway_auc)
+    results = [result for check in CHECKS for result in check(case)]
+    findings = [result for result in results if isinstance(result, Finding)]
+    findings.sort(key=lambda found: found.severity != "error")
+    about = repr(data) if test is None else f"{data!r}, and for testing {test!r}"
+    return Audit(about, findings, [result for result in results if isinstance(result, str)])

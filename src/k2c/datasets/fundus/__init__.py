@@ -1,0 +1,22 @@
+"""Fundus photographs: synthetic ones with known truth, RetinaMNIST, or a folder of one's own."""
+
+from k2c.datasets.fundus.contrast import normalise_contrast
+from k2c.datasets.fundus.folder import fundus_folder
+from k2c.datasets.fundus.loading import load_fundus
+from k2c.datasets.fundus.positives import CLASSES, GRADES, label_of_grade
+from k2c.datasets.fundus.retina_mnist import retina_mnist
+from k2c.datasets.fundus.twin import Eye, draw_eye, fundus_twin, lesion_masks
+
+__all__ = [
+    "CLASSES",
+    "GRADES",
+    "Eye",
+    "draw_eye",
+    "fundus_folder",
+    "fundus_twin",
+    "label_of_grade",
+    "lesion_masks",
+    "load_fundus",
+    "normalise_contrast",
+    "retina_mnist",
+]

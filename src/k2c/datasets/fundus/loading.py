@@ -1,0 +1,55 @@
+"""One entry to all fundus photographs."""
+
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from k2c.datasets.faults import FetchError
+from k2c.datasets.fundus.folder import fundus_folder
+from k2c.datasets.fundus.retina_mnist import retina_mnist
+from k2c.datasets.fundus.twin import fundus_twin
+from k2c.datasets.labelled import LabelledImages
+from k2c.errors import K2CError, unknown
+
+SOURCES: dict[str, Callable[..., LabelledImages]] = {"twin": fundus_twin, "retinamnist": retina_mnist}
+
+
+def load_fundus(source: str | os.PathLike[str] = "twin", **options: Any) -> LabelledImages:
+    """Load fundus photographs with labels: healthy (0) or retinopathy (1).
+
+    Parameters
+    ----------
+    source
+        `"twin"`: synthetic photographs with known truth, which need no network. `"retinamnist"`: RetinaMNIST,
+        downloaded once. Anything else is a folder of photographs with a CSV file.
+    **options
+        Of `fundus_twin`, `retina_mnist` or `fundus_folder`.
+
+    Raises
+    ------
+    FetchError
+        When RetinaMNIST is neither cached nor to be had.
+    K2CError
+        When there is no such source or option.
+    """
+    arguments: tuple[Path, ...] = ()
+    if source in SOURCES:
+        load = SOURCES[str(source)]
+    elif (folder := Path(source).expanduser()).is_dir():
+        load, arguments = fundus_folder, (folder,)
+    else:
+        raise K2CError(
+            f"{unknown('source of fundus photographs', str(source), SOURCES)}. A folder of photographs with a CSV "
+            "file is a source too."
+        )
+    known = list(inspect.signature(load).parameters)[len(arguments) :]
+    for option in options:
+        if option not in known:
+            raise K2CError(unknown(f"option of {load.__name__}", option, known))
+    try:
+        return load(*arguments, **options)
+    except FetchError as error:
+        advice = 'Without a network, use source="twin": synthetic photographs.'
+        raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error

@@ -1,0 +1,138 @@
+"""Where the pictures of a data set come from: files or arrays, read when they are asked for."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from k2c.datasets.pictures import Picture, picture_size, read_picture
+from k2c.errors import K2CError
+
+
+class PictureSource(ABC):
+    """N pictures, each made or read when it is asked for.
+
+    A source is asked from several threads at once.
+    """
+
+    name: str = "pictures"
+    """What the pictures are, for messages."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def image(self, index: int, at_least: int | None = None) -> Picture:
+        """Return a picture: uint8 (H, W, 3) or (H, W).
+
+        When `at_least` is given, a smaller version will do whose shorter side has that many pixels.
+        """
+
+    @abstractmethod
+    def identity(self, index: int) -> str:
+        """Return a text that differs when the pixels that `image` returns differ."""
+
+    def file_size(self, index: int) -> tuple[int, int] | None:
+        """Return height and width of the picture as it was taken; None where `image` has that size."""
+        return None
+
+    def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
+        """Return what is known to be where in a picture: bool (H, W) by name."""
+        raise K2CError(f"The {self.name} come without masks. The synthetic twins know what is where.")
+
+
+class FileSource(PictureSource):
+    """Picture files.
+
+    Parameters
+    ----------
+    files
+        One a picture.
+    prepare
+        What is done with each picture after it was read, such as cropping; a function of a picture.
+    variant
+        Names what `prepare` does, for `identity`.
+    margin
+        How much longer than the prepared picture's shorter side the file's may be; for `at_least`.
+    grey
+        Read one channel.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        *,
+        name: str = "pictures",
+        prepare: Callable[[Picture], Picture] | None = None,
+        variant: str = "",
+        margin: float = 1.0,
+        grey: bool = False,
+    ) -> None:
+        self.files, self.name, self.prepare = list(files), name, prepare
+        self.variant, self.margin, self.grey = variant, margin, grey
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def image(self, index: int, at_least: int | None = None) -> Picture:
+        """Read a file, and prepare it."""
+        wanted = round(at_least * self.margin) if at_least else None
+        picture = read_picture(self.files[index], at_least=wanted, grey=self.grey)
+        return self.prepare(picture) if self.prepare else picture
+
+    def file_size(self, index: int) -> tuple[int, int]:
+        """Read height and width from the file's header."""
+        return picture_size(self.files[index])
+
+    def identity(self, index: int) -> str:
+        """Return the hash of the file's bytes, and how it is read."""
+        return f"{file_hash(self.files[index])} {self.variant} {self.grey}"
+
+
+class ArraySource(PictureSource):
+    """Pictures in memory, or in a file that is mapped into it.
+
+    Parameters
+    ----------
+    pictures
+        uint8 (N, H, W, 3) or (N, H, W), or a sequence of N pictures of any sizes.
+    """
+
+    def __init__(self, pictures: NDArray[np.uint8] | Sequence[Picture], name: str = "pictures") -> None:
+        self.pictures, self.name = pictures, name
+        first = pictures[0] if len(pictures) else np.zeros((0, 0), np.uint8)
+        if first.dtype != np.uint8 or first.ndim not in (2, 3):
+            raise K2CError(
+                f"The {name} are {first.dtype} with {first.ndim} axes each, but must be uint8 (H, W, 3) or (H, W)."
+            )
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def image(self, index: int, at_least: int | None = None) -> Picture:
+        """Return a picture as it is."""
+        return np.asarray(self.pictures[index])
+
+    def identity(self, index: int) -> str:
+        """Return the hash of the pixels."""
+        picture = np.ascontiguousarray(self.pictures[index])
+        return f"{hashlib.sha256(picture.data).hexdigest()} {picture.shape}"
+
+
+@lru_cache(maxsize=1 << 17)
+def _hash_of(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """Return the sha256 of a file (computed again when its size or time of change differ), or `missing`."""
+    try:
+        state = path.stat()
+        return _hash_of(path, state.st_size, state.st_mtime_ns)
+    except OSError:
+        return "missing"

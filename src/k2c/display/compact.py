@@ -1,0 +1,32 @@
+"""Photographs in a notebook without the weight of photographs."""
+
+import base64
+import io
+import sys
+
+import matplotlib.pyplot as plt
+from PIL import Image
+
+N_COLOURS = 256  # a photograph on a slide looks the same, and the PNG is a third of the size
+
+
+def show_compact() -> None:
+    """Show the current figure as `plt.show` does; in a notebook as a PNG of few colours.
+
+    A notebook is committed with its pictures and may weigh 2 MB. PNG keeps lines and letters sharp, and takes
+    few bytes for photographs only when they have few colours.
+    """
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None or not plt.get_backend().endswith("inline"):
+        plt.show()
+        return
+    figure, full, small = plt.gcf(), io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png", dpi=figure.dpi, bbox_inches="tight")
+    picture = Image.open(full).convert("RGB")
+    picture.quantize(N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+        small, "PNG", optimize=True
+    )
+    title = figure.get_suptitle() or "picture"
+    plt.close(figure)
+    data = {"image/png": base64.b64encode(small.getvalue()).decode(), "text/plain": title}
+    ipython.display.display(data, raw=True)

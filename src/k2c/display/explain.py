@@ -1,0 +1,123 @@
+"""What a network looks at, and how far it can be believed: filters in colour, maps over pictures, reliability."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from k2c.display.compact import show_compact
+from k2c.display.images import SIGNED
+from k2c.display.photographs import draw_photograph
+from k2c.display.style import COLOURS
+
+
+def show_colour_filters(filters: Any, *, title: str, columns: int = 16) -> None:
+    """Draw the filters that see red, green and blue.
+
+    Parameters
+    ----------
+    filters
+        (N, h, w, 3), 0 to 1; 0.5 in all three channels (grey) is a weight of 0.
+    columns
+        Filters in a row.
+    """
+    filters = np.asarray(filters)
+    columns = max(min(columns, len(filters)), 1)
+    rows = -(-len(filters) // columns)
+    zoom = -(-24 // filters.shape[1])  # pixels a weight, so that the gaps between the filters stay narrow
+    height, width = (zoom * side for side in filters.shape[1:3])
+    wall = np.ones((rows * (height + 4) - 4, columns * (width + 4) - 4, 3))
+    for number, one in enumerate(filters):
+        top, left = (number // columns) * (height + 4), (number % columns) * (width + 4)
+        wall[top : top + height, left : left + width] = one.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    _, axes = plt.subplots(figsize=(11.5, 11.5 * wall.shape[0] / wall.shape[1] + 1.1))
+    axes.imshow(wall)
+    axes.set_title(title)
+    size = " × ".join(str(side) for side in filters.shape[1:3])
+    axes.set(xlabel=f"{len(filters)} filters of {size} weights, each in red, green and blue")
+    axes.set(xticks=[], yticks=[], ylabel="row of filters")
+    axes.spines[:].set_visible(False)
+    plt.show()
+
+
+def show_heat(
+    picture: Any,
+    maps: Mapping[str, Any],
+    *,
+    title: str,
+    columns: int = 4,
+    outline: Any = None,
+    signed: bool = False,
+) -> None:
+    """Draw maps over a picture, each on a scale of its own, from nothing (the picture in grey) to its largest value.
+
+    Parameters
+    ----------
+    picture
+        (S, S, 3), 0 to 255.
+    maps
+        (S, S) arrays by caption.
+    columns
+        Maps in a row.
+    outline
+        A mask, bool (S, S), whose edge is drawn.
+    signed
+        Whether negative values are shown, too, in blue; otherwise they count as 0.
+    """
+    columns = max(min(columns, len(maps)), 1)
+    rows = -(-len(maps) // columns)
+    lines = max(name.count("\n") + 1 for name in maps)
+    inches = 11.0 / max(columns, 3)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * inches, rows * (inches + 0.26 * lines) + 0.5), squeeze=False
+    )
+    grey = np.repeat(np.asarray(picture).mean(axis=2, keepdims=True), 3, axis=2)
+    for place in axes.flat:
+        place.set_axis_off()
+    for place, (name, values) in zip(axes.flat, maps.items(), strict=False):
+        draw_photograph(place, (0.5 * grey + 0.5 * 255).astype(np.uint8))
+        _draw_heat(place, np.asarray(values, dtype=float), signed)
+        if outline is not None:
+            place.contour(outline, levels=[0.5], colors="#222222", linewidths=1.8, linestyles="--")
+        place.set_xlabel(name, fontsize=12)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=15)
+    show_compact()
+
+
+def _draw_heat(axes: Any, values: np.ndarray, signed: bool) -> None:
+    values = values if signed else np.clip(values, 0, None)
+    most = float(np.abs(values).max()) or 1.0
+    strength = np.abs(values) / most
+    cmap = SIGNED if signed else "magma_r"
+    limits = (-most, most) if signed else (0.0, most)
+    axes.imshow(
+        values, cmap=cmap, vmin=limits[0], vmax=limits[1], alpha=0.8 * strength**0.5, interpolation="auto"
+    )
+
+
+def show_reliability(table: pd.DataFrame, *, title: str, captions: Sequence[str] = ()) -> None:
+    """Draw how often the network is right, against how sure it is.
+
+    Parameters
+    ----------
+    table
+        What `k2c.models.calibration.reliability` returns: `confidence`, `right`, `examples`, one row a bin.
+    captions
+        Lines for the corner, such as the mean confidence.
+    """
+    figure, (axes, counts) = plt.subplots(2, 1, figsize=(6.6, 6.4), height_ratios=(3, 1), sharex=True)
+    axes.plot([0, 1], [0, 1], color=COLOURS["grey"], linestyle="--", linewidth=1.6, label="as sure as right")
+    axes.plot(table["confidence"], table["right"], "-o", color=COLOURS["blue"], label="the network")
+    axes.vlines(
+        table["confidence"], table["confidence"], table["right"], color=COLOURS["orange"], linewidth=3
+    )
+    axes.set(ylim=(-0.03, 1.03), ylabel="share of right answers")
+    axes.legend(loc="lower right")
+    axes.text(0.02, 0.97, "\n".join(captions), transform=axes.transAxes, va="top", fontsize=12)
+    middles, widths = (table["low"] + table["high"]) / 2, 0.9 * (table["high"] - table["low"])
+    counts.bar(middles, table["examples"], widths, color=COLOURS["sky"])
+    counts.set(xlabel="confidence", ylabel="examples", xlim=(-0.02, 1.02))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=15)
+    plt.show()

@@ -1,0 +1,175 @@
+"""Networks trained on ImageNet, cut where the pooled features come out."""
+
+import hashlib
+import os
+from collections import OrderedDict
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from k2c.errors import K2CError, unknown
+from k2c.models.architectures import Parts, published_url
+from k2c.models.catalogue import NETWORKS, OFFLINE
+from k2c.models.weights import download_weights, installed_weights, load_weights
+
+
+class Backbone(nn.Module):
+    """A convolutional network for pictures, up to its pooled features.
+
+    Attributes
+    ----------
+    name
+        As `backbone` knows it.
+    trunk
+        The convolutional part, an `nn.Sequential` from picture to the last feature map.
+    pool
+        From the feature map to the features: the mean over places (in VGG, the hidden fully connected layers).
+    classifier
+        From features to the logits of the 1,000 ImageNet classes; None for weights that came without.
+    n_features
+        The number of features.
+    preprocessing
+        How pictures become inputs.
+    last_convolution
+        The module whose output is the last map of features that still knows places: where Grad-CAM looks.
+    licence, citation
+        Of the weights, and the paper of the network.
+    """
+
+    def __init__(self, name: str, parts: Parts) -> None:
+        super().__init__()
+        about = NETWORKS[name]
+        self.name, self.licence, self.citation = name, about.licence, about.citation
+        self.n_features, self.preprocessing = about.n_features, about.preprocessing
+        self.trunk, self.pool = parts.trunk, parts.pool
+        self.classifier: nn.Module | None = parts.classifier
+        self._last = parts.last
+        for module in self.modules():
+            # Modules that overwrite their input would spoil the maps that hooks keep.
+            if getattr(module, "inplace", False):
+                module.inplace = False  # type: ignore[assignment]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the pooled features, float32 (N, n_features), of inputs, float32 (N, 3, S, S).
+
+        Raises
+        ------
+        K2CError
+            When the inputs are no such batch.
+        """
+        return self.pool(self.feature_map(inputs))
+
+    def feature_map(self, inputs: Tensor) -> Tensor:
+        """Return the last feature map, float32 (N, C, h, w), of inputs, float32 (N, 3, S, S)."""
+        if inputs.ndim != 4 or inputs.shape[1] != 3 or not inputs.is_floating_point():
+            raise K2CError(
+                f"{self.name} reads floating-point inputs of shape (N, 3, S, S), and got {inputs.dtype} "
+                f"{tuple(inputs.shape)}. Make them with backbone.preprocessing(images)."
+            )
+        return self.trunk(inputs)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Return the logits of the 1,000 ImageNet classes, float32 (N, 1000).
+
+        Raises
+        ------
+        K2CError
+            When the weights came without a classifier.
+        """
+        return self._classifier()(self(inputs))
+
+    def as_classifier(self) -> nn.Sequential:
+        """Return a network whose output is the logits. It shares trunk, pool and classifier with this one."""
+        parts = OrderedDict(trunk=self.trunk, pool=self.pool, classifier=self._classifier())
+        return nn.Sequential(parts).train(self.training)
+
+    @property
+    def last_convolution(self) -> nn.Module:
+        """The module whose output is the last map of features, activation included."""
+        return self.trunk.get_submodule(self._last)
+
+    def features_parameters(self) -> list[nn.Parameter]:
+        """Return the weights that the features depend on: all but the classifier's."""
+        return [*self.trunk.parameters(), *self.pool.parameters()]
+
+    def weights_hash(self) -> str:
+        """Return a sha256 of the weights that the features depend on: the same for the same features."""
+        digest = hashlib.sha256(self.name.encode())
+        parts = {**self.trunk.state_dict(prefix="trunk."), **self.pool.state_dict(prefix="pool.")}
+        for name, tensor in parts.items():
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def _classifier(self) -> nn.Module:
+        if self.classifier is None:
+            raise K2CError(
+                f"The weights of this {self.name} came without a classifier, so it gives features and no "
+                f"logits. Take the published weights with backbone({self.name!r})."
+            )
+        return self.classifier
+
+
+def backbone(
+    name: str = OFFLINE, pretrained: bool = True, weights: str | os.PathLike[str] | None = None
+) -> Backbone:
+    """Return a network of the table `backbone_table()`, in evaluation mode.
+
+    Parameters
+    ----------
+    name
+        `"efficientnet_lite0"` needs no network: its weights are installed with the kit. The others are
+        downloaded once, checked, and kept in the cache.
+    pretrained
+        Whether to load the weights that were trained on ImageNet; random ones otherwise.
+    weights
+        A local file with a state dict of this network, in the names of its publisher or as
+        `torch.save(backbone.state_dict(), file)` wrote it. Nothing is downloaded then.
+
+    Raises
+    ------
+    K2CError
+        For an unknown name, weights that cannot be had (the sentence names the one that works offline), or a
+        file that does not fit.
+    """
+    if name not in NETWORKS:
+        raise K2CError(unknown("backbone", name, NETWORKS))
+    about = NETWORKS[name]
+    if weights is None and not pretrained:
+        return Backbone(name, about.build(True)).eval()
+    if weights is None:
+        weights = installed_weights() if about.offline else download_weights(name, published_url(name))
+    with torch.random.fork_rng(devices=[]):  # the numbers drawn here are overwritten: as if they had not been
+        parts = about.build(False)
+    network = Backbone(name, parts)
+    if not load_weights(network, parts, weights):
+        network.classifier = None
+    return network.eval()
+
+
+def backbone_table() -> pd.DataFrame:
+    """Return what there is, a row a network.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by `name`: `parameters` (classifier included), `features`, `input` (side in pixels), `top1`
+        (share of ImageNet's validation set, as published), `licence`, `source`, `offline` (works without a
+        network), `citation`.
+    """
+    rows = [
+        {
+            "name": name,
+            "parameters": about.parameters,
+            "features": about.n_features,
+            "input": about.preprocessing.size,
+            "top1": about.top1,
+            "licence": about.licence,
+            "source": about.source,
+            "offline": about.offline,
+            "citation": about.citation,
+        }
+        for name, about in NETWORKS.items()
+    ]
+    return pd.DataFrame(rows).set_index("name")

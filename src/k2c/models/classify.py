@@ -1,0 +1,76 @@
+"""From pictures to the names of what a network takes them for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from k2c.datasets.pictures import Picture
+from k2c.models.backbones import Backbone
+from k2c.models.imagenet import imagenet_classes
+
+
+def picture_logits(network: Backbone, pictures: Iterable[Picture], batch_size: int = 16) -> Tensor:
+    """Return the logits of pictures of any size, seen as the network was evaluated: resized, centre cropped.
+
+    Parameters
+    ----------
+    network
+        A backbone with a classifier.
+    pictures
+        uint8 (H, W, 3) each.
+    batch_size
+        Pictures that go through the network at once.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 (N, 1000), on the CPU.
+
+    Raises
+    ------
+    K2CError
+        When an array is no picture, or the network has no classifier.
+    """
+    device = next(network.parameters()).device
+    squares = (network.preprocessing.square(picture) for picture in pictures)
+    with torch.inference_mode():
+        parts = [
+            network.logits(network.preprocessing.normalise(torch.from_numpy(batch).to(device))).cpu()
+            for batch in _stacks(squares, batch_size)
+        ]
+    return torch.cat(parts) if parts else torch.empty(0, len(imagenet_classes()))
+
+
+def _stacks(squares: Iterable[Picture], size: int) -> Iterator[Picture]:
+    iterator = iter(squares)
+    while batch := list(islice(iterator, size)):
+        yield np.stack(batch)
+
+
+def top_classes(logits: Tensor, k: int = 5, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the k most probable classes of each picture.
+
+    Parameters
+    ----------
+    logits
+        float32 (N, 1000).
+    k
+        How many, from 1 to 1000.
+    names
+        What to call the pictures; 0 to N - 1 where it is left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        N · k rows: `picture`, `rank` (1 is the most probable), `index`, `wnid`, `name`, `probability`.
+    """
+    best = logits.softmax(dim=1).topk(k, dim=1)
+    classes = imagenet_classes().iloc[best.indices.flatten().tolist()].reset_index()
+    pictures = list(range(len(logits))) if names is None else list(names)
+    classes.insert(0, "picture", [picture for picture in pictures for _ in range(k)])
+    classes.insert(1, "rank", list(range(1, k + 1)) * len(logits))
+    return classes.assign(probability=best.values.flatten().tolist())

@@ -1,0 +1,364 @@
+"""Pretrained networks: the same numbers as their publishers', weights that arrive whole or not at all."""
+
+import csv
+import hashlib
+import io
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+from torch import nn
+
+from k2c.datasets import downloads
+from k2c.errors import K2CError
+from k2c.models import WeightsError, backbone, backbone_table
+from k2c.torchvision_compat import import_torchvision
+
+import_torchvision()
+
+from torchvision import models as published  # noqa: E402
+
+NAMES = backbone_table().index.tolist()
+ON_TORCHVISION = [name for name in NAMES if name != "efficientnet_lite0"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tests run side by side: threads that wait for each other would wait for the other tests too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    return backbone("efficientnet_lite0")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """An empty cache; the network is allowed, but only to this machine."""
+    monkeypatch.setenv("K2C_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("K2C_OFFLINE", raising=False)
+    monkeypatch.setattr(downloads, "RETRY_WAITS", (0.01, 0.01))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def shapes_of(monkeypatch):
+    """Return a function that makes a network of shapes without numbers, which takes no time."""
+    for name in ("kaiming_normal_", "kaiming_uniform_", "trunc_normal_", "normal_", "uniform_", "constant_"):
+        monkeypatch.setattr(nn.init, name, lambda tensor, *_, **__: tensor)
+
+    def make(name):
+        with torch.device("meta"):
+            return backbone(name, pretrained=False)
+
+    return make
+
+
+def state_bytes(state: dict) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def test_the_cat_is_a_cat_without_any_network(lite0, monkeypatch):
+    monkeypatch.setenv("K2C_OFFLINE", "1")
+    network = backbone()
+    with torch.inference_mode():
+        probabilities = network.logits(network.preprocessing(skimage.data.chelsea())).softmax(1)[0]
+    assert probabilities.argmax() == 282  # tiger cat
+    assert probabilities[[282, 285, 281]].tolist() == pytest.approx([0.40, 0.35, 0.17], abs=0.02)
+    assert not network.training
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_is_true(name, shapes_of):
+    network = shapes_of(name)
+    inputs = torch.empty(2, 3, *[network.preprocessing.size] * 2, device="meta")
+    about = backbone_table().loc[name]
+    maps = []
+    network.last_convolution.register_forward_hook(lambda module, args, output: maps.append(output.shape))
+    assert network(inputs).shape == (2, network.n_features) == (2, about["features"])
+    assert network.logits(inputs).shape == network.as_classifier()(inputs).shape == (2, 1000)
+    assert network.feature_map(inputs).ndim == len(maps[-1]) == 4
+    assert sum(p.numel() for p in network.parameters()) == about["parameters"]
+    assert network.licence == about["licence"] and network.citation == about["citation"]
+
+
+@pytest.mark.parametrize("name", ON_TORCHVISION)
+def test_preprocessing_is_the_publishers(name, shapes_of):
+    theirs = published.get_model_weights(name).DEFAULT.transforms()
+    ours = shapes_of(name).preprocessing
+    assert ([ours.size], [ours.resize]) == (theirs.crop_size, theirs.resize_size)
+    assert ours.interpolation == theirs.interpolation.value
+    picture = skimage.data.chelsea()
+    inputs = theirs(Image.fromarray(picture))
+    if name in ("googlenet", "inception_v3"):  # there it is the network's first step
+        inputs = published.Inception3._transform_input(nn.Module.__new__(Transforming), inputs[None])[0]
+    torch.testing.assert_close(ours(picture)[0], inputs, atol=1e-5, rtol=0)
+
+
+class Transforming:
+    transform_input = True
+
+
+@pytest.mark.parametrize("shape", [(300, 451), (451, 300), (256, 256), (60, 500), (1000, 999)])
+def test_a_crop_of_any_picture_is_the_one_of_torchvision(shape, shapes_of):
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    theirs = published.DenseNet121_Weights.DEFAULT.transforms()(Image.fromarray(picture))
+    ours = shapes_of("densenet121").preprocessing(picture)[0]
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "densenet121"])
+def test_logits_are_those_of_the_published_network(name, tmp_path):
+    theirs = getattr(published, name)(
+        weights=None, **({"init_weights": False} if name == "googlenet" else {})
+    )
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")  # GoogLeNet's with its auxiliary heads
+    ours = backbone(name, weights=tmp_path / "weights.pth")
+    inputs = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours.logits(inputs), theirs.eval()(inputs))
+
+
+def test_densenets_file_of_2017_is_understood(tmp_path):
+    state = backbone("densenet121", pretrained=False)
+    written = {
+        name.replace("trunk.", "features.").replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): value
+        for name, value in state.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    torch.save(written, tmp_path / "weights.pth")
+    again = backbone("densenet121", weights=tmp_path / "weights.pth")
+    assert again.weights_hash() == state.weights_hash()
+    assert not any(tensor.is_meta for tensor in again.state_dict().values())
+
+
+def test_a_thread_of_a_picture_does_not_fill_the_memory(lite0):
+    line = np.zeros((8, 60_000, 3), np.uint8)  # resized as a whole: 1.4 GB
+    line[:, 29_900:30_100] = 255
+    assert (lite0.preprocessing.square(line) == 255).all()
+
+
+def test_nothing_overwrites_a_map_that_a_hook_keeps(shapes_of):
+    networks = [shapes_of(name) for name in NAMES]
+    assert not [m for network in networks for m in network.modules() if getattr(m, "inplace", False)]
+
+
+def test_inputs_that_are_no_pictures_are_refused_with_a_sentence(lite0):
+    with pytest.raises(K2CError, match=r"backbone\.preprocessing\(images\)"):
+        lite0(torch.zeros(1, 224, 224, 3))
+    with pytest.raises(K2CError, match="uint8"):
+        lite0.preprocessing(np.zeros((30, 30, 3)))
+    with pytest.raises(K2CError, match=r"image\[None\]"):
+        lite0.preprocessing.normalise(skimage.data.chelsea())
+    assert lite0.preprocessing(skimage.data.camera()).shape == (1, 3, 224, 224)  # grey is fine
+
+
+def test_an_unknown_name_is_a_sentence():
+    with pytest.raises(K2CError, match="did you mean 'resnet50'"):
+        backbone("resnet5")
+
+
+# ---- a local file -----------------------------------------------------------------------------------------
+
+
+def test_a_network_that_was_saved_comes_back(lite0, tmp_path):
+    torch.save(lite0.state_dict(), tmp_path / "mine.pth")
+    again = backbone("efficientnet_lite0", weights=tmp_path / "mine.pth")
+    assert again.weights_hash() == lite0.weights_hash()
+    assert backbone("efficientnet_lite0", pretrained=False).weights_hash() != lite0.weights_hash()
+
+
+def test_weights_without_a_classifier_give_features_only(lite0, tmp_path):
+    state = {name: value for name, value in lite0.state_dict().items() if "classifier" not in name}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "features.pth")
+    network = backbone("efficientnet_lite0", weights=tmp_path / "features.pth")
+    assert network.classifier is None
+    inputs = torch.zeros(1, 3, 64, 64)
+    torch.testing.assert_close(network(inputs), lite0(inputs))
+    with pytest.raises(K2CError, match="without a classifier"):
+        network.logits(inputs)
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("evil",)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (state_bytes(nn.Linear(2, 2).state_dict()), "it lacks _conv_stem.weight.*more; it has besides weight, bias"),
+        (state_bytes([1, 2]), "holds no state dict"),
+        (state_bytes(nn.Linear(2, 2).state_dict())[:-200], "damaged"),
+        (b"", "damaged"),
+        (b"<html>Not found</html>", "damaged"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_a_sentence(content, sentence, tmp_path):
+    file = tmp_path / "weights.pth"
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match=sentence) as caught:
+        backbone("efficientnet_lite0", weights=file)
+    assert len(str(caught.value)) < 500 + len(str(file))
+
+
+def test_a_file_that_would_run_code_is_not_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": Evil()}, "weights.pth")
+    with pytest.raises(WeightsError, match="more than tensors"):
+        backbone("efficientnet_lite0", weights="weights.pth")
+    assert not Path("evil").exists()
+    with pytest.raises(WeightsError, match="cannot be read"):
+        backbone("efficientnet_lite0", weights="absent.pth")
+
+
+def test_other_classes_are_a_sentence(lite0, tmp_path):
+    state = lite0.state_dict() | {
+        "classifier.weight": torch.zeros(2, 1280),
+        "classifier.bias": torch.zeros(2),
+    }
+    torch.save(state, tmp_path / "two.pth")
+    with pytest.raises(WeightsError, match=r"other shapes have classifier\.weight, classifier\.bias"):
+        backbone("efficientnet_lite0", weights=tmp_path / "two.pth")
+
+
+# ---- a download -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server():
+    """A server of one file, `content`; `faults` go wrong one request after another."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            running.seen.append(self.headers.get("Range"))
+            fault = running.faults.pop(0) if running.faults else None
+            if isinstance(fault, int):
+                self.send_error(fault)
+                return
+            content = b"\0" * len(running.content) if fault == "wrong" else running.content
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if fault == "truncated" else content)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.content, running.faults, running.seen = b"", [], []
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def resnet(server, monkeypatch):
+    """Let torchvision say that ResNet-50's weights are on the server, under the name that fits the content."""
+
+    def publish(content: bytes) -> str:
+        server.content = content
+        name = f"resnet50-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+        weights = published.ResNet50_Weights.DEFAULT.value
+        monkeypatch.setattr(weights, "url", f"http://127.0.0.1:{server.server_address[1]}/models/{name}")
+        return name
+
+    return publish
+
+
+@pytest.fixture
+def googlenet(server, monkeypatch):
+    """Put true weights on the server; returns the network that they belong to."""
+    network = published.googlenet(weights=None, init_weights=False)
+    server.content = state_bytes(network.state_dict())
+    name = f"googlenet-{hashlib.sha256(server.content).hexdigest()[:8]}.pth"
+    url = f"http://127.0.0.1:{server.server_address[1]}/{name}"
+    monkeypatch.setattr(published.GoogLeNet_Weights.DEFAULT.value, "url", url)
+    return network
+
+
+@pytest.mark.parametrize("faults", [[], ["truncated"], [503], ["wrong"]])
+def test_weights_arrive_once_and_are_used_offline(faults, server, googlenet, cache, monkeypatch):
+    server.faults += faults
+    first = backbone("googlenet")
+    asked = len(server.seen)
+    assert asked == len(faults) + 1
+    monkeypatch.setenv("K2C_OFFLINE", "1")
+    assert backbone("googlenet").weights_hash() == first.weights_hash()
+    assert len(server.seen) == asked
+    torch.testing.assert_close(first.classifier.weight, googlenet.fc.weight)
+    assert len(list((cache / "weights").glob("*.pth"))) == 1
+    assert not list((cache / "weights/.downloads").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("faults", "why"), [([404], "answered 404"), (["truncated"] * 9, "broke off"), (["wrong"] * 9, "wrong content")]
+)  # fmt: skip
+def test_what_does_not_arrive_leaves_nothing_that_looks_like_weights(faults, why, server, resnet, cache):
+    name = resnet(b"w" * 100_000)
+    server.faults += faults
+    with pytest.raises(WeightsError, match=rf"{why}.*efficientnet_lite0.*works without a network"):
+        backbone("resnet50")
+    assert len(server.seen) <= 3
+    assert not (cache / "weights" / name).exists()
+    if faults[0] != "truncated":  # of that, the next try continues
+        assert not list((cache / "weights/.downloads").iterdir())
+
+
+def test_a_host_that_is_not_there_is_a_sentence(resnet, monkeypatch):
+    resnet(b"")
+    monkeypatch.setattr(
+        published.ResNet50_Weights.DEFAULT.value, "url", "http://127.0.0.1:1/resnet50-00000000.pth"
+    )
+    with pytest.raises(WeightsError, match="refuses the connection"):
+        backbone("resnet50")
+
+
+def test_offline_the_sentence_names_the_network_that_works(server, resnet, cache, monkeypatch):
+    name = resnet(b"w")
+    monkeypatch.setenv("K2C_OFFLINE", "1")
+    with pytest.raises(WeightsError, match=r"K2C_OFFLINE.*efficientnet_lite0") as caught:
+        backbone("resnet50")
+    assert str(cache / "weights" / name) in str(caught.value)  # where a copy would go
+    assert server.seen == [] and not cache.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(server, resnet, tmp_path, monkeypatch):
+    resnet(b"w")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("K2C_DATA", str(tmp_path / "file"))
+    with pytest.raises(WeightsError, match="cannot be written"):
+        backbone("resnet50")
+
+
+# ---- real photographs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.realdata
+def test_top_1_on_photographs(lite0):
+    if "K2C_REALDATA" not in os.environ:
+        pytest.skip("K2C_REALDATA names no folder with photographs")
+    folder = Path(os.environ["K2C_REALDATA"]) / "imagenet"
+    with (folder / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    right = []
+    with torch.inference_mode():
+        for row in rows:
+            picture = np.asarray(Image.open(folder / row["file"]).convert("RGB"))
+            right.append(lite0.logits(lite0.preprocessing(picture)).argmax().item() == int(row["index"]))
+    assert len(right) == 200
+    assert np.mean(right) >= 0.84

@@ -1,0 +1,151 @@
+"""TransferModel: frozen means frozen, features and pictures train the same head, and fine-tuning moves both."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from k2c.errors import K2CError
+from k2c.models import TransferModel, backbone, pooled_features
+from k2c.training import InMemoryLoader, fit
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tests run side by side: threads that wait for each other would wait for the other tests too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    return backbone()
+
+
+@pytest.fixture
+def network(lite0):
+    return copy.deepcopy(lite0)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Eight pictures of two kinds: fine stripes, broad stripes."""
+    rows, label = np.arange(SIZE), np.arange(8) % 2
+    stripes = 127 + 100 * np.sin(rows / np.where(label, 1.0, 6.0)[:, None] + np.arange(8)[:, None])
+    images = np.broadcast_to(stripes[:, :, None, None], (8, SIZE, SIZE, 3)).astype(np.uint8)
+    return np.ascontiguousarray(images), torch.tensor(label)
+
+
+def state_of(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def differing(before: dict, after: dict) -> set[str]:
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def train(model: nn.Module, inputs, labels, groups, epochs: int = 5):
+    return fit(
+        model,
+        InMemoryLoader(inputs, labels, batch_size=4, shuffle=True),
+        loss=nn.CrossEntropyLoss(),
+        optimizer=torch.optim.Adam(groups),
+        epochs=epochs,
+        device="cpu",
+    )
+
+
+def test_the_head_is_the_lectures_and_starts_from_the_seed_alone(network):
+    def head(make):
+        torch.manual_seed(3)
+        return TransferModel(make()).head
+
+    first = head(lambda: network)
+    assert [type(layer).__name__ for layer in first] == ["Flatten", "Linear", "ReLU", "Linear"]
+    assert (first.linear1.in_features, first.linear1.out_features, first.linear2.out_features) == (
+        1280,
+        128,
+        2,
+    )
+    again = head(lambda: backbone())  # loading the weights draws nothing
+    assert not differing(first.state_dict(), again.state_dict())
+
+
+def test_a_frozen_backbone_stays_as_it_is_in_training_too(network, pictures):
+    images, labels = pictures
+    model = TransferModel(network)
+    before = state_of(model.backbone)
+    history = train(model, network.preprocessing.normalise(images), labels, model.parameter_groups(head=0.01))
+    assert model.training and not model.backbone.training and model.head.training
+    assert not differing(before, model.backbone.state_dict())  # running means and variances included
+    assert history.rows[-1]["train_loss"] < history.rows[0]["train_loss"] / 2
+
+
+def test_training_the_head_on_features_is_training_the_frozen_model(network, pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("K2C_DATA", str(tmp_path))
+    images, labels = pictures
+    torch.manual_seed(0)
+    model = TransferModel(network)
+    head = copy.deepcopy(model.head)
+    features = torch.from_numpy(pooled_features(network, images, size=SIZE))
+    on_features = train(head, features, labels, head.parameters())
+    on_pictures = train(
+        model, network.preprocessing.normalise(images), labels, model.parameter_groups(head=1e-3)
+    )
+    losses = [[row["train_loss"] for row in history.rows] for history in (on_features, on_pictures)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_fine_tuning_has_a_learning_rate_for_each_part(network, pictures):
+    images, labels = pictures
+    model = TransferModel(network, freeze=False)
+    before = state_of(model)
+    groups = model.parameter_groups(head=1e-2, backbone=1e-4)
+    assert [group["lr"] for group in groups] == [1e-2, 1e-4]
+    train(model, network.preprocessing.normalise(images), labels, groups, epochs=1)
+    changed = differing(before, model.state_dict())
+    assert {
+        "head.linear2.weight",
+        "backbone.trunk.stem.conv.weight",
+        "backbone.trunk.stem.norm.running_mean",
+    } <= changed
+    assert not any(name.startswith("backbone.classifier") for name in changed)
+    step = (model.backbone.trunk.head.conv.weight - before["backbone.trunk.head.conv.weight"]).abs().max()
+    assert step <= 2.5e-4  # Adam moves a weight by about the learning rate, in each of two steps
+
+
+def test_by_default_the_backbone_learns_ten_times_slower(network):
+    rates = [group["lr"] for group in TransferModel(network, freeze=False).parameter_groups(head=1e-3)]
+    assert rates == pytest.approx([1e-3, 1e-4])
+
+
+def test_a_frozen_backbone_can_be_let_go(network):
+    model = TransferModel(network)
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 1280 * 128 + 128 + 128 * 2 + 2
+    assert len(model.parameter_groups()) == 1
+    with pytest.raises(K2CError, match=r"model\.freeze\(False\)"):
+        model.parameter_groups(backbone=1e-4)
+    model.train()
+    model.freeze(False)
+    assert model.backbone.training and len(model.parameter_groups()) == 2
+
+
+def test_grad_cam_can_look_through_a_frozen_backbone(network, pictures):
+    model = TransferModel(network)
+    maps = []
+    network.last_convolution.register_forward_hook(lambda module, args, output: maps.append(output))
+    inputs = network.preprocessing.normalise(pictures[0][:1]).requires_grad_()
+    gradient = torch.autograd.grad(model(inputs)[0, 1], maps)[0]
+    assert gradient.shape == maps[0].shape == (1, 1280, 2, 2)
+    assert gradient.abs().sum() > 0
+
+
+def test_a_head_without_classes_is_a_sentence(network):
+    with pytest.raises(K2CError, match="Both must be 1 or more"):
+        TransferModel(network, n_classes=0)
