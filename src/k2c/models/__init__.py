@@ -1,6 +1,7 @@
 """Models: from counting words to deep networks."""
 
 from k2c.models.backbones import Backbone, backbone, backbone_table
+from k2c.models.chexnet import CheXNet, chexnet
 from k2c.models.describe import layer_table
 from k2c.models.feature_cache import pooled_features, variant_features
 from k2c.models.lenet import LeNet
@@ -12,6 +13,7 @@ from k2c.models.weights import WeightsError
 
 __all__ = [
     "Backbone",
+    "CheXNet",
     "LeNet",
     "NaiveBayes",
     "Preprocessing",
@@ -20,6 +22,7 @@ __all__ = [
     "WeightsError",
     "backbone",
     "backbone_table",
+    "chexnet",
     "layer_table",
     "pooled_features",
     "variant_features",

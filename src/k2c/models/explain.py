@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from k2c.errors import K2CError
 from k2c.models.backbones import Backbone, backbone
+from k2c.models.folding import folded
 
 Map = NDArray[np.float32]
 
@@ -89,8 +90,9 @@ def occlusion(
             f"A square of {window} pixels that moves by {stride} does not cover an input of {side} pixels. "
             "Take a window up to the input's side, and a stride up to the window."
         )
+    classifier = folded(network.as_classifier(), inputs)
     with torch.inference_mode():
-        lost = Occlusion(network.as_classifier()).attribute(
+        lost = Occlusion(classifier).attribute(
             inputs,
             sliding_window_shapes=(3, window, window),
             strides=(3, stride, stride),

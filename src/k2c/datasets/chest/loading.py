@@ -1,0 +1,58 @@
+"""One entry to all chest films."""
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from k2c.datasets.chest.folder import chest_folder
+from k2c.datasets.chest.twin import chest_twin
+from k2c.datasets.faults import FetchError
+from k2c.datasets.labelled import LabelledImages
+from k2c.datasets.medmnist import load_medmnist
+from k2c.errors import K2CError, unknown
+
+SOURCES: dict[str, Callable[..., LabelledImages]] = {
+    "twin": chest_twin,
+    "chestmnist": partial(load_medmnist, "chestmnist"),
+}
+
+
+def load_chest(source: str | os.PathLike[str] = "twin", **options: Any) -> LabelledImages:
+    """Load chest films with 14 findings.
+
+    Parameters
+    ----------
+    source
+        `"twin"`: synthetic films with known truth, which need no network. `"chestmnist"`: ChestX-ray14 in 28, 64, 128
+        or 224 pixels, downloaded once. Anything else is a folder of films with a CSV file.
+    **options
+        Of `chest_twin`, `load_medmnist` (`size`, `split`) or `chest_folder`.
+
+    Raises
+    ------
+    FetchError
+        When ChestMNIST is neither cached nor to be had.
+    K2CError
+        When there is no such source or option.
+    """
+    if source in SOURCES:
+        load = SOURCES[str(source)]
+    elif (folder := Path(source).expanduser()).is_dir():
+        load = partial(chest_folder, folder)
+    else:
+        raise K2CError(
+            f"{unknown('source of chest films', str(source), SOURCES)} A folder of films with a CSV file is a "
+            "source too."
+        )
+    known = [name for name in inspect.signature(load).parameters if name != "folder"]
+    for option in options:
+        if option not in known:
+            raise K2CError(unknown("option of these films", option, known))
+    try:
+        return load(**options)
+    except FetchError as error:
+        advice = 'Without a network, use source="twin": synthetic films.'
+        raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error

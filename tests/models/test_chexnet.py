@@ -1,0 +1,179 @@
+"""CheXNet: how it is built, what its biases do to the first loss, and that it learns from real films."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from k2c.datasets.chest import FINDINGS, load_chest
+from k2c.errors import K2CError
+from k2c.models.backbones import backbone
+from k2c.models.chexnet import chexnet, first_loss
+from k2c.models.feature_cache import pooled_features
+from k2c.training.multilabel import (
+    MultiLabelLoss,
+    average_precision,
+    macro_auc,
+    multilabel_table,
+    positive_weights,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "features"), [("densenet121", 1024), ("vgg16", 512), ("efficientnet_lite0", 1280)]
+)
+def test_each_backbone_ends_in_the_mean_over_places_and_one_layer(name, features):
+    model = chexnet(name, pretrained=False).eval()
+    assert (model.dense.in_features, model.dense.out_features) == (features, 14)
+    assert (model.dense.bias == 1).all()
+    with torch.inference_mode():
+        inputs = torch.randn(2, 3, 64, 64)
+        logits = model(inputs)
+        assert logits.shape == (2, 14)
+        by_hand = model.dense(model.trunk(inputs).mean(dim=(2, 3)))
+    assert torch.allclose(logits, by_hand, atol=1e-5)
+    # VGG's three hidden layers, nine tenths of its weights, are gone
+    assert sum(p.numel() for p in model.parameters()) < 15e6
+
+
+def test_prior_biases_start_at_the_loss_of_knowing_how_often_each_finding_is():
+    labels = np.zeros((1000, 14))
+    labels[:50] = 1
+    model = chexnet("efficientnet_lite0", bias="prior", labels=labels)
+    assert torch.allclose(model.dense.bias.sigmoid(), torch.tensor(0.05), atol=1e-3)
+    expected = -(0.05 * np.log(0.05) + 0.95 * np.log(0.95))
+    assert first_loss(float(model.dense.bias[0].detach()), 0.05) == pytest.approx(expected, rel=1e-3)
+    ones = torch.ones(1000, 14)
+    assert first_loss(1.0, 0.05) == pytest.approx(
+        MultiLabelLoss()(ones, torch.tensor(labels)).item(), rel=1e-5
+    )
+
+
+def test_the_gradient_reaches_every_part():
+    torch.manual_seed(0)
+    model = chexnet("efficientnet_lite0")
+    loss = MultiLabelLoss()(model(torch.randn(4, 3, 64, 64)), torch.randint(0, 2, (4, 14)).float())
+    loss.backward()
+    reached = [name for name, parameter in model.named_parameters() if parameter.grad is not None]
+    assert reached == [name for name, _ in model.named_parameters()]
+    assert torch.isfinite(loss) and all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_unknown_labels_count_for_nothing():
+    logits = torch.randn(6, 3, requires_grad=True)
+    labels = torch.tensor([[1.0, 0, 1]] * 6)
+    labels[2:, 1] = torch.nan
+    loss = MultiLabelLoss()(logits, labels)
+    loss.backward()
+    assert torch.isfinite(loss) and (logits.grad[2:, 1] == 0).all() and (logits.grad[:2, 1] != 0).all()
+    full = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.nan_to_num(), reduction="none")
+    assert loss.item() == pytest.approx(full[~torch.isnan(labels)].mean().item())
+    assert MultiLabelLoss()(logits, torch.full((6, 3), torch.nan)).item() == 0
+
+
+def test_positive_weights_balance_both_sides():
+    labels = np.array([[1, 0], [0, 0], [0, np.nan], [0, 0]])
+    assert positive_weights(labels).tolist() == [3.0, 3.0]
+    weighted = MultiLabelLoss(positive_weights(labels))(torch.zeros(4, 2), torch.tensor(labels))
+    assert weighted.item() == pytest.approx(np.log(2) * (3 + 6) / 7, rel=1e-5)
+
+
+def test_the_table_of_findings():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((300, 4)) < 0.3).astype(float)
+    scores = np.clip(0.3 + 0.2 * labels + 0.2 * rng.normal(size=labels.shape), 0, 1)
+    labels[:, 2] = 0  # a finding that nobody has
+    labels[:100, 1] = np.nan
+    table = multilabel_table(scores, labels, ["a", "b", "c", "d"], samples=200)
+    assert list(table.index) == ["a", "b", "c", "d", "mean"]
+    assert table.loc["c"].isna().sum() == 5 and table.loc["c", "count"] == 0
+    assert table.loc["mean", "ROC AUC"] == pytest.approx(table.loc[["a", "b", "d"], "ROC AUC"].mean())
+    assert table.loc["mean", "ROC AUC"] == pytest.approx(macro_auc(scores, labels))
+    low, area, high = table.loc["mean", ["AUC, low", "ROC AUC", "AUC, high"]]
+    assert low < area < high and high - low < table.loc["a", "AUC, high"] - table.loc["a", "AUC, low"]
+    shifted = scores.copy()
+    shifted[:100, 1] = 0.99  # where the label is not known, the score does not matter
+    assert multilabel_table(shifted, labels, ["a", "b", "c", "d"], samples=200).equals(table)
+    coarse = np.round(scores[:, 0], 1)
+    assert average_precision(coarse, labels[:, 0]) == pytest.approx(
+        average_precision_score(labels[:, 0], coarse)
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: chexnet("resnet50"), "densenet121, vgg16"),
+        (lambda: chexnet("vgg16", bias="one"), "ones, prior, zeros"),
+        (lambda: chexnet("vgg16", bias="prior"), "labels=train.labels"),
+        (lambda: MultiLabelLoss()(torch.zeros(2, 3), torch.zeros(2, 4)), "one logit a finding"),
+        (lambda: macro_auc(np.zeros((2, 3)), np.full((2, 3), 0.5)), "1, 0 or NaN"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(call, words):
+    with pytest.raises(K2CError, match=words):
+        call()
+
+
+def cross_validated(features, labels, patients, strength, splits=4):
+    """Return the macro AUC of a linear head, the mean over the folds of several 5-fold splits by patient."""
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=strength, max_iter=300, class_weight="balanced")
+    )
+    names = np.unique(patients)
+    areas = []
+    for seed in range(splits):
+        fold_of = dict(
+            zip(np.random.default_rng(seed).permutation(names), np.arange(len(names)) % 5, strict=True)
+        )
+        folds = np.array([fold_of[patient] for patient in patients])
+        for fold in range(5):
+            train, test = folds != fold, folds == fold
+            heads = [clone(model).fit(features[train], finding) for finding in labels[train].T]
+            scores = np.stack([head.predict_proba(features[test])[:, 1] for head in heads], axis=1)
+            areas.append(macro_auc(scores, labels[test]))
+    return np.mean(areas)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("blocks", "channels", "strength", "at_least"),
+    [
+        # What ImageNet's classifier reads is further from films than what the middle of the network sees (Raghu et
+        # al., Transfusion, 2019). Which block and how much shrinkage was chosen on these films.
+        pytest.param(11, 112, 1e-3, 0.62, id="middle"),
+        pytest.param(None, 1280, 1e-4, 0.59, id="last"),
+    ],
+)
+def test_frozen_features_tell_findings_on_real_films(
+    blocks, channels, strength, at_least, capsys, tmp_path, monkeypatch
+):
+    root = os.environ.get("K2C_REALDATA")
+    if not root:
+        pytest.skip("K2C_REALDATA is not set")
+    monkeypatch.setenv("K2C_DATA", str(tmp_path))
+    data = load_chest(Path(root) / "chest")
+    assert len(data) == 400 and data.classes == FINDINGS
+    network = backbone()
+    if blocks:
+        network.trunk, network.n_features = network.trunk[: 1 + blocks], channels
+    features = np.array(pooled_features(network, data))
+    area = cross_validated(features, data.labels, data.patients, strength)
+    with capsys.disabled():
+        print(f"\n400 real films, block {blocks or 'last'}: macro AUC {area:.3f}")
+    assert area >= at_least
