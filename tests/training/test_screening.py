@@ -7,7 +7,6 @@ from sklearn.metrics import log_loss, recall_score, roc_auc_score, roc_curve
 
 from k2c.errors import K2CError
 from k2c.training import (
-    at_prevalence,
     at_threshold,
     auc_interval,
     bootstrap_auc,
@@ -96,18 +95,17 @@ def test_the_cheapest_threshold_follows_the_prices():
     assert cheapest[0] > cheapest[1] > cheapest[2]
 
 
-def test_reliability_and_the_correction_for_prevalence():
+def test_risk_groups_and_the_error_of_a_risk():
     generator = np.random.default_rng(2)
     labels = (generator.random(20_000) < 0.05).astype(int)
     evidence = generator.normal(size=20_000) + 2 * labels
     balanced = 1 / (1 + np.exp(-(2 * evidence - 2)))  # what Bayes' rule says at a prevalence of one half
-    corrected = at_prevalence(balanced, trained=0.5, prevalence=0.05)
+    corrected = balanced / (balanced + (1 - balanced) * 19)  # ... and at 1 in 20
     assert calibration_error(balanced, labels) > 0.1
     assert calibration_error(corrected, labels) < 0.01
     groups = risk_groups(corrected, labels)
     assert groups["count"].tolist() == [2000] * 10
     np.testing.assert_allclose(groups["observed"], groups["predicted"], atol=0.03)
-    np.testing.assert_allclose(at_prevalence(balanced, 0.3, 0.3), balanced)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +119,6 @@ def test_reliability_and_the_correction_for_prevalence():
         (lambda: screening_row(SCORES * 5, LABELS), "not probabilities"),
         (lambda: operating_point(SCORES, LABELS), "must reach"),
         (lambda: operating_point(SCORES, LABELS, specificity=90), "share from 0 to 1"),
-        (lambda: at_prevalence(SCORES, 0.5, 0.0), "between 0 and 1"),
     ],
 )
 def test_wrong_arguments_are_sentences(attempt, sentence):

@@ -27,7 +27,7 @@ def show_lesions(image: Any, masks: Mapping[str, Any], *, title: str, minimum: i
         Lesions smaller than a disc of this radius, in pixels, are outlined by such a disc.
     """
     image = np.asarray(image)
-    figure, (plain, marked) = plt.subplots(1, 2, figsize=(11.0, 5.9))
+    figure, (plain, marked) = plt.subplots(1, 2, figsize=(8.8, 4.9))
     handles = []
     for panel in (plain, marked):
         panel.imshow(image, interpolation="antialiased")
@@ -41,7 +41,7 @@ def show_lesions(image: Any, masks: Mapping[str, Any], *, title: str, minimum: i
     plain.set_title("the photograph", fontsize=13, loc="center")
     marked.set_title("and what is where", fontsize=13, loc="center")
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
-    show_compact()
+    plt.show()  # in all its colours: few of them would blur the outlines
 
 
 def show_attention(

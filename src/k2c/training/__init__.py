@@ -3,7 +3,7 @@
 from k2c.training.augment import GaussianNoise, OneVariant, Rotate180
 from k2c.training.callbacks import Callback, EarlyStop, EveryNEpochs
 from k2c.training.checkpoint import Checkpoint, latest, load_checkpoint
-from k2c.training.device import keep_freed_memory, pick_device
+from k2c.training.device import cpu_threads, keep_freed_memory, pick_device
 from k2c.training.errors import CancelEpoch, CancelFit, CheckpointError, TrainingDiverged
 from k2c.training.evaluate import evaluate, predict
 from k2c.training.fitting import fit
@@ -17,7 +17,6 @@ from k2c.training.samplers import BalancedLoader, BalancedSampler
 from k2c.training.schedule import LearningRateSchedule, cosine
 from k2c.training.screening import (
     OperatingPoint,
-    at_prevalence,
     at_threshold,
     auc_interval,
     bootstrap_auc,
@@ -53,7 +52,6 @@ __all__ = [
     "TrainingDiverged",
     "WeightedSoftmax",
     "accuracy",
-    "at_prevalence",
     "at_threshold",
     "auc_interval",
     "bootstrap_auc",
@@ -61,6 +59,7 @@ __all__ = [
     "class_cross_entropy",
     "class_weights",
     "cosine",
+    "cpu_threads",
     "evaluate",
     "fit",
     "import_torchmetrics",

@@ -92,7 +92,7 @@ def count_classes(labels: Any, n_classes: int) -> np.ndarray:
     K2CError
         When a class has no example, or a label is no class.
     """
-    values = np.asarray(torch.as_tensor(labels).cpu())
+    values = as_array(labels)
     if values.ndim != 1 or values.dtype.kind not in "iub":
         raise K2CError("Labels must be whole numbers, one an example: 0 for the first class, and so on.")
     values = values.astype(np.int64)
@@ -109,3 +109,8 @@ def count_classes(labels: Any, n_classes: int) -> np.ndarray:
             "another split."
         )
     return counts
+
+
+def as_array(values: Any) -> np.ndarray:
+    """Return a tensor on any device, an array, a column or a list as an array."""
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)

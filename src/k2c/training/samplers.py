@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 
 from k2c.errors import K2CError
 from k2c.training.loaders import InMemoryLoader
-from k2c.training.losses import count_classes
+from k2c.training.losses import as_array, count_classes
 
 _STREAM = 7  # keeps these draws apart from other numpy generators made of the same seed and epoch
 
@@ -41,7 +41,7 @@ class BalancedSampler(Sampler[int]):
 
     def __init__(self, labels: Any, per_class: int | None = None, seed: int = 0, n_classes: int = 2) -> None:
         counts = count_classes(labels, n_classes)
-        values = np.asarray(torch.as_tensor(labels).cpu())
+        values = as_array(labels)
         self.members = [np.flatnonzero(values == label) for label in range(n_classes)]
         self.per_class = max(int(counts.sum()) // n_classes, 1) if per_class is None else per_class
         if self.per_class < 1:

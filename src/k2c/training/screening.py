@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from k2c.errors import K2CError
+from k2c.training.losses import as_array
 from k2c.training.metrics import import_torchmetrics
 
 if TYPE_CHECKING:
@@ -200,29 +201,6 @@ def calibration_error(probabilities: Any, labels: Any, bins: int = 15) -> float:
     return float(binary_calibration_error(torch.from_numpy(scores), torch.from_numpy(ill).long(), bins))
 
 
-def at_prevalence(probabilities: Any, trained: float, prevalence: float) -> np.ndarray:
-    """Return probabilities for a population where the disease is as frequent as `prevalence`, float64 (N,).
-
-    A model that saw the disease at another frequency, because its training set was balanced or its loss was
-    weighted, reports probabilities for that frequency. Only the odds before the examination differ, so the odds
-    after it are multiplied by their ratio (Saerens, Latinne and Decaestecker, 2002).
-
-    Parameters
-    ----------
-    probabilities
-        What the model says, (N,).
-    trained
-        The frequency of the disease in what it was trained on: 0.5 when balanced.
-    prevalence
-        The frequency where it is used.
-    """
-    if not (0 < trained < 1 and 0 < prevalence < 1):
-        raise K2CError(f"Frequencies are between 0 and 1, not {trained} and {prevalence}.")
-    p = np.asarray(probabilities, dtype=float)
-    ratio = prevalence / (1 - prevalence) * (1 - trained) / trained
-    return p * ratio / (p * ratio + 1 - p)
-
-
 def screening_costs(
     scores: Any, labels: Any, *, missed: float, alarm: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -253,8 +231,7 @@ def _auc(ill: np.ndarray, healthy: np.ndarray) -> np.ndarray:
 
 def _check(scores: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return scores as float64 (N,) and whether each is ill, bool (N,)."""
-    values, truth = (np.asarray(torch.as_tensor(part).detach().cpu()) for part in (scores, labels))
-    values = values.astype(float)
+    values, truth = as_array(scores).astype(float), as_array(labels)
     if values.ndim != 1 or values.shape != truth.shape:
         raise K2CError(
             f"There are scores of shape {values.shape} and labels of shape {truth.shape}. Give one score and one "
