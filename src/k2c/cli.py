@@ -195,7 +195,7 @@ def bench(names: tuple[str, ...], json_file: Path | None) -> None:
 def predict(folder: Path, csv_file: Path, top: int, network: str) -> None:
     """Write what a network takes the pictures in FOLDER for to a CSV file.
 
-    Its columns: file, rank, index, wnid, name, probability. Folders in FOLDER are searched, too.
+    Its columns: file, index, wnid, name, probability, rank (1 is the best). Folders in FOLDER are searched, too.
     Files that are no pictures or are damaged, and pictures under 8 x 8 pixels, are listed and left out;
     the exit status is 1 then, and 2 where there was nothing to predict.
     """

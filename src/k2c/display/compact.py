@@ -5,6 +5,8 @@ import io
 import sys
 
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 N_COLOURS = 256  # a photograph on a slide looks the same, and the PNG is a third of the size
@@ -20,13 +22,13 @@ def show_compact() -> None:
     if ipython is None or ipython.get_ipython() is None or not plt.get_backend().endswith("inline"):
         plt.show()
         return
-    figure, full, small = plt.gcf(), io.BytesIO(), io.BytesIO()
-    figure.savefig(full, format="png", dpi=figure.dpi, bbox_inches="tight")
-    picture = Image.open(full).convert("RGB")
-    picture.quantize(N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
-        small, "PNG", optimize=True
-    )
+    figure, file = plt.gcf(), io.BytesIO()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    few = picture.quantize(N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(file, "PNG", optimize=True)
     title = figure.get_suptitle() or "picture"
     plt.close(figure)
-    data = {"image/png": base64.b64encode(small.getvalue()).decode(), "text/plain": title}
+    data = {"image/png": base64.b64encode(file.getvalue()).decode(), "text/plain": title}
     ipython.display.display(data, raw=True)

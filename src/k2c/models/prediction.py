@@ -19,7 +19,7 @@ from k2c.models.backbones import Backbone, backbone
 from k2c.models.classify import top_classes
 from k2c.models.folding import folded
 
-COLUMNS = ("file", "rank", "index", "wnid", "name", "probability")
+COLUMNS = ("file", "index", "wnid", "name", "probability", "rank")
 _BATCH = 16
 
 _Read = tuple[Path, Picture | PictureError]
@@ -53,7 +53,7 @@ def predict_folder(
         It and the folders below are searched for pictures, by the ending of the names.
     csv_file
         The table: a row for each of the `top` classes of each picture, in the order of the files' names, with
-        `file` (relative to the folder), `rank`, `index`, `wnid`, `name`, `probability`. It appears when it is
+        `file` (relative to the folder), `index`, `wnid`, `name`, `probability`, `rank`. It appears when it is
         complete.
     top
         Classes a picture, the most probable first.
@@ -139,8 +139,9 @@ def _rows(
             inputs = torch.from_numpy(np.stack([picture for _, picture in good]))
             with torch.inference_mode():
                 logits = classify(inputs).float().cpu()
-            for best in top_classes(logits, top, names).itertuples(index=False):
-                yield (*best[:-1], f"{best.probability:.6f}")
+            best = top_classes(logits, top, names).itertuples(index=False, name=None)
+            for file, rank, index, wnid, name, probability in best:
+                yield file, index, wnid, name, f"{probability:.6f}", rank
         bar.update(len(read))
 
 
