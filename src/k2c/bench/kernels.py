@@ -15,8 +15,8 @@ from k2c.bench.sides import alternate, spread, two_sides
 from k2c.models.lenet import LeNet
 
 TURNS = 7  # how often the sides take turns
-BLOCK = 0.15  # seconds of calls a turn; the least time of a series counts
-SERIES = 5  # calls that are queued before one wait: a program waits for its result, not for every operation
+BLOCK = 0.4  # seconds of calls a turn; the least time of a series counts
+SERIES = 3  # calls that are queued before one wait: a program waits for its result, not for every operation
 BATCH_SIZE = 100
 # How much of torch's time ours may take at most.
 TARGETS = {
