@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from k2c.atomic import atomic_path
+from k2c.array_cache import kept_array
 from k2c.datasets.pictures import Picture
 from k2c.datasets.sources import PictureSource
 from k2c.paths import cache_dir
@@ -53,14 +52,11 @@ class Generator(Generic[Thing]):
         """Return the pictures of a chunk: those that were kept, or newly drawn."""
         if not cache:
             return self._drawn(things, size)
-        path = self._path(things, size)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{path}.lock"):  # another process may be drawing the same
-                if not path.exists():
-                    with atomic_path(path) as part, part.open("wb") as file:
-                        np.save(file, self._drawn(things, size))
-        return np.load(path, mmap_mode="r")
+
+        def fits(pictures: NDArray[Any]) -> bool:
+            return len(pictures) == len(things) and pictures.dtype == np.uint8
+
+        return kept_array(self._path(things, size), lambda: self._drawn(things, size), fits, "pictures")
 
     def _drawn(self, things: Sequence[Thing], size: int) -> NDArray[np.uint8]:
         return np.stack([self.picture(thing, size) for thing in things])

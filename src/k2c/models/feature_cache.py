@@ -3,7 +3,6 @@
 import hashlib
 import json
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,12 +11,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from k2c.atomic import atomic_path
+from k2c.array_cache import kept_array
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.pictures import in_parallel
 from k2c.errors import K2CError
@@ -98,9 +96,12 @@ def pooled_features(
     compute = _Features(network, data, preparation, variant, draw, batch_size, workers, progress)
     if not cache:
         return compute()
-    file, shape = _file(network, data, preparation, draw), (len(data), network.n_features)
-    found = _open(file, shape)
-    return _computed_once(compute, file, shape) if found is None else found
+    shape = len(data), network.n_features
+
+    def fits(array: NDArray[Any]) -> bool:
+        return array.shape == shape and array.dtype == np.float32
+
+    return kept_array(_file(network, data, preparation, draw), compute, fits, "features")
 
 
 def variant_features(
@@ -226,29 +227,6 @@ def _name(variant: Variant) -> str:
     return name
 
 
-def _computed_once(compute: _Features, file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Compute features, or wait for another process that does, and keep them in `file`."""
-    features = None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file.with_name(f".{file.stem}.lock")):
-            features = _open(file, shape)
-            if features is None:
-                features = compute()
-                with atomic_path(file) as part, part.open("wb") as stream:
-                    np.save(stream, features)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        warnings.warn(
-            f"The features are not kept, because {file.parent} cannot be written ({why}). Set K2C_DATA to a folder "
-            "that can, or they are computed each time.",
-            stacklevel=3,
-        )
-        return compute() if features is None else features
-    kept = _open(file, shape)
-    return features if kept is None else kept
-
-
 def _file(network: Backbone, data: Pictures, preparation: Preprocessing, draw: str | None) -> Path:
     content = _fingerprint(data) if isinstance(data, np.ndarray) else data.fingerprint()
     key = json.dumps([_FORMAT, network.weights_hash(), content, repr(preparation), draw])
@@ -260,14 +238,3 @@ def _fingerprint(pictures: NDArray[np.uint8]) -> str:
     digest = hashlib.sha256(f"{pictures.shape}".encode())
     digest.update(np.ascontiguousarray(pictures).data)
     return digest.hexdigest()
-
-
-def _open(file: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """Return the features of a file, or None when it is missing, cut short or of something else."""
-    try:
-        # "c": torch shares the memory of arrays that can be written to; what it writes stays in memory
-        features = np.lib.format.open_memmap(file, mode="c")
-        whole = file.stat().st_size == features.offset + features.nbytes
-    except (OSError, ValueError):
-        return None
-    return features if whole and features.shape == shape and features.dtype == np.float32 else None

@@ -189,3 +189,18 @@ def test_a_wrong_parameter_is_refused_with_what_is_allowed(wrong, said):
 def test_an_eye_that_cannot_be_is_refused(wrong, said):
     with pytest.raises(K2CError, match=said):
         Eye(**wrong)
+
+
+def test_without_a_place_to_keep_them_pictures_are_drawn_and_a_warning_says_so(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("K2C_DATA", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="pictures are not kept, because .* cannot be written"):
+        assert fundus_twin(2, size=32).image(0).shape == (32, 32, 3)
+
+
+def test_a_kept_file_that_was_cut_short_is_drawn_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("K2C_DATA", str(tmp_path))
+    right = fundus_twin(2, size=32).images(32)
+    (kept,) = (tmp_path / "fundus_twin").glob("*.npy")
+    kept.write_bytes(kept.read_bytes()[:-100])
+    np.testing.assert_array_equal(fundus_twin(2, size=32).images(32), right)
