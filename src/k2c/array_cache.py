@@ -50,7 +50,7 @@ def kept_array(
                 with atomic_path(file) as part, part.open("wb") as stream:
                     np.save(stream, array)
     except OSError as error:
-        why = error.strerror or type(error).__name__
+        why = error.strerror or "the disk may be full"
         warnings.warn(
             f"The {what} are not kept, because {file.parent} cannot be written ({why}). Set K2C_DATA to a folder "
             "that can, or they are computed each time.",

@@ -10,6 +10,7 @@ import pandas as pd
 from k2c.datasets.chest.findings import FINDINGS, NO_FINDING
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.pictures import SUFFIXES
+from k2c.datasets.sheets import find_sheet
 from k2c.datasets.sources import FileSource
 from k2c.datasets.splits import split_by_patient
 from k2c.errors import K2CError, unknown
@@ -69,7 +70,7 @@ def chest_folder(
     folder = Path(folder).expanduser()
     if missing not in MISSING:
         raise K2CError(unknown("way with missing films", missing, MISSING))
-    path = _sheet_path(folder, labels)
+    path = find_sheet(folder, labels, LABEL_FILES, lambda path: _plain(path.stem), "findings")
     table = _read_sheet(path)
     table["file"] = _files(table["image"], folder)
     absent = table["file"].isna()
@@ -83,22 +84,6 @@ def chest_folder(
     source = FileSource([folder / file for file in table["file"]], name="chest films", grey=True)
     data = LabelledImages(table, source, FINDINGS, name=folder.resolve().name)
     return data if "split" in table else data.with_columns(split=_split(data, folder, test_fraction, seed))
-
-
-def _sheet_path(folder: Path, labels: str | os.PathLike[str] | None) -> Path:
-    if not folder.is_dir():
-        raise K2CError(f"There is no folder {folder}.")
-    if labels is not None:
-        for path in (Path(labels).expanduser(), folder / labels):
-            if path.is_file():
-                return path
-        raise K2CError(f"There is no file {labels}, and none of that name in {folder}.")
-    sheets = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv")
-    known = [path for name in LABEL_FILES for path in sheets if _plain(path.stem) == name]
-    if not known and len(sheets) != 1:
-        which = f"several CSV files ({', '.join(path.name for path in sheets)})" if sheets else "no CSV file"
-        raise K2CError(f"{folder} has {which}: name the one with the findings, as labels=...")
-    return (known or sheets)[0]
 
 
 def _read_sheet(path: Path) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from k2c.datasets.fundus.positives import CLASSES
 from k2c.datasets.fundus.sheet import read_sheet
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.pictures import SUFFIXES, Picture, crop_to_eye
+from k2c.datasets.sheets import find_sheet
 from k2c.datasets.sources import FileSource
 from k2c.errors import K2CError, unknown
 
@@ -71,7 +72,7 @@ def fundus_folder(
         raise K2CError(unknown("way with missing pictures", missing, MISSING))
     if contrast is not None and contrast not in METHODS:
         raise K2CError(unknown("contrast normalisation", contrast, METHODS))
-    sheet_path = _sheet_path(folder, labels)
+    sheet_path = find_sheet(folder, labels, LABEL_FILES, lambda path: path.name.lower(), "labels")
     sheet = read_sheet(sheet_path, positive)
     sheet["file"] = _files_of(sheet["image"], folder, sheet_path)
     sheet = _complete(sheet, folder, sheet_path, missing)
@@ -92,24 +93,6 @@ def _prepare(picture: Picture, crop: bool, contrast: str | None) -> Picture:
     if crop:
         picture = crop_to_eye(picture)
     return normalise_contrast(picture, contrast) if contrast else picture
-
-
-def _sheet_path(folder: Path, labels: str | os.PathLike[str] | None) -> Path:
-    if not folder.is_dir():
-        raise K2CError(f"There is no folder {folder}.")
-    if labels is not None:
-        # A name alone may mean the file in the folder.
-        paths = [Path(labels).expanduser(), folder / labels]
-        for path in paths:
-            if path.is_file():
-                return path
-        raise K2CError(f"There is no file {paths[0]}, and no {paths[1]}.")
-    sheets = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv")
-    known = [path for name in LABEL_FILES for path in sheets if path.name.lower() == name]
-    if not known and len(sheets) != 1:
-        which = f"several CSV files ({', '.join(path.name for path in sheets)})" if sheets else "no CSV file"
-        raise K2CError(f"{folder} has {which}: name the one with the labels, as labels=...")
-    return (known or sheets)[0]
 
 
 def _files_of(names: pd.Series, folder: Path, sheet_path: Path) -> list[str]:
