@@ -9,12 +9,9 @@ import pytest
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from k2c.display import kernels as pictures
-from k2c.display.style import use_style
 from k2c.errors import K2CError
 from k2c.kernels import SPECIFICATIONS, Ceilings, Roofline, Trace
 
@@ -69,23 +66,6 @@ PICTURES = {
         title="A title",
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def draw():
-    """Return a function that draws a picture as a notebook does, and closes it as `plt.show` would."""
-    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():
-        use_style()
-
-        def draw_one(name):
-            shown = []
-            patch.setattr(plt, "show", lambda: [shown.append(plt.gcf()), plt.close(plt.gcf())])
-            assert PICTURES[name]() is None  # a value would be printed below the picture
-            (figure,) = shown
-            FigureCanvasAgg(figure).draw()
-            return figure
-
-        yield draw_one
 
 
 def texts(figure):

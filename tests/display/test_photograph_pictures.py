@@ -1,7 +1,5 @@
 """The pictures of the lecture on pretrained networks: labelled, true to their data, and nothing cut off."""
 
-from functools import cache
-
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -9,14 +7,11 @@ import pytest
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from k2c.display.blocks import draw_blocks, draw_branches
 from k2c.display.explain import show_colour_filters, show_heat, show_reliability
 from k2c.display.photographs import show_photographs, show_preprocessing, show_top_classes
-from k2c.display.style import use_style
 
 RNG = np.random.default_rng(0)
 PHOTOGRAPH = RNG.integers(0, 256, (30, 45, 3)).astype(np.uint8)
@@ -74,25 +69,6 @@ PICTURES = {
     "blocks": lambda: draw_blocks(BLOCKS, (3, 224, 224), title="A title"),
     "branches": lambda: draw_branches(BRANCHES, (16, 28, 28), title="A title"),
 }
-
-
-@pytest.fixture(scope="module")
-def draw():
-    """Return a function that draws a picture once, as a notebook does."""
-    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():
-        use_style()
-        plt.close("all")
-
-        @cache
-        def draw_one(name):
-            shown = []
-            patch.setattr(plt, "show", lambda: [shown.append(plt.gcf()), plt.close(plt.gcf())])
-            assert PICTURES[name]() is None
-            (figure,) = shown
-            FigureCanvasAgg(figure).draw()
-            return figure
-
-        yield draw_one
 
 
 def texts(figure):

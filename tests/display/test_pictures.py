@@ -1,7 +1,5 @@
 """The pictures of a lecture: they show the data that they were given, labelled, and nothing lies over anything."""
 
-from functools import cache
-
 import matplotlib
 import numpy as np
 import pytest
@@ -9,14 +7,11 @@ import torch
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from k2c.display.curves import show_training
 from k2c.display.images import show_digits, show_hog, show_maps, show_numbers, show_products, show_stages
 from k2c.display.network import draw_network
-from k2c.display.style import use_style
 from k2c.models import LeNet, layer_table
 from k2c.models.features import cell_histograms, gradients
 from k2c.training import History
@@ -42,26 +37,6 @@ PICTURES = {
     "training by epoch": lambda: show_training(HISTORY, title="A title"),
     "training by step": lambda: show_training(HISTORY, STEPS, title="A title"),
 }
-
-
-@pytest.fixture(scope="module")
-def draw():
-    """Return a function that draws a picture, once, as a notebook does: `plt.show` closes what it has shown."""
-    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():
-        use_style()
-        plt.close("all")
-
-        @cache
-        def draw_one(name):
-            shown = []
-            patch.setattr(plt, "show", lambda: [shown.append(plt.gcf()), plt.close(plt.gcf())])
-            assert PICTURES[name]() is None  # a value would be printed below the picture
-            assert plt.get_fignums() == []
-            (figure,) = shown
-            FigureCanvasAgg(figure).draw()
-            return figure
-
-        yield draw_one
 
 
 def texts(figure) -> list[Text]:

@@ -1,7 +1,5 @@
 """The pictures of lecture 5: what they draw is what they were given, labelled, and nothing lies over anything."""
 
-from functools import cache
-
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -9,8 +7,6 @@ import pytest
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from k2c.display.fundus import show_attention, show_lesions
@@ -23,7 +19,6 @@ from k2c.display.screening import (
     show_stages,
     show_thresholds,
 )
-from k2c.display.style import use_style
 from k2c.training import History, operating_point, risk_groups, roc_auc, screening_table
 
 RNG = np.random.default_rng(0)
@@ -58,26 +53,6 @@ PICTURES = {
     ),
 }  # fmt: skip
 PHOTOGRAPHS = {"lesions", "attention"}
-
-
-@pytest.fixture(scope="module")
-def draw():
-    """Return a function that draws a picture, once, as a notebook does: `plt.show` closes what it has shown."""
-    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():
-        use_style()
-        plt.close("all")
-
-        @cache
-        def draw_one(name):
-            shown = []
-            patch.setattr(plt, "show", lambda: [shown.append(plt.gcf()), plt.close(plt.gcf())])
-            assert PICTURES[name]() is None  # a value would be printed below the picture
-            assert plt.get_fignums() == []
-            (figure,) = shown
-            FigureCanvasAgg(figure).draw()
-            return figure
-
-        yield draw_one
 
 
 def texts(figure):

@@ -28,15 +28,6 @@ NAMES = backbone_table().index.tolist()
 ON_TORCHVISION = [name for name in NAMES if name != "efficientnet_lite0"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tests run side by side: threads that wait for each other would wait for the other tests too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def lite0():
     return backbone("efficientnet_lite0")

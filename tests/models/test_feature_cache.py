@@ -23,15 +23,6 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tests run side by side: threads that wait for each other would wait for the other tests too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def network():
     return backbone()
