@@ -1,0 +1,71 @@
+"""Start the workers and restart them when one dies: torchrun's elastic agent, in a process of its own.
+
+A notebook starts it as `python -m k2c.parallel.agent FOLDER WORKERS RESTARTS [TASK]`. Not inside the notebook's own
+process: the agent installs signal handlers, and must end with the notebook, however that ends.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from k2c.parallel.messages import Messenger
+
+# A store that is shared over restarts still holds the addresses of workers that are dead, and new ones wait
+# for them for ever (known in torch 2.5 to 2.13); a new store each time does not.
+os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+
+AGENT = -1  # the rank under which the agent reports
+_SECONDS_TO_STOP = 10
+
+
+def main() -> int:
+    """Run the workers; 0 when all of them ended well."""
+    folder, workers, restarts = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    task = sys.argv[4] if len(sys.argv) > 4 else "train"
+    messenger = Messenger(folder / "messages", AGENT)
+    _end_with_the_parent()
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=workers,
+        run_id=f"k2c-{os.getpid()}",
+        rdzv_backend="c10d",
+        rdzv_endpoint=f"127.0.0.1:{os.environ.get('K2C_PORT', '0')}",  # 0: any free port
+        max_restarts=restarts,
+        monitor_interval=0.1,
+        local_addr="127.0.0.1",
+        logs_specs=DefaultLogsSpecs(log_dir=str(folder / "logs")),
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "k2c.parallel", str(folder), task)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        messenger.event("gave up", worker=rank, status=failure.exitcode, signal=failure.signal_name())
+        return 1
+    except SignalException:
+        return 130
+    return 0
+
+
+def _end_with_the_parent() -> None:
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)  # the agent then stops its workers
+        time.sleep(_SECONDS_TO_STOP)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)

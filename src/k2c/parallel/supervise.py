@@ -1,0 +1,281 @@
+"""The parent's part: start the workers, watch them, and leave nothing behind, however it ends."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from k2c.errors import K2CError
+from k2c.parallel.messages import LIFELINE, Mailbox, Pulse
+
+_POLL = 0.1  # seconds between two looks
+_START_UP = 180.0  # seconds that may pass until every worker's first batch
+_GRACE = 5.0  # seconds to end in, before a process is killed
+_AT_EXIT = 20.0  # seconds a launcher may take after its workers are done
+
+
+class WorkerError(K2CError):
+    """A worker failed, died or hung; the message says which and what to do.
+
+    Attributes
+    ----------
+    rank
+        The worker.
+    details
+        Its whole report, or the end of the log.
+    """
+
+    def __init__(self, message: str, rank: int | None = None, details: str = "") -> None:
+        super().__init__(message)
+        self.rank, self.details = rank, details
+
+
+@dataclass(frozen=True)
+class WorkerState:
+    """What one worker does: `status` is `"starting"`, `"training"`, `"done"`, `"lost"` or `"error"`."""
+
+    rank: int
+    status: str = "starting"
+    pid: int = 0
+    attempt: int = 0
+    epoch: int = 0
+    batch: int = 0
+    batches: int = 0
+    marks: int = 0
+    loss: float = float("nan")
+    row: dict[str, Any] = field(default_factory=dict)
+
+
+Watcher = Callable[[list[WorkerState]], object]
+
+
+def supervise(
+    command: Sequence[str], folder: Path, workers: int, time_limit: float, watchers: Iterable[Watcher] = (),
+    environment: Mapping[str, str] | None = None, servers: int = 0,
+) -> None:  # fmt: skip
+    """Run a launcher and its workers to their end.
+
+    Parameters
+    ----------
+    command
+        The launcher.
+    folder
+        The run's folder: `messages` are read there, `log.txt` takes what the processes print.
+    workers
+        How many report.
+    time_limit
+        Seconds without progress of any worker after which all are stopped.
+    watchers
+        Called with the state of all workers several times a second.
+    environment
+        Variables for the processes, on top of this process's own.
+    servers
+        Processes after the workers that hold the model; they are watched, but do not train.
+
+    Raises
+    ------
+    WorkerError
+        When a worker fails, dies more often than it may be restarted, or hangs. All the others have ended.
+    """
+    log = folder / "log.txt"
+    watch = _Watch(Mailbox(folder / "messages"), workers, time_limit, list(watchers), log, servers)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=child_environment() | dict(environment or {}),
+            start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone, which stops them
+        )
+        try:
+            while watch.look() and process.poll() is None:
+                time.sleep(_POLL)
+            watch.settle(process)
+        finally:
+            _end_all(process, watch.pids)
+
+
+def child_environment() -> dict[str, str]:
+    """Return the variables of a worker: this process's paths, one thread, talk over the loopback device."""
+    loopback = "lo0" if sys.platform == "darwin" else "lo"
+    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    return os.environ | {
+        LIFELINE: "1",
+        "PYTHONPATH": paths,
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", loopback),
+        "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
+    }
+
+
+class _Watch:
+    """What is known of the workers so far."""
+
+    def __init__(
+        self, mailbox: Mailbox, workers: int, time_limit: float, watchers: list[Watcher], log: Path,
+        servers: int,
+    ) -> None:  # fmt: skip
+        self.mailbox, self.time_limit, self.watchers, self.log = mailbox, time_limit, watchers, log
+        self.workers = workers
+        self.states = [WorkerState(rank) for rank in range(workers + servers)]
+        self.pids: dict[int, float] = {}  # with the time when each process reported: a pid may be used again
+        self.gave_up: dict[str, Any] | None = None
+        self._progress: object = None
+        self._since = time.monotonic()
+
+    def look(self) -> bool:
+        """Read what is new; False when all workers are done."""
+        for event in self.mailbox.events():
+            self._take(event)
+        pulses = self.mailbox.pulses()
+        for rank, pulse in pulses.items():
+            if 0 <= rank < len(self.states) and pulse.attempt == self.states[rank].attempt:
+                self._change(
+                    rank, epoch=pulse.epoch, batch=pulse.batch, batches=pulse.batches, marks=pulse.marks,
+                    loss=self.states[rank].loss if pulse.loss != pulse.loss else pulse.loss,
+                )  # fmt: skip
+        self._check_progress(pulses)
+        for watcher in self.watchers:
+            watcher(self.states[: self.workers])
+        return any(state.status != "done" for state in self.states)
+
+    def settle(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the launcher, whose workers are done; or say why it ended before they were."""
+        if all(state.status == "done" for state in self.states):
+            try:
+                process.wait(_AT_EXIT)
+            except subprocess.TimeoutExpired:
+                return
+        if self.look():
+            self._explain(process.poll())
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind, rank = event["event"], event["rank"]
+        if kind == "gave up":
+            self.gave_up = event
+        if not 0 <= rank < len(self.states):
+            return
+        if kind == "start":
+            self.pids[event["pid"]] = event["time"]
+            self.states[rank] = WorkerState(rank, "training", event["pid"], event["attempt"])
+        elif kind == "epoch":
+            self._change(rank, row=event["row"])
+        elif kind in ("done", "lost"):
+            self._change(rank, status=kind)
+        elif kind == "error":
+            self._change(rank, status=kind)
+            raise WorkerError(
+                f"{self._name(rank)} stopped, and the others with it. {event['message']}",
+                rank,
+                event["details"],
+            )
+
+    def _name(self, rank: int) -> str:
+        if rank >= self.workers:
+            return f"Server {rank - self.workers} of {len(self.states) - self.workers}"
+        return f"Worker {rank} of {self.workers}"
+
+    def _change(self, rank: int, **what: Any) -> None:
+        self.states[rank] = replace(self.states[rank], **what)
+
+    def _check_progress(self, pulses: Mapping[int, Pulse]) -> None:
+        now = (
+            tuple((p.marks, p.time) for p in pulses.values()),
+            tuple(state.status for state in self.states),
+        )
+        if now != self._progress:
+            self._progress, self._since = now, time.monotonic()
+        waiting = [state for state in self.states[: self.workers] if state.status in ("starting", "training")]
+        started = all(state.marks for state in waiting)
+        limit = self.time_limit if started else max(self.time_limit, _START_UP)
+        if not waiting or time.monotonic() - self._since < limit:
+            return
+        least = min(state.marks for state in waiting)
+        behind = [state for state in waiting if state.marks == least]
+        who = self._name(behind[0].rank) if len(behind) == 1 else "Every worker that still runs"
+        where = (
+            f"in batch {behind[0].batch + 1} of epoch {behind[0].epoch + 1}"
+            if least
+            else "before its first batch"
+        )
+        raise WorkerError(
+            f"{who} has hung for {limit:g} s {where}, while the others wait, so all were "
+            "stopped. Look for an endless loop or a lock there; give more time with time_limit=... if one step "
+            "takes that long.",
+            behind[0].rank if len(behind) == 1 else None,
+            self._end_of_log(),
+        )
+
+    def _explain(self, status: int | None) -> None:
+        rank, how = None, f"ended with status {status}"
+        if self.gave_up is not None:
+            rank, how = self.gave_up["worker"], f"ended with status {self.gave_up['status']}"
+            if self.gave_up["status"] < 0:
+                how = f"was killed ({self.gave_up['signal']})"
+        silent = [state.rank for state in self.states if state.status == "training"]
+        if rank is None and len(silent) == 1:  # the others said that they lost it
+            rank, how = silent[0], "ended without a word"
+        who = "The launcher" if rank is None else self._name(rank)
+        restarted = max(state.attempt for state in self.states)
+        again = f" after {restarted} restart{'' if restarted == 1 else 's'}" if restarted else ""
+        log = self._end_of_log()
+        if "EADDRINUSE" in log or "address already in use" in log.lower():
+            raise WorkerError(
+                "The port for the workers to meet at is taken by another program. Leave `port` out, and a free "
+                "one is found.",
+                rank,
+                log,
+            )
+        raise WorkerError(
+            f"{who} {how}{again}, so the training ended. A process that is killed has often run out of memory: "
+            "try fewer workers or a smaller batch_size. What the processes printed is in the error's `details`.",
+            rank,
+            log,
+        )
+
+    def _end_of_log(self, size: int = 4000) -> str:
+        return self.log.read_text(errors="replace")[-size:]
+
+
+def _end_all(process: subprocess.Popen[bytes], pids: Mapping[int, float]) -> None:
+    """Ask the launcher to end, then kill what is left of it and of the workers."""
+    family = _family(process.pid)
+    for pid, reported in pids.items():
+        found = _find(pid)
+        if found is not None and found.create_time() <= reported + 1 and found not in family:
+            family.append(found)
+    if process.poll() is None:
+        process.terminate()
+    assert process.stdin is not None
+    process.stdin.close()  # the lifeline: whoever still reads it ends
+    _, alive = psutil.wait_procs(family, timeout=_GRACE)
+    for left in alive:
+        try:
+            left.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(alive, timeout=_GRACE)
+    process.wait()
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    found = _find(pid)
+    try:
+        return [] if found is None else [found, *found.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _find(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None

@@ -1,0 +1,112 @@
+"""What a worker process runs: `python -m k2c.parallel FOLDER`, under torchrun, mpirun or SLURM."""
+
+import json
+import os
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from k2c.atomic import atomic_path
+from k2c.errors import K2CError
+from k2c.parallel import five_steps
+from k2c.parallel.job import Job
+from k2c.parallel.messages import LIFELINE, Messenger
+from k2c.parallel.options import AllReduceOptions
+from k2c.parallel.place import Place, find_place
+from k2c.parallel.replica import ReplicaLearner, train_replica
+from k2c.training import History
+
+FAILED, LOST = 1, 75  # exit statuses: this worker failed, or it lost the others
+
+_CONNECTION = re.compile(
+    r"gloo|nccl|processgroup|connection (was )?(closed|reset|refused)|store->|broken pipe|timed out|MPI_ERR",
+    re.IGNORECASE,
+)
+
+
+def main() -> None:
+    """Train as the worker that the environment says, and end the process."""
+    folder = Path(sys.argv[1])
+    place = find_place()
+    messenger = Messenger(
+        folder / "messages", place.rank, int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    )
+    hold_lifeline()
+    run_worker(messenger, lambda: all_reduce_worker(folder, place, messenger))
+
+
+def run_worker(messenger: Messenger, work: Callable[[], object]) -> None:
+    """Run a worker's work, tell the parent how it went, and end the process.
+
+    An error is told in a sentence before the process ends; the other workers notice a lost connection, and
+    tell that instead, so that the cause and its consequences stay apart.
+    """
+    messenger.event("start", pid=os.getpid())
+    try:
+        work()
+    except BaseException as error:
+        details = "".join(traceback.format_exception(error))
+        print(details, file=sys.stderr)
+        lost = is_lost_connection(error)
+        messenger.event("lost" if lost else "error", message=in_words(error), details=details)
+        five_steps.exit_now(LOST if lost else FAILED)
+    messenger.event("done")
+    five_steps.exit_now(0)
+
+
+def all_reduce_worker(
+    folder: Path,
+    place: Place,
+    messenger: Messenger,
+    kind: type[ReplicaLearner] = ReplicaLearner,
+    options_class: type[AllReduceOptions] = AllReduceOptions,
+) -> History:
+    """Meet the others, train, leave together; worker 0 writes the history."""
+    run = json.loads((folder / "run.json").read_text())
+    options = options_class(**run["options"])
+    torch.set_num_threads(options.threads)
+    device = five_steps.initialise(place, 2 * options.time_limit + 60)
+    history = train_replica(
+        Job.from_json(run["job"]), options, place.rank, place.world_size, device, folder, messenger, kind=kind
+    )
+    if place.rank == 0:
+        with atomic_path(folder / "history.json") as part:
+            part.write_text(history.to_json())
+        print(history)
+    five_steps.finish()
+    return history
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Tell whether an error says that another worker went away, or only this one failed."""
+    if isinstance(error, K2CError):
+        return False
+    if isinstance(error, torch.distributed.DistError | ConnectionError | EOFError):
+        return True
+    return isinstance(error, RuntimeError) and bool(_CONNECTION.search(str(error)))
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error as a sentence: the kit's own as they are, others with their kind and first line."""
+    if isinstance(error, K2CError):
+        return str(error)
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def hold_lifeline() -> None:
+    """End this process when the parent's end of standard input closes, however the parent ended."""
+    if os.environ.get(LIFELINE) != "1":
+        return
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os._exit(LOST)
+
+    threading.Thread(target=watch, daemon=True).start()

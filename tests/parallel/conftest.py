@@ -1,0 +1,108 @@
+"""Small jobs, some of them faulty, and what is left of the processes that ran them."""
+
+import contextlib
+import importlib.util
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from k2c.parallel import Job, train
+from k2c.training import load_checkpoint
+
+# An experiment in a file of its own, as a student would write it, that goes wrong where it is told to.
+FAULTY = """
+import os, time
+import torch.distributed as dist
+from k2c.errors import K2CError
+from k2c.parallel import experiment
+from k2c.parallel.experiments import blobs
+from k2c.training import Callback
+
+class Fault(Callback):
+    def __init__(self, kind, rank):
+        self.kind, self.rank = kind, rank
+    def before_batch(self, learner):
+        rank = int(os.environ.get("RANK", "0"))
+        if rank == self.rank and learner.steps == 3:
+            if self.kind == "raise":
+                raise K2CError("The film 17 has no label. Add one.")
+            if self.kind == "bug":
+                [][3]
+            if self.kind == "hang":
+                time.sleep(600)
+        if self.kind == "slow":
+            time.sleep(0.05)
+
+@experiment("faulty")
+def faulty(kind: str = "none", rank: int = 1, epochs: int = 4, batch_size: int = 8, shift: float = 0.0):
+    made = blobs(epochs=epochs, batch_size=batch_size, examples=67, valid_examples=0, dtype="float64")
+    made.callbacks = [Fault(kind, rank)]
+    return made
+"""
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory):
+    """Return a maker of jobs of the experiment `faulty`."""
+    path = tmp_path_factory.mktemp("experiments") / "faulty_experiment.py"
+    path.write_text(FAULTY)
+    spec = importlib.util.spec_from_file_location("faulty_experiment", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["faulty_experiment"] = module
+    spec.loader.exec_module(module)
+    return lambda **parameters: Job("faulty", parameters)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Return a function that trains and returns the weights and the history."""
+    used = []
+
+    def run(strategy: str, job: Job, workers: int, **options):
+        used.append(strategy)
+        folder = tmp_path / f"run{len(used)}"
+        history = train(strategy, job, workers, folder=folder, **options)
+        return load_checkpoint(folder / "checkpoints")["model"], history
+
+    return run
+
+
+def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    assert one.keys() == other.keys()
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+@pytest.fixture
+def apart():
+    """Return the largest difference between two sets of weights."""
+    return difference
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """Every process that a test started has ended when the test has."""
+    before = _children()
+    yield
+    left = [process for process in _children() - before if _is_worker(process)]
+    assert not left
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.status() != psutil.STATUS_ZOMBIE and any(
+            word in " ".join(process.cmdline()) for word in ("k2c", "ray", "spark", "mpirun", "prte")
+        )
+    return False
+
+
+@pytest.fixture(scope="session")
+def run_folder_of(tmp_path_factory):
+    """Return a new folder for a run."""
+    return lambda: Path(tmp_path_factory.mktemp("run"))

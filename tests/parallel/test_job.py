@@ -1,0 +1,133 @@
+"""What can be asked for: jobs, strategies, options; and where a worker finds its place."""
+
+import json
+
+import pytest
+import torch
+
+from k2c.errors import K2CError
+from k2c.parallel import Job, find_place, strategies, train
+from k2c.parallel.sharding import epoch_order, shard
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: Job("blob"), "There is no experiment 'blob'; did you mean 'blobs'?"),
+        (lambda: Job("blobs", {"epohcs": 3}), "did you mean 'epochs'?"),
+        (lambda: Job("blobs", {"epochs": float("nan")}), "must travel as JSON"),
+        (lambda: train("all_reduse", Job("blobs")), "did you mean 'all_reduce'?"),
+        (lambda: train("all_reduce", Job("blobs"), 0), "workers is 0. It must be 1 or more."),
+        (lambda: train("all_reduce", Job("blobs"), compresion="fp16"), "did you mean 'compression'?"),
+        (lambda: train("all_reduce", Job("blobs"), compression="fp17"), "did you mean 'fp16'?"),
+        (lambda: train("all_reduce", Job("blobs"), skip=["broadcast"]), "did you mean 'broadcast_weights'?"),
+        (lambda: train("single", Job("blobs"), 2), "'single' is one worker, not 2."),
+        (lambda: train("single", Job("blobs", {"epochs": 0}), 1), "epochs of 'blobs' is 0."),
+    ],
+)
+def test_what_does_not_exist_is_refused_before_a_process_starts(call, words):
+    with pytest.raises(K2CError) as caught:
+        call()
+    assert words in str(caught.value)
+
+
+def test_a_job_travels_as_text(faulty):
+    job = faulty(epochs=2)
+    again = Job.from_json(json.loads(json.dumps(job.to_json())))
+    assert again == job
+    assert again.module.endswith("faulty_experiment.py")
+    assert again.build().epochs == 2
+
+
+def test_a_folder_continues_its_own_job_and_refuses_another(tmp_path):
+    first = train("single", Job("blobs", {"epochs": 1}), 1, folder=tmp_path)
+    same = train("single", Job("blobs", {"epochs": 1}), 1, folder=tmp_path)
+    assert same["train_loss"] == first["train_loss"]
+    with pytest.raises(K2CError, match="holds the checkpoints of another job"):
+        train("single", Job("blobs", {"epochs": 2}), 1, folder=tmp_path)
+
+
+def test_a_strategy_that_lacks_something_says_what_to_install():
+    for strategy in strategies():
+        missing = strategy.missing()
+        assert strategy.installed == (missing is None)
+        assert missing is None or "install" in missing.lower()
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_shards_are_the_data_once(world_size, accumulate):
+    order = epoch_order(67, epoch=2, seed=5, shuffle=True)
+    shares = [shard(order, rank, world_size, 4, accumulate) for rank in range(world_size)]
+    assert len({len(parts) for parts in shares}) == 1  # nobody waits for a partner who has ended
+    counted = [part.indices[: part.count] for parts in shares for part in parts]
+    assert sorted(torch.cat(counted).tolist()) == list(range(67))
+    for parts in zip(*shares, strict=True):
+        assert len({part.closes_step for part in parts}) == 1
+    # What the gradients are multiplied by makes every step a mean over its examples.
+    closes = [part.closes_step for part in shares[0]]
+    steps = closes.count(True)
+    assert sum(part.weight for parts in shares for part in parts) / world_size == pytest.approx(steps)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, (0, 1, 0, "127.0.0.1", "alone")),
+        (
+            {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "29500"},
+            (3, 4, 1, "a", "torchrun"),
+        ),
+        (
+            {
+                "OMPI_COMM_WORLD_RANK": "1",
+                "OMPI_COMM_WORLD_SIZE": "2",
+                "OMPI_COMM_WORLD_LOCAL_RANK": "1",
+                "OMPI_COMM_WORLD_LOCAL_SIZE": "2",
+                "SLURM_PROCID": "0",  # the mpirun runs inside a SLURM step
+                "SLURM_NTASKS": "1",
+            },
+            (1, 2, 1, "127.0.0.1", "mpirun"),
+        ),
+        (
+            {
+                "SLURM_PROCID": "5",
+                "SLURM_NTASKS": "8",
+                "SLURM_LOCALID": "1",
+                "SLURM_JOB_ID": "4711",
+                "SLURM_STEP_NODELIST": "gpu[07-09,12],login1",
+            },
+            (5, 8, 1, "gpu07", "slurm"),
+        ),
+    ],
+)
+def test_a_worker_finds_its_place_in_the_environment(environment, expected):
+    place = find_place(environment)
+    assert (place.rank, place.world_size, place.local_rank, place.address, place.launcher) == expected
+
+
+def test_all_workers_of_one_launch_agree_on_a_port():
+    slurm = {"SLURM_NTASKS": "2", "SLURM_JOB_ID": "4711", "SLURM_NODELIST": "n1"}
+    ports = {find_place(slurm | {"SLURM_PROCID": rank}).port for rank in "01"}
+    assert len(ports) == 1
+    assert 1024 < ports.pop() < 32768
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"RANK": "two", "WORLD_SIZE": "2"}, "RANK is 'two'; it must be a whole number."),
+        (
+            {"RANK": "2", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"},
+            "from 0 to the size less 1",
+        ),
+        (
+            {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_LOCAL_SIZE": "2"},
+            "mpirun -x MASTER_ADDR",
+        ),
+    ],
+)
+def test_an_environment_that_makes_no_sense_is_named(environment, words):
+    with pytest.raises(K2CError) as caught:
+        find_place(environment)
+    assert words in str(caught.value)
