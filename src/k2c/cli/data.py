@@ -1,0 +1,62 @@
+"""Commands for data sets."""
+
+import sys
+
+import click
+from rich.markup import escape
+
+from k2c.cli.consoles import console
+
+
+@click.group()
+def data() -> None:
+    """List, fetch and verify the data sets."""
+
+
+@data.command("list")
+def list_data() -> None:
+    """Show every data set, its licence, its size and whether it is here."""
+    from k2c.datasets import entries, is_cached
+
+    for entry in entries():
+        here = "ships" if entry.shipped else "[green]here[/]" if is_cached(entry.id) else "not here"
+        facts = ", ".join(filter(None, (entry.licence, entry.download_text, here)))
+        console.print(f"[bold]{entry.id}[/]  [dim]{facts}[/]\n    {escape(entry.title)}", soft_wrap=True)
+
+
+@data.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+def fetch(ids: tuple[str, ...]) -> None:
+    """Download data sets (by default all that the lectures read), checked by their hashes."""
+    from k2c.datasets import entries
+    from k2c.datasets import fetch as fetch_data
+
+    for name in ids or [entry.id for entry in entries() if entry.by_default]:
+        console.print(f"{name}: {fetch_data(name)}", soft_wrap=True, highlight=False)
+
+
+@data.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+def verify(ids: tuple[str, ...]) -> None:
+    """Check the files that are here against their hashes (all data sets by default)."""
+    from k2c.datasets import entries, is_cached
+    from k2c.datasets import verify as verify_data
+
+    wrong = False
+    for name in ids or [entry.id for entry in entries()]:
+        if not ids and not is_cached(name):
+            console.print(f"{name}: not here")
+            continue
+        found = verify_data(name)
+        wrong = wrong or bool(found)
+        console.print(f"{name}: " + ("; ".join(found) or "intact"), soft_wrap=True, highlight=False)
+    sys.exit(1 if wrong else 0)
+
+
+@data.command()
+@click.argument("name", metavar="ID")
+def path(name: str) -> None:
+    """Print where a data set is, or will be."""
+    from k2c.datasets import local_path
+
+    click.echo(local_path(name))

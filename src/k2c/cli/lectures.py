@@ -1,0 +1,117 @@
+"""Commands that run and show lectures."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from k2c.cli.consoles import console
+from k2c.paths import project_root
+from k2c.syllabus import PROFILES, ParameterError, Syllabus, Value, load_syllabus
+
+
+@click.command()
+@click.argument("lectures", nargs=-1, metavar="[LECTURE]...")
+@click.option(
+    "--profile", type=click.Choice(PROFILES), default="lecture", show_default=True, help="Size of the run."
+)
+@click.option(
+    "-p", "changes", metavar="NAME=VALUE", multiple=True, help="Set a parameter; may be given again."
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the report.")
+def run(lectures: tuple[str, ...], profile: str, changes: tuple[str, ...], out: Path | None) -> None:
+    """Execute lectures (all of them by default) and write a report.
+
+    A LECTURE is the name of a notebook; the start of it is enough, as in `k2c run 02`. The report is
+    runs/<date>/index.html unless --out names another folder. `k2c list` shows lectures and parameters.
+    """
+    syllabus = load_syllabus()
+    plan = _plan(syllabus, lectures, profile, changes)
+    from k2c.runs import Run, execute_all, write_report
+
+    _terminate_like_ctrl_c()
+    out = out or Path("runs") / time.strftime("%Y-%m-%d_%H-%M-%S")
+    runs = [
+        Run(name, syllabus.lectures[name].title, syllabus.lectures[name].profile_of(values), values)
+        for name, values in plan.items()
+    ]
+    try:
+        completed = execute_all(runs, out, console)
+    finally:
+        report = write_report(runs, out, out.name)
+    console.print(f"Report: {report}", soft_wrap=True, highlight=False)
+    if not completed:
+        sys.exit(130)
+    sys.exit(0 if all(run.status == "ok" for run in runs) else 1)
+
+
+def _plan(
+    syllabus: Syllabus, lectures: tuple[str, ...], profile: str, changes: tuple[str, ...]
+) -> dict[str, dict[str, Value]]:
+    names = list(dict.fromkeys(syllabus.lecture_name(name) for name in lectures)) or list(syllabus.lectures)
+    values = dict(_name_and_value(change) for change in changes)
+    return {
+        name: syllabus.lectures[name].settings(profile) | syllabus.lectures[name].resolve(values, where=name)
+        for name in names
+    }
+
+
+def _name_and_value(change: str) -> tuple[str, str]:
+    name, equals, value = change.partition("=")
+    if not equals:
+        raise ParameterError(f"-p takes NAME=VALUE, as in -p epochs=5, not {change!r}.")
+    return name.strip(), value.strip()
+
+
+def _terminate_like_ctrl_c() -> None:
+    """Let `kill` and a job that is cancelled stop the kernels and leave a report, as Ctrl-C does."""
+
+    def stop(number: int, frame: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+@click.command("list")
+def list_lectures() -> None:
+    """Show the lectures, their parameters, defaults and allowed values."""
+    for name, lecture in load_syllabus().lectures.items():
+        console.print(f"\n[bold]{name}[/]  {escape(lecture.title)} [dim]({lecture.minutes} minutes)[/]")
+        table = Table(box=None, padding=(0, 2), show_header=True, header_style="dim")
+        for column in ("parameter", "default", "allowed", "what it is"):
+            table.add_column(column, overflow="fold")
+        for key, parameter in lecture.parameters.items():
+            table.add_row(f"  {key}", str(parameter.default), parameter.allowed(), parameter.help)
+        console.print(table)
+
+
+@click.command()
+@click.argument("lectures", nargs=-1, metavar="[LECTURE]...")
+def notebooks(lectures: tuple[str, ...]) -> None:
+    """Execute lectures at their defaults and save the outputs in notebooks/.
+
+    A notebook is replaced only when it ran through and every guard held.
+    """
+    plan = _plan(load_syllabus(), lectures, "lecture", ())
+    from k2c.runs import refresh_notebook
+
+    for name in plan:
+        refresh_notebook(name, console)
+
+
+@click.command()
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(options: tuple[str, ...]) -> None:
+    """Open JupyterLab on the lectures. Options after `--` go to JupyterLab."""
+    folder = project_root() / "notebooks"
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *options]
+    try:
+        sys.exit(subprocess.call(command))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,78 @@
+"""Commands beside the lectures: what is here, how fast it is, and what a network sees."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from k2c.cli.consoles import console, problems
+
+
+@click.command()
+def doctor() -> None:
+    """Say what is there, what is not, and what to do about it."""
+    from k2c.doctor import examine, print_findings
+
+    findings = examine()
+    print_findings(findings, console)
+    sys.exit(1 if any(finding.status == "missing" for finding in findings) else 0)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the rows here too."
+)
+def bench(names: tuple[str, ...], json_file: Path | None) -> None:
+    """Measure the kit against named references, in turns in one run.
+
+    NAME is a benchmark, all of them by default. Run nothing else on the machine meanwhile.
+    """
+    from k2c.bench import print_rows, run_benchmarks
+
+    rows = run_benchmarks(list(names))
+    print_rows(rows, console)
+    if json_file:
+        from k2c.atomic import atomic_path
+
+        with atomic_path(json_file) as part:
+            part.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    sys.exit(0 if all(row["ok"] for row in rows) else 1)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The table."
+)
+@click.option(
+    "--top", type=click.IntRange(1, 1000), default=1, show_default=True, help="Classes for each picture."
+)
+@click.option(
+    "--backbone",
+    "network",
+    default="efficientnet_lite0",
+    show_default=True,
+    metavar="NAME",
+    help="The network.",
+)
+def predict(folder: Path, csv_file: Path, top: int, network: str) -> None:
+    """Write what a network takes the pictures in FOLDER for to a CSV file.
+
+    Its columns: file, index, wnid, name, probability, rank (1 is the best). Folders in FOLDER are searched, too.
+    Files that are no pictures or are damaged, and pictures under 8 x 8 pixels, are listed and left out;
+    the exit status is 1 then, and 2 where there was nothing to predict.
+    """
+    from k2c.models.prediction import predict_folder
+    from k2c.training import pick_device
+
+    device = pick_device()
+    report = predict_folder(folder, csv_file, top=top, network=network, device=device, progress=True)
+    for error in report.broken:
+        problems.print(f"[yellow]Left out:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+    words = f"{report.predicted:,} pictures predicted" if report.predicted != 1 else "1 picture predicted"
+    left_out = f", {len(report.broken):,} left out" if report.broken else ""
+    console.print(f"{words}{left_out}: {csv_file}", soft_wrap=True, highlight=False)
+    sys.exit(1 if report.broken else 0)
