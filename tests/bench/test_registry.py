@@ -16,8 +16,8 @@ def test_benchmarks_are_found_and_misspelt_ones_refused():
 
 
 def test_a_time_is_judged_by_how_many_times_faster_it_is():
-    fast = time_row("step", ours=0.5, reference=1.5, target=2, detail="median of 3")
-    slow = time_row("step", ours=1.0, reference=1.5, target=2, detail="median of 3")
+    fast = time_row("step", times=([0.5, 0.6, 0.5], [1.5, 1.2, 1.5]), target=2, detail="median of 3")
+    slow = time_row("step", times=([1.0], [1.5]), target=2, detail="median of 3")
     assert (fast["ratio"], fast["ok"]) == (3, True)
     assert (slow["ratio"], slow["ok"]) == (1.5, False)
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,8 @@ def test_killed_runs_resume_to_the_same_weights(tmp_path, trainer):
         folder, delay = tmp_path / f"cut{kill}", random.Random().uniform(0, duration)
         pid = trainer.start(folder)
         time.sleep(delay)
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # on a machine whose pace changes, it may have ended already
+            os.kill(pid, signal.SIGKILL)
         died = trainer.status() == -signal.SIGKILL
         for file in folder.glob("*.pt"):
             load_checkpoint(file)

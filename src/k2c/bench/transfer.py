@@ -1,7 +1,6 @@
 """Transfer learning: cached features against recomputed ones, and the kit's way through a backbone against a loop."""
 
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -55,7 +54,6 @@ def _cached_against_recomputed(ours: Side, reference: Side, folder: Path) -> lis
         side(_one_epoch)
     times = alternate(lambda: ours(_one_epoch)[0], lambda: reference(_one_epoch)[0], TURNS)
     losses = ours(_one_epoch)[1], reference(_one_epoch)[1]
-    medians = statistics.median(times[0]), statistics.median(times[1])
     detail = (
         f"the head on {PICTURES} photographs, batches of {BATCH_SIZE}, {threads} threads, Adam; features from the "
         f"cache against features computed in every epoch by the kit's fast way; {TURNS} epochs in turns: "
@@ -65,7 +63,7 @@ def _cached_against_recomputed(ours: Side, reference: Side, folder: Path) -> lis
     same = f"after {TURNS + 2} epochs on each side; equal within {EQUAL_LOSS:g} of it"
     difference = abs(losses[0] - losses[1]) / losses[1]
     return [
-        time_row(name, *medians, target=50.0, detail=detail),
+        time_row(name, times, target=50.0, detail=detail),
         _equal("transfer: the head's loss", losses[0], losses[1], difference <= EQUAL_LOSS, same),
     ]
 
@@ -77,7 +75,6 @@ def _kit_against_loop(ours: Side, reference: Side, folder: Path) -> list[Row]:
         side(_seconds)
     times = alternate(partial(ours, _seconds), partial(reference, _seconds), TURNS)
     computed = ours(_last), reference(_last)
-    medians = statistics.median(times[0]), statistics.median(times[1])
     speeds = [spread([PICTURES / seconds for seconds in side]) for side in times]
     detail = (
         f"EfficientNet-Lite0 from {PICTURES} JPEG files of {WIDTH}x{HEIGHT}, {threads} threads; "
@@ -91,7 +88,7 @@ def _kit_against_loop(ours: Side, reference: Side, folder: Path) -> list[Row]:
         f"any feature of any picture differs by at most {difference:.1g} of it; allowed is {EQUAL_FEATURES:g}"
     )
     return [
-        time_row(f"transfer: features of {PICTURES} photographs", *medians, target=1.3, detail=detail),
+        time_row(f"transfer: features of {PICTURES} photographs", times, target=1.3, detail=detail),
         _equal("transfer: the largest feature", largest[0], largest[1], difference <= EQUAL_FEATURES, same),
     ]
 

@@ -124,8 +124,8 @@ _LIST = [
     _kernel(
         "matmul_registers", "matmul.cl", "c = a b, tiles in registers, from a packed b",
         "a in[m*k], packed_b in[up(n,16*WIDE)*16*WIDE*k], c out[m*n], m int, n int, k int",
-        "up(n,16*WIDE);up(m,ROWS)", (1, 8), "2*m*n*k", "4*(m*k+k*n+m*n)", options=("ROWS", "WIDE"),
-        local_cpu="1;min(16,up(m,ROWS))",  # small: PoCL gives a thread 32 groups or more at a time
+        "up(m,ROWS);up(n,16*WIDE)", (8, 1), "2*m*n*k", "4*(m*k+k*n+m*n)", options=("ROWS", "WIDE"),
+        local_cpu="min(2,up(m,ROWS));1",  # small: PoCL gives a thread 32 groups or more at a time
     ),
     _kernel(
         "pack", "matmul.cl", "panels of a matrix, for matmul_registers",

@@ -50,7 +50,7 @@ KERNEL pack(GLOBAL const float *source, GLOBAL float *packed, int count, int len
 // 3b. Registers: one work-item computes ROWS x 16*WIDE elements and keeps all of them in registers (WIDE vectors
 // a row). Each number that it reads is used 16*WIDE or ROWS times at once; nothing is written before the end.
 KERNEL matmul_registers(GLOBAL const float *a, GLOBAL const float *packed_b, GLOBAL float *c, int m, int n, int k) {
-    size_t panel_b = GLOBAL_ID(0), panel_a = GLOBAL_ID(1);
+    size_t panel_a = GLOBAL_ID(0), panel_b = GLOBAL_ID(1);  // neighbours share a panel of b
     if (panel_a * ROWS >= m || panel_b * (16 * WIDE) >= n) return;
     size_t b = panel_b * k * (16 * WIDE), row_of_a[ROWS];
 #pragma unroll
