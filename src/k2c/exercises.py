@@ -1,7 +1,10 @@
 """Exercises: a student's answer against the cases in `course/solutions`, with a hint at the first that fails."""
 
 import builtins
+import json
 import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,26 @@ from typing import Any
 from k2c.errors import K2CError, unknown
 from k2c.paths import project_root
 from k2c.results import publish
+
+ANSWERS_MIME = "application/vnd.k2c.answers+json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an answer gave for one case: the call as the student reads it, and the value or the error."""
+
+    shown: str
+    value: Any = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`right`, `wrong` or `not attempted`; a wrong one with what happened in its first failing case, and the hint."""
+
+    status: str
+    complaint: str = ""
+    hint: str = ""
 
 
 def check(exercise: str, answer: Any) -> None:
@@ -27,14 +50,56 @@ def check(exercise: str, answer: Any) -> None:
         When there is no such exercise.
     """
     cases = load_exercise(exercise)["checks"]
+    verdict = judge(cases, answers([case["call"] for case in cases], answer))
+    words = {
+        "right": f"right, {len(cases)} of {len(cases)} cases",
+        "wrong": f"not yet. {verdict.complaint}\n  Hint: {verdict.hint}",
+        "not attempted": "not attempted yet",
+    }
+    result = {"exercise": {"name": exercise, "status": verdict.status}}
+    publish(f"{exercise}: {words[verdict.status]}", result)
+
+
+def answers(calls: Iterable[str], answer: Any) -> Iterator[Answer]:
+    """Yield what an answer gives for each call, one at a time; nothing when it still holds `...`."""
     if _has_hole(answer):
-        return publish(f"{exercise}: not attempted yet", _result(exercise, "not attempted"))
-    for case in cases:
-        complaint = _complaint(case, answer)
-        if complaint:
-            text = f"{exercise}: not yet. {complaint}\n  Hint: {case['hint']}"
-            return publish(text, _result(exercise, "wrong"))
-    return publish(f"{exercise}: right, {len(cases)} of {len(cases)} cases", _result(exercise, "right"))
+        return
+    names = _namespace() | {"answer": answer}
+    for call in calls:
+        shown = call.replace("answer", getattr(answer, "__name__", "answer"))
+        try:
+            yield Answer(shown, eval(call, names))
+        except Exception as error:
+            yield Answer(shown, error=f"{type(error).__name__}: {error}")
+
+
+def judge(cases: Sequence[Mapping[str, str]], given: Iterable[Answer]) -> Verdict:
+    """Compare what was given with what the cases expect, up to the first that fails."""
+    judged = 0
+    for case, got in zip(cases, given, strict=False):
+        expected = eval(case["expect"], _namespace())
+        if got.error:
+            return Verdict("wrong", f"{got.shown} stopped with {got.error}", case["hint"])
+        if not _same(got.value, expected):
+            complaint = f"{got.shown} gave {_short(got.value)}, expected {_short(expected)}."
+            return Verdict("wrong", complaint, case["hint"])
+        judged += 1
+    return Verdict("right" if judged == len(cases) else "not attempted")
+
+
+def show_answers(calls: Sequence[str], ask: Callable[[], Any]) -> None:
+    """Display, as JSON under `ANSWERS_MIME`, what the answer that `ask` returns gives: `k2c grade` judges it.
+
+    Nothing that is expected comes near the student's process.
+    """
+    from IPython.display import display
+
+    try:
+        given = [vars(answer) for answer in answers(calls, ask())]
+    except Exception as error:  # the answer's name is not there
+        given = [vars(Answer("the answer", error=f"{type(error).__name__}: {error}"))]
+    text = json.dumps(given, default=_as_json, skipkeys=True)
+    display({ANSWERS_MIME: text, "text/plain": ""}, raw=True)
 
 
 def load_exercise(exercise: str) -> dict[str, Any]:
@@ -55,22 +120,11 @@ def load_solutions(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     return {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
 
 
-def _complaint(case: dict[str, str], answer: Any) -> str | None:
-    names = _namespace(answer)
-    expected = eval(case["expect"], names)
-    shown = case["call"].replace("answer", getattr(answer, "__name__", "answer"))
-    try:
-        got = eval(case["call"], names)
-    except Exception as error:
-        return f"{shown} stopped with {type(error).__name__}: {error}"
-    return None if _same(got, expected) else f"{shown} gave {_short(got)}, expected {_short(expected)}."
-
-
-def _namespace(answer: Any) -> dict[str, Any]:
+def _namespace() -> dict[str, Any]:
     import numpy as np
     import torch
 
-    return {"__builtins__": builtins, "answer": answer, "np": np, "torch": torch}
+    return {"__builtins__": builtins, "np": np, "torch": torch}
 
 
 def _same(got: Any, expected: Any) -> bool:
@@ -106,5 +160,5 @@ def _short(value: Any, width: int = 80) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _result(exercise: str, status: str) -> dict[str, Any]:
-    return {"exercise": {"name": exercise, "status": status}}
+def _as_json(value: Any) -> Any:
+    return value.tolist() if hasattr(value := _to_plain(value), "tolist") else str(value)

@@ -23,13 +23,9 @@ def write_report(runs: Sequence[Run], out: Path, name: str) -> Path:
     pathlib.Path
         The page.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(seconds=format_seconds, number=_format_number)
-    page = environment.get_template("report.html.j2").render(
+    page = render(
+        "report.html.j2",
         name=name,
-        when=datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z"),
         runs=[_card(run) for run in runs],
         counts={status: sum(run.status == status for run in runs) for status in _STATUSES},
         seconds=sum(run.seconds for run in runs),
@@ -39,6 +35,16 @@ def write_report(runs: Sequence[Run], out: Path, name: str) -> Path:
     with atomic_path(out / "index.html") as part:
         part.write_text(page, encoding="utf-8")
     return out / "index.html"
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of `k2c/runs/templates`; every value is escaped, and `when` is the time now."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(seconds=format_seconds, number=_format_number)
+    when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z")
+    return environment.get_template(template).render(when=when, **values)
 
 
 _STATUSES = ("ok", "failed", "interrupted", "not started")
