@@ -79,7 +79,7 @@ def test_a_launch_that_would_leave_its_buffers_is_refused(any_ops, name, size, a
 def test_a_tile_that_does_not_fit_and_a_group_that_is_too_large_are_refused(ops):
     x, y = ops.put(ones(64)), ops.empty(1000)
     with pytest.raises(K2CError, match=r"conv2d_tuned needs \(width-kernel_width\+1\) >= 8"):
-        ops.run("conv2d_tuned", (1, 1, 1), x, y, x, y, 1, 1, 8, 8, 1, 3, 3)
+        ops.run("conv2d_tuned", (1, 1, 1), x, y, x, y, 1, 1, 8, 8, 1, 5, 5)
     with pytest.raises(K2CError, match=r"sum has local memory for work-groups of \(256,\)"):
         ops.run("sum", 512, x, y, 64, local=512)
 
@@ -142,7 +142,7 @@ def test_no_kernel_leaves_its_arrays_and_each_does_what_its_specification_says(o
 
 def sizes(name):
     if name.startswith("conv2d"):
-        values = dict(n=2, channels=3, height=13, width=17, filters=7, kernel_height=3, kernel_width=5)
+        values = dict(n=2, channels=3, height=13, width=17, filters=7, kernel_height=5, kernel_width=5)
     elif name.startswith("matmul"):
         values = dict(m=19, n=35, k=17)
     elif name == "maxpool2":

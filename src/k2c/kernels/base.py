@@ -173,8 +173,9 @@ class Ops(ABC):
     def conv2d(self, x: Buffer, weight: Buffer, bias: Buffer, variant: str = "tuned") -> Buffer:
         """Return y (N, F, H-KH+1, W-KW+1) of x (N, C, H, W), weight (F, C, KH, KW) and bias (F,).
 
-        `tuned` computes tiles of y, and a tile has to fit into it. For a y of fewer than 8 columns, or of fewer
-        than 4 rows (2 on a GPU), the textbook's kernel runs instead, and nothing says so: right, and slower.
+        `tuned` computes tiles of y, for LeNet's filters of 5 x 5. For other filters, for a y of fewer than 8
+        columns, or of fewer than 4 rows (2 on a GPU), the textbook's kernel runs instead, and nothing says so:
+        right, and slower.
         """
         _one_of(variant, CONVS)
         require("bias", bias, self, self._conv_shapes(x, weight)[1:2])
@@ -186,8 +187,8 @@ class Ops(ABC):
         """Return the gradients with respect to x (or None), weight and bias.
 
         As in `conv2d`, the textbook's kernels run instead of the tuned ones, and nothing says so, where those do
-        not fit: for the gradient of x when x has fewer than 8 columns or than 4 rows (2 on a GPU), for that of
-        weight when dy has an odd number of rows, or columns that are no multiple of 8.
+        not fit: for the gradient of x when the filters are not 5 x 5 or x has fewer than 8 columns or than 4 rows
+        (2 on a GPU), for that of weight when dy has an odd number of rows, or columns that are no multiple of 8.
         """
         _one_of(variant, CONVS)
         require("dy", dy, self, self._conv_shapes(x, weight))

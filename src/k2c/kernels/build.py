@@ -21,14 +21,14 @@ OPTIONS = {
         "reduce.cl": {"GROUP": 256},
         "softmax.cl": {"GROUP": 64},
         "matmul.cl": {"TILE": 16, "ROWS": 6, "WIDE": 4},
-        "conv2d.cl": {"FILTERS": 10, "PAIRS": 2},
+        "conv2d.cl": {"FILTERS": 10, "PAIRS": 2, "SIDE": 5},
         "conv2d_backward.cl": {"TAPS": 5, "SOME": 4},
     },
     "gpu": {
         "reduce.cl": {"GROUP": 256},
         "softmax.cl": {"GROUP": 64},
         "matmul.cl": {"TILE": 16, "ROWS": 4, "WIDE": 1},
-        "conv2d.cl": {"FILTERS": 5, "PAIRS": 1},
+        "conv2d.cl": {"FILTERS": 5, "PAIRS": 1, "SIDE": 5},
         "conv2d_backward.cl": {"TAPS": 5, "SOME": 1},
     },
 }

@@ -154,8 +154,10 @@ class KernelOps(Ops):
         shape = self._conv_shapes(x, weight)
         y = self.empty(shape)
         sizes = (*x.shape, weight.shape[0], *weight.shape[2:])
-        rows = 2 * self.options(specification("conv2d_tuned"))["PAIRS"]
-        fits = shape[2] >= rows and shape[3] >= 8
+        options = self.options(specification("conv2d_tuned"))
+        fits = (
+            weight.shape[2:] == (options["SIDE"],) * 2 and shape[2] >= 2 * options["PAIRS"] and shape[3] >= 8
+        )
         self._start(
             "conv2d_tuned" if variant == "tuned" and fits else "conv2d_textbook", x, weight, bias, y, *sizes
         )

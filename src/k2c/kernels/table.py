@@ -147,9 +147,9 @@ _LIST = [
         "conv2d_tuned", "conv2d.cl", "y = x * weight + bias, tiles in registers",
         f"x in[{_X}], weight in[{_W}], bias in[filters], y out[{_Y}], {_SIZES}",
         f"up({_COLUMNS},8)*up({_ROWS},2*PAIRS);up(filters,FILTERS);n", (1, 1, 1), _CONV_OPERATIONS, _CONV_MOVES,
-        options=("FILTERS", "PAIRS"), reference=references.conv2d,
+        options=("FILTERS", "PAIRS", "SIDE"), reference=references.conv2d,
         local_cpu=f"min(64,up({_COLUMNS},8)*up({_ROWS},2*PAIRS));1;1",
-        requires=(f"{_ROWS} >= 2*PAIRS", f"{_COLUMNS} >= 8"),
+        requires=("kernel_height == SIDE", "kernel_width == SIDE", f"{_ROWS} >= 2*PAIRS", f"{_COLUMNS} >= 8"),
     ),
     _kernel(
         "conv2d_backward_input", "conv2d_backward.cl", "the gradient with respect to x, textbook",

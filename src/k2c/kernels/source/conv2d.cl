@@ -18,7 +18,8 @@ KERNEL conv2d_textbook(GLOBAL const float *x, GLOBAL const float *weight, GLOBAL
     y[(plane * rows + row) * columns + column] = total;
 }
 
-// Tuned: one work-item computes a tile of 2*PAIRS rows x 8 columns for FILTERS filters, all in registers; 16
+// Tuned for filters of SIDE x SIDE taps, a number that is known when compiling, so that the loops are unrolled.
+// One work-item computes a tile of 2*PAIRS rows x 8 columns for FILTERS filters, all in registers; 16
 // numbers (8 columns of two rows) are one vector. A pixel that is read serves FILTERS filters, a weight a whole
 // tile.
 // A tile that would stick out at the bottom or on the right is moved back until it fits: the pixels where two
@@ -41,13 +42,14 @@ KERNEL conv2d_tuned(GLOBAL const float *x, GLOBAL const float *weight, GLOBAL co
         for (int p = 0; p < PAIRS; p++)
             total[f][p] = SPLAT16(0.0f);
 
-    size_t taps = (size_t)channels * kernel_height * kernel_width, tap = 0, of_filter[FILTERS];
+    size_t taps = (size_t)channels * SIDE * SIDE, tap = 0, of_filter[FILTERS];
 #pragma unroll
     for (int f = 0; f < FILTERS; f++)  // filters past the end repeat the last one, and are not written
         of_filter[f] = (group * FILTERS + f < filters ? group * FILTERS + f : filters - 1) * taps;
     for (int c = 0; c < channels; c++)
-        for (int i = 0; i < kernel_height; i++)
-            for (int j = 0; j < kernel_width; j++) {
+        for (int i = 0; i < SIDE; i++)
+#pragma unroll
+            for (int j = 0; j < SIDE; j++) {
                 size_t from = ((image * channels + c) * height + row + i) * width + column + j;
                 vec16 seen[PAIRS];
 #pragma unroll
