@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -66,16 +67,29 @@ CELLS = [
 ]
 
 
+@pytest.fixture(scope="session")
+def make_tiny_course() -> Callable[[Path], Path]:
+    """Return a function that makes a course of one tiny lecture in a folder and returns the course's own folder."""
+
+    def make(folder: Path) -> Path:
+        root = folder / "course-copy"
+        for name in ("notebooks", "course/solutions", "data"):
+            (root / name).mkdir(parents=True)
+        (root / "course/syllabus.yml").write_text(yaml.safe_dump(SYLLABUS, sort_keys=False))
+        (root / "course/solutions/00_tiny.yml").write_text(yaml.safe_dump(SOLUTIONS))
+        (root / "data/registry.yml").write_text("{}")
+        write_notebook(root / "notebooks/00_tiny.ipynb", CELLS)
+        return root
+
+    return make
+
+
 @pytest.fixture
-def tiny_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tiny_course(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_tiny_course: Callable[[Path], Path]
+) -> Path:
     """Make a course of one tiny lecture, and make it the one that k2c finds; returns its folder."""
-    root = tmp_path / "course-copy"
-    for folder in ("notebooks", "course/solutions", "data"):
-        (root / folder).mkdir(parents=True)
-    (root / "course/syllabus.yml").write_text(yaml.safe_dump(SYLLABUS, sort_keys=False))
-    (root / "course/solutions/00_tiny.yml").write_text(yaml.safe_dump(SOLUTIONS))
-    (root / "data/registry.yml").write_text("{}")
-    write_notebook(root / "notebooks/00_tiny.ipynb", CELLS)
+    root = make_tiny_course(tmp_path)
     monkeypatch.setenv("K2C_HOME", str(root))
     return root
 

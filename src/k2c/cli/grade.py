@@ -1,0 +1,89 @@
+"""The command that grades students' notebooks."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.markup import escape
+
+from k2c.cli.consoles import console, problems
+
+if TYPE_CHECKING:
+    from k2c.runs.grading import Grade
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--lecture", help="The lecture (the start of its name is enough), else the one most notebooks open."
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the pages.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="The table.")
+@click.option(
+    "--timeout", type=click.FloatRange(1), default=600, show_default=True, help="Seconds a notebook."
+)
+@click.option(
+    "--memory", type=click.FloatRange(0.1), default=4, show_default=True, help="Gigabytes a notebook."
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="Notebooks at a time (as many as cores and memory allow)."
+)
+def grade(
+    folder: Path,
+    lecture: str | None,
+    out: Path | None,
+    csv_file: Path | None,
+    timeout: float,
+    memory: float,
+    workers: int | None,
+) -> None:
+    """Run the students' notebooks in FOLDER, judge their exercises, and write a table and a page each.
+
+    FOLDER has a notebook or a subfolder a student, all of one lecture. Each runs as it is in a process of its own,
+    within limits and without the network. Pages go to FOLDER-graded/, the table to grades.csv there.
+    The exit status is 1 when a submission could not be graded.
+    """
+    import psutil
+
+    from k2c.machine import usable_cores
+    from k2c.runs.grading import Confinement, Limits, grade_folder
+    from k2c.syllabus import load_syllabus
+
+    name = load_syllabus().lecture_name(lecture) if lecture else None
+    folder = folder.resolve()
+    out = out or folder.with_name(f"{folder.name}-graded")
+    confinement = Confinement.probe()
+    for what, how in confinement.describe().items():
+        console.print(f"[dim]{what}: {escape(how)}[/]", soft_wrap=True, highlight=False)
+    fits = int(psutil.virtual_memory().total / (memory * 1e9))
+    workers = workers or max(1, min(usable_cores(), fits))
+    limits = Limits(timeout, int(memory * 1e9), max(1, usable_cores() // workers))
+    csv_file = csv_file or out / "grades.csv"
+    try:
+        grades = grade_folder(
+            folder,
+            out,
+            csv_file,
+            lecture=name,
+            limits=limits,
+            workers=workers,
+            confinement=confinement,
+            listener=_say,
+        )
+    except KeyboardInterrupt:
+        problems.print(
+            f"Stopped. What was graded is in {escape(str(csv_file))}.", soft_wrap=True, highlight=False
+        )
+        sys.exit(130)
+    console.print(
+        f"Table: {csv_file}\nPages: {out / 'index.html'}", soft_wrap=True, highlight=False, markup=False
+    )
+    sys.exit(0 if all(grade.status == "graded" for grade in grades) else 1)
+
+
+def _say(grade: "Grade") -> None:
+    colour = "green" if grade.status == "graded" else "red"
+    count = f"{grade.right} of {len(grade.verdicts)} right" if grade.verdicts else ""
+    line = f"[{colour}]{grade.status}[/]  [bold]{escape(grade.student)}[/]  {count}  [dim]{escape(grade.detail)}[/]"
+    console.print(line, soft_wrap=True, highlight=False)

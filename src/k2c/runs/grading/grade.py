@@ -1,0 +1,259 @@
+"""`k2c grade`: a row and a page a student, whatever the submissions do."""
+
+import csv
+import re
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from k2c.atomic import atomic_path
+from k2c.exercises import Answer, Verdict, judge, load_solutions
+from k2c.runs.grading.confinement import Confinement, Limits, Outcome, run_confined
+from k2c.runs.grading.page import write_index, write_page
+from k2c.runs.grading.submissions import (
+    Check,
+    Submission,
+    common_lecture,
+    course_checks,
+    find_submissions,
+    place_checks,
+)
+from k2c.runs.results import collect_results
+
+
+@dataclass
+class Grade:
+    """One student's row.
+
+    Attributes
+    ----------
+    status
+        `graded`, `edited checks` (graded too, by the course's own checks), `timed out`, `out of memory`, `too many
+        processes`, `crashed`, `wrong lecture`, `not a notebook`, `several notebooks`, `empty` or `not graded`.
+    detail
+        What happened, in a sentence or two; empty where nothing did.
+    verdicts
+        By exercise: `right`, `wrong` or `not attempted`, with what the first failing case gave; `not reached` where
+        the notebook ended before.
+    """
+
+    student: str
+    file: str
+    page: str
+    status: str = "not graded"
+    detail: str = ""
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_memory: int = 0
+    notebook: NotebookNode | None = None
+
+    @property
+    def right(self) -> int:
+        """The number of exercises that are right."""
+        return sum(verdict.status == "right" for verdict in self.verdicts.values())
+
+
+def grade_folder(
+    folder: Path,
+    out: Path,
+    csv_file: Path,
+    *,
+    lecture: str | None = None,
+    limits: Limits,
+    workers: int = 1,
+    confinement: Confinement | None = None,
+    listener: Callable[[Grade], None] = lambda grade: None,
+) -> list[Grade]:
+    """Grade every submission in a folder.
+
+    Parameters
+    ----------
+    folder
+        A notebook or a subfolder a student.
+    out
+        The folder of the pages, made when it is missing; `index.html` lists them.
+    csv_file
+        The table, written again whenever a submission is done.
+    lecture
+        The lecture's full name; by default the one that most submissions open.
+    limits
+        What a submission may use.
+    workers
+        Submissions run at a time.
+    confinement
+        What keeps them in; by default the best that this machine allows.
+    listener
+        Told of every grade as it is there.
+
+    Returns
+    -------
+    list of Grade
+        In the order of the students' names. Ctrl-C ends what runs, and is raised again after the table is written.
+    """
+    submissions = find_submissions(folder)
+    lecture = lecture or common_lecture(submissions)
+    grades = [Grade(s.student, s.file.name if s.file else "", page) for s, page in _with_pages(submissions)]
+    room = _Room(lecture, out, limits, confinement or Confinement.probe())
+    out.mkdir(parents=True, exist_ok=True)
+
+    def save() -> None:
+        _write_csv(grades, room.exercises, csv_file)
+        write_index(grades, room, out)
+
+    with ThreadPoolExecutor(workers) as pool:
+        pairs = zip(submissions, grades, strict=True)
+        running = [pool.submit(_grade_safely, submission, grade, room) for submission, grade in pairs]
+        try:
+            for done in as_completed(running):
+                listener(done.result())
+                save()
+        except KeyboardInterrupt:
+            room.stop.set()
+            pool.shutdown(cancel_futures=True)
+            save()
+            raise
+    return grades
+
+
+class _Room:
+    """What all submissions share: the lecture, its checks, the limits, where pages go."""
+
+    def __init__(self, lecture: str, out: Path, limits: Limits, confinement: Confinement) -> None:
+        self.lecture, self.out, self.limits, self.confinement = lecture, out, limits, confinement
+        self.checks = course_checks(lecture)
+        self.cases = {name: entry["checks"] for name, entry in load_solutions()[lecture].items()}
+        self.exercises = [check.exercise for check in self.checks]
+        self.stop = threading.Event()
+
+
+def _grade_safely(submission: Submission, grade: Grade, room: _Room) -> Grade:
+    """Grade one submission; whatever goes wrong concerns this one alone."""
+    try:
+        _grade(submission, grade, room)
+        write_page(grade, room, room.out / grade.page)
+    except Exception as error:
+        grade.status = "not graded"
+        grade.detail = f"The grader itself failed with {type(error).__name__}: {str(error)[:300]}."
+    grade.notebook = None  # a hundred notebooks are not kept in memory
+    return grade
+
+
+def _grade(submission: Submission, grade: Grade, room: _Room) -> None:
+    grade.notebook = submission.notebook
+    if not submission.refused and submission.lecture != room.lecture:
+        opened = f"opens {submission.lecture[:80]}" if submission.lecture else "opens no lecture"
+        submission.refuse("wrong lecture", f"The notebook {opened}, not {room.lecture}.")
+    if submission.refused or room.stop.is_set():
+        grade.status, grade.detail = submission.refused or "not graded", submission.detail
+        return
+    places = place_checks(submission, room.checks)
+    with tempfile.TemporaryDirectory(dir=room.out, prefix=".work-", ignore_cleanup_errors=True) as name:
+        work = Path(name).resolve()
+        nbformat.write(submission.notebook, work / "notebook.ipynb")
+        job = {"checks": {str(index): [_asked(check, room) for check in at] for index, at in places.items()}}
+        outcome = run_confined(job, work, room.limits, room.confinement, room.stop)
+        grade.notebook = _executed(work / "executed.ipynb") or submission.notebook
+    grade.seconds, grade.peak_memory = outcome.seconds, outcome.peak_memory
+    grade.verdicts = {name: _verdict(name, outcome, room) for name in room.exercises}
+    _say_how_it_ended(submission, grade, outcome)
+
+
+def _asked(check: Check, room: _Room) -> dict[str, Any]:
+    calls = [case["call"] for case in room.cases[check.exercise]]
+    return {"exercise": check.exercise, "answer": check.answer, "calls": calls}
+
+
+def _verdict(exercise: str, outcome: Outcome, room: _Room) -> Verdict:
+    if exercise not in outcome.answers:
+        return Verdict("not reached")
+    given = outcome.answers[exercise]
+    try:
+        return judge(room.cases[exercise], [Answer(**entry) for entry in given])
+    except Exception:  # not what show_answers displays
+        return Verdict("wrong", "What the answer gave cannot be read.")
+
+
+def _executed(file: Path) -> NotebookNode | None:
+    try:
+        return nbformat.read(file, as_version=4)
+    except Exception:
+        return None
+
+
+def _say_how_it_ended(submission: Submission, grade: Grade, outcome: Outcome) -> None:
+    claimed = collect_results(grade.notebook)["exercises"] if grade.notebook else {}
+    for name, verdict in grade.verdicts.items():
+        if claimed.get(name) == "right" and verdict.status in ("wrong", "not attempted"):
+            submission.notes.append(
+                f"The notebook's own output says that {name} is right, and it is {verdict.status}."
+            )
+    where = f" in cell {outcome.cell + 1}" if outcome.cell >= 0 else ""
+    if outcome.end == "done":
+        grade.status = "edited checks" if submission.notes else "graded"
+        failing = _first_error(grade.notebook)
+        sentences = [*submission.notes, *([failing] if failing else [])]
+    else:
+        grade.status = outcome.end
+        error = f": {outcome.error}" if outcome.error else ""
+        sentences = [f"Stopped{where}{error}.", *submission.notes]
+    grade.detail = " ".join(sentences)
+
+
+def _first_error(notebook: NotebookNode | None) -> str:
+    for index, cell in enumerate(notebook.cells if notebook else ()):
+        for output in cell.get("outputs", ()):
+            if output.output_type == "error":
+                return f"Cell {index + 1} raised {output.ename}: {str(output.evalue)[:200]}"
+    return ""
+
+
+def _with_pages(submissions: list[Submission]) -> list[tuple[Submission, str]]:
+    """Give every submission a page with a name that is safe on any file system, and its own."""
+    taken: set[str] = {"index.html"}
+    named = []
+    for submission in submissions:
+        stem = re.sub(r"[^\w.-]+", "_", submission.student).strip("._")[:80] or "student"
+        page, number = f"{stem}.html", 2
+        while page.lower() in taken:
+            page, number = f"{stem}-{number}.html", number + 1
+        taken.add(page.lower())
+        named.append((submission, page))
+    return named
+
+
+def _write_csv(grades: list[Grade], exercises: list[str], path: Path) -> None:
+    columns = [
+        "student",
+        "status",
+        "right",
+        "of",
+        *exercises,
+        "seconds",
+        "peak_memory_mb",
+        "file",
+        "page",
+        "detail",
+    ]
+    with atomic_path(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        for grade in grades:
+            verdicts = [grade.verdicts[name].status if name in grade.verdicts else "" for name in exercises]
+            used = [f"{grade.seconds:.1f}", round(grade.peak_memory / 1e6)]
+            row = [grade.student, grade.status, grade.right, len(exercises), *verdicts, *used]
+            table.writerow([_no_formula(cell) for cell in [*row, grade.file, grade.page, grade.detail]])
+
+
+def _no_formula(cell: Any) -> Any:
+    """Keep a spreadsheet from computing what a student wrote."""
+    if not isinstance(cell, str):
+        return cell
+    text = " ".join(cell.split())
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
