@@ -19,6 +19,7 @@ _CARD = (
     "border-left:6px solid {colour};background:#FFFFFF;color:#222222;padding:6px 12px;margin:6px 0;"
     "max-width:760px;font-family:sans-serif;line-height:1.5"
 )
+_LABEL_COLOURS = {False: "#005A8C", True: "#A84300"}  # of ham and spam, dark enough to be read as words
 _LABEL = '<span style="color:{colour};font-weight:bold">{text}</span>'
 
 
@@ -52,6 +53,17 @@ def show_explained(text: str, explanation: pd.Series, title: str = "", width: in
 
     Parameters
     ----------
+    text, explanation, title, width
+        See `explained_card`.
+    """
+    _show(*explained_card(text, explanation, title, width))
+
+
+def explained_card(text: str, explanation: pd.Series, title: str = "", width: int = 900) -> tuple[str, str]:
+    """Return one message with its words coloured by their log odds, as a page and as plain text.
+
+    Parameters
+    ----------
     text
         The message.
     explanation
@@ -75,9 +87,8 @@ def show_explained(text: str, explanation: pd.Series, title: str = "", width: in
     head = f"<b>{_escape(title)}</b><br>" if title else ""
     foot = _label(verdict, total > 0)
     told = ", ".join(f"{word} {value:+.2f}" for word, value in list(words.items())[:12])
-    _show(
-        _card(f"{head}{''.join(parts)}<br>{foot}", SPAM if total > 0 else HAM), f"{title}\n{verdict}\n{told}"
-    )
+    page = _card(f"{head}{''.join(parts)}<br>{foot}", SPAM if total > 0 else HAM)
+    return page, "\n".join(line for line in (title, verdict, told) if line)
 
 
 def show_telling_words(log_odds: pd.Series, n_words: int = 14, title: str = "The most telling words") -> None:
@@ -122,7 +133,7 @@ def _name(log_odds: float) -> str:
 
 
 def _label(text: str, spam: bool) -> str:
-    return _LABEL.format(colour=SPAM if spam else HAM, text=_escape(text))
+    return _LABEL.format(colour=_LABEL_COLOURS[bool(spam)], text=_escape(text))
 
 
 def _card(content: str, colour: str) -> str:

@@ -1,0 +1,5 @@
+"""Widgets of the lectures: to type, draw, choose and slide; a still picture where no front end runs."""
+
+from k2c.display.widgets.messages import MessageBox, light_up
+
+__all__ = ["MessageBox", "light_up"]

@@ -1,0 +1,26 @@
+"""An output of a notebook that is a widget where something can show it, and a still picture everywhere else."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def widget_bundle(widget: Any, still: Mapping[str, str]) -> dict[str, Any]:
+    """Return the representations of a widget by MIME type.
+
+    Parameters
+    ----------
+    widget
+        An ipywidgets widget.
+    still
+        What stands for it where no widget can be shown: `text/plain`, and `image/png` or `text/html`.
+    """
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {**still, WIDGET_VIEW: view}
+
+
+def still_picture(png: bytes, words: str) -> dict[str, str]:
+    """Return the representations of a picture, with the words that stand for it."""
+    return {"image/png": base64.b64encode(png).decode("ascii"), "text/plain": words}
