@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from k2c.display.describe import describe_figure
+
 N_COLOURS = 256  # a photograph on a slide looks the same, and the PNG is a third of the size
 
 
@@ -28,7 +30,7 @@ def show_compact() -> None:
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     few = picture.quantize(N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     few.save(file, "PNG", optimize=True)
-    title = figure.get_suptitle() or "picture"
+    title, about = figure.get_suptitle() or "picture", {"image/png": {"alt": describe_figure(figure)}}
     plt.close(figure)
     data = {"image/png": base64.b64encode(file.getvalue()).decode(), "text/plain": title}
-    ipython.display.display(data, raw=True)
+    ipython.display.display(data, metadata=about, raw=True)

@@ -1,9 +1,13 @@
 """One look for every picture of the course: colour-blind safe, legible from the back of a lecture hall."""
 
+import sys
 from typing import Any
 
 from cycler import cycler
 from matplotlib import style
+from matplotlib.figure import Figure
+
+from k2c.display.describe import describe_figure
 
 # Okabe and Ito (2008), "Color Universal Design": told apart under every common colour vision.
 COLOURS = {
@@ -46,5 +50,35 @@ _STYLE: dict[str, Any] = {
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults to the course's style, for the whole process."""
+    """Set matplotlib's defaults to the course's style, for the whole process.
+
+    In a notebook, every figure that is shown takes a description along, as its picture's alternative text.
+    """
+    _describe_figures()
     style.use(_STYLE)
+
+
+def _describe_figures() -> None:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None:
+        return
+    import matplotlib.pyplot as plt  # a kernel's figures are shown by the backend, which says how
+
+    if plt.get_backend().endswith("inline"):
+        shell.enable_matplotlib("inline")  # otherwise with the first figure, over what is set here
+    formatter = shell.display_formatter.formatters["image/png"]
+    try:
+        draw = formatter.lookup_by_type(Figure)
+    except KeyError:  # a terminal, or pictures of another kind
+        return
+    if getattr(draw, "describes", False):
+        return
+
+    def draw_described(figure: Figure) -> Any:
+        drawn = draw(figure)
+        data, about = drawn if isinstance(drawn, tuple) else (drawn, {})
+        return None if data is None else (data, about | {"alt": describe_figure(figure)})
+
+    draw_described.describes = True  # type: ignore[attr-defined]
+    formatter.for_type(Figure, draw_described)

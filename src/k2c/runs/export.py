@@ -1,16 +1,20 @@
 """An executed notebook as one HTML file that needs no network: pictures inside, formulas as MathML."""
 
+import copy
 import html
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import latex2mathml.converter
+from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
 
 from k2c.atomic import atomic_path
-
-TEMPLATES = Path(__file__).parent / "templates"
+from k2c.runs.pages import TEMPLATES, render
 
 
 def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
@@ -25,36 +29,70 @@ def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
     title
         The page's title.
     """
+    cells = cells_to_html(with_alternative_text(notebook).cells)
+    with atomic_path(path) as part:
+        part.write_text(render("lecture.html.j2", title=title, cells=cells), encoding="utf-8")
+
+
+def cells_to_html(cells: Sequence[NotebookNode]) -> Markup:
+    """Return cells as HTML, without a page around them. Every picture must have its alternative text."""
     exporter = HTMLExporter(
-        template_name="lecture",
+        template_name="cells",
         extra_template_basedirs=[str(TEMPLATES)],
         filters={"markdown2html": _markdown_to_html},
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
     )
-    titled = NotebookNode(notebook | {"metadata": notebook.metadata | {"title": title}})
-    page, _ = exporter.from_notebook_node(titled)
-    with atomic_path(path) as part:
-        part.write_text(page, encoding="utf-8")
+    body, _ = exporter.from_notebook_node(new_notebook(cells=list(cells)))
+    return Markup(body)
+
+
+def with_alternative_text(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy of the notebook in which every picture has alternative text.
+
+    Pictures drawn in the course's style bring theirs along; for others it is the heading that they stand under.
+    """
+    notebook = copy.deepcopy(notebook)
+    heading = "the lecture"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = (re.findall(r"^#+\s+(.+)$", cell.source, re.MULTILINE) or [heading])[-1]
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                about = output.metadata.setdefault("image/png", NotebookNode())
+                about.setdefault("alt", f"Picture to: {heading}")
+    return notebook
+
+
+def formula_to_mathml(formula: str, display: str) -> str:
+    """Return a formula as MathML, which browsers draw without MathJax.
+
+    Parameters
+    ----------
+    formula
+        LaTeX, without the dollar signs.
+    display
+        `inline` or `block`.
+    """
+    try:
+        drawn = latex2mathml.converter.convert(formula.strip(), display=display)
+    except Exception:  # an unknown command: the formula as it was written is better than none
+        drawn = f"<code>{html.escape(formula)}</code>"
+    return f'<div class="formula">{drawn}</div>' if display == "block" else drawn
 
 
 class _Renderer(IPythonRenderer):
-    """Markdown to HTML with formulas as MathML, which browsers draw without MathJax."""
+    """Markdown to HTML with formulas as MathML."""
 
     def inline_math(self, body: str) -> str:
-        return _to_mathml(body, display="inline")
+        return formula_to_mathml(body, display="inline")
 
     def block_math(self, body: str) -> str:
-        return _to_mathml(body, display="block")
+        return formula_to_mathml(body, display="block")
 
     def latex_environment(self, name: str, body: str) -> str:
-        return _to_mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
+        return formula_to_mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
 
 
 def _markdown_to_html(source: str) -> str:
     return MarkdownWithMath(renderer=_Renderer(escape=False)).render(source)
-
-
-def _to_mathml(formula: str, display: str) -> str:
-    try:
-        return latex2mathml.converter.convert(formula.strip(), display=display)
-    except Exception:  # an unknown command: the formula as it was written is better than none
-        return f"<code>{html.escape(formula)}</code>"

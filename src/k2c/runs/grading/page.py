@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from k2c.atomic import atomic_path
 from k2c.machine import describe_machine, package_versions
-from k2c.runs.report import render
+from k2c.runs.pages import render
 from k2c.syllabus import load_syllabus
 
 if TYPE_CHECKING:

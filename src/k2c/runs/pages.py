@@ -1,0 +1,33 @@
+"""Pages from templates: what reports, grades, lectures and slides share."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of `k2c/runs/templates`; every value is escaped, and `when` is the time now."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(seconds=format_seconds, number=_format_number)
+    when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z")
+    return environment.get_template(template).render(when=when, **values)
+
+
+def format_seconds(seconds: float) -> str:
+    """Format a duration for people: `8.4 s`, `2 min 05 s`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _format_number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"

@@ -1,0 +1,49 @@
+"""What a picture shows, in words."""
+
+import nbformat
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
+
+from k2c.display.describe import describe_figure
+
+
+def test_a_chart_tells_its_title_its_axes_and_where_its_lines_lead():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([1, 2, 3], [0.9, 0.5, 0.25], label="training")
+    axes.axhline(0.4)  # matplotlib's own label, "_child1", is nobody's business
+    axes.set_title("The cost falls", loc="left")
+    axes.set(xlabel="epoch", ylabel="cost")
+    told = describe_figure(figure)
+    assert told == "The cost falls: line chart of cost over epoch; training from 0.9 to 0.25."
+
+
+def test_many_panels_are_counted_and_a_colour_bar_is_no_panel():
+    figure = Figure()
+    panels = figure.subplots(2, 5)
+    for number, axes in enumerate(panels.flat):
+        drawn = axes.imshow(np.eye(3))
+        axes.set_title(f"digit {number}")
+    figure.colorbar(drawn, ax=panels)
+    figure.suptitle("Ten digits")
+    told = describe_figure(figure)
+    assert told.startswith("Ten digits. 10 panels. digit 0: picture; digit 1: picture;")
+    assert told.endswith("and 4 more.")
+
+
+@pytest.mark.parametrize("show", ["plt.show()", "compact.show_compact()", "figure"])
+def test_a_notebook_keeps_the_words_beside_the_picture(show):
+    cells = [
+        "import matplotlib.pyplot as plt\nfrom k2c.display import compact, style\nstyle.use_style()",
+        f"figure, axes = plt.subplots()\naxes.set_title('The cost falls')\naxes.bar([1], [2])\n{show}",
+    ]
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
+    nbformat.validate(notebook)
+    shown = [output for output in notebook.cells[1].outputs if "image/png" in output.get("data", {})]
+    assert shown
+    for output in shown:
+        assert output.metadata["image/png"]["alt"] == "The cost falls: bar chart."
