@@ -35,6 +35,14 @@ def test_two_workers_compute_what_one_computes(weights, apart):
     assert all(math.isfinite(state.loss) for state in seen[-1])
 
 
+@pytest.mark.parametrize("compression", ["fp16", "powersgd"])
+def test_compressed_gradients_train_almost_as_well(weights, compression):
+    _, exact = weights("single", blobs(batch_size=16, dtype="float32"), 1)
+    _, history = weights("all_reduce", blobs(batch_size=8, dtype="float32"), 2, compression=compression)
+    assert history.last["train_loss"] == pytest.approx(exact.last["train_loss"], rel=0.2)
+    assert history.last["train_loss"] != exact.last["train_loss"]
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_killed_worker_is_restarted_and_the_result_is_the_same(weights, apart, faulty):
     alone, history = weights("single", faulty(batch_size=16), 1)

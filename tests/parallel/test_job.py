@@ -1,13 +1,16 @@
 """What can be asked for: jobs, strategies, options; and where a worker finds its place."""
 
+import importlib.util
 import json
 
 import pytest
 import torch
 
 from k2c.errors import K2CError
-from k2c.parallel import Job, find_place, strategies, train
-from k2c.parallel.sharding import epoch_order, shard
+from k2c.parallel import Job, find_place, train
+from k2c.parallel.compression import bytes_per_step
+from k2c.parallel.replica import seed_stream
+from k2c.parallel.sharding import epoch_order, shard, validation_share
 
 
 @pytest.mark.parametrize(
@@ -47,11 +50,54 @@ def test_a_folder_continues_its_own_job_and_refuses_another(tmp_path):
         train("single", Job("blobs", {"epochs": 2}), 1, folder=tmp_path)
 
 
-def test_a_strategy_that_lacks_something_says_what_to_install():
-    for strategy in strategies():
-        missing = strategy.missing()
-        assert strategy.installed == (missing is None)
-        assert missing is None or "install" in missing.lower()
+@pytest.mark.parametrize(
+    ("name", "options", "extra"),
+    [("mpi", {}, "mpi"), ("spark", {}, "spark"), ("parameter_server", {"engine": "ray"}, "ray")],
+)
+def test_a_strategy_that_lacks_something_says_what_to_install(monkeypatch, name, options, extra):
+    there = importlib.util.find_spec
+    absent = ("mpi4py", "pyspark", "ray")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n, *a: None if n in absent else there(n, *a))
+    with pytest.raises(K2CError, match=rf"pip install 'k2c\[{extra}\]'"):
+        train(name, Job("blobs"), 2, **options)
+
+
+def test_shares_of_a_batch_make_its_step_unless_the_model_looks_at_the_whole_batch(weights, apart):
+    # Four parts whose gradients are added up: what four workers compute, here one after another.
+    parameters = {"examples": 67, "valid_examples": 0, "epochs": 4, "dtype": "float64"}
+
+    def gap(batch_norm):
+        whole = Job("blobs", parameters | {"batch_size": 16, "batch_norm": batch_norm})
+        parts = Job("blobs", parameters | {"batch_size": 4, "batch_norm": batch_norm})
+        return apart(weights("single", whole, 1)[0], weights("single", parts, 1, accumulate=4)[0])
+
+    assert gap(batch_norm=False) < 1e-9
+    assert gap(batch_norm=True) > 1e-3  # each part is normalised by its own mean and variance
+
+
+def test_every_worker_draws_its_own_random_numbers_and_the_same_ones_again():
+    def draw(rank, epoch):
+        seed_stream(7, rank, epoch)
+        return torch.rand(1).item()
+
+    draws = [draw(rank, epoch) for rank in range(4) for epoch in range(3)]
+    assert len(set(draws)) == len(draws)
+    assert draw(2, 1) == draws[2 * 3 + 1]
+
+
+def test_metrics_meet_over_examples_not_over_workers():
+    shares = [validation_share(67, rank, 4) for rank in range(4)]
+    assert torch.cat(shares).tolist() == list(range(67))
+    with pytest.raises(K2CError, match="There are 3 validation examples for 4 workers"):
+        validation_share(3, 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("compression", "share"), [("none", 1.0), ("fp16", 0.5), ("powersgd", (8 + 32 + 32 + 3 + 32 + 3) / 387)]
+)
+def test_compressed_gradients_take_fewer_bytes(compression, share):
+    shapes = [tuple(parameter.shape) for parameter in Job("blobs").build().model.parameters()]
+    assert bytes_per_step(shapes, compression) == pytest.approx(4 * 387 * share)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])

@@ -8,11 +8,12 @@ MISSING = next(strategy for strategy in strategies() if strategy.name == "spark"
 pytestmark = [pytest.mark.timeout(300), pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
 
 
-def test_partitions_compute_what_one_worker_computes(weights, apart):
+@pytest.mark.parametrize("scheme", ["barrier", "shuffle"])
+def test_partitions_compute_what_one_worker_computes(weights, apart, scheme):
     # One epoch of 20 steps: Spark's partitions keep their examples, so later epochs repeat its order.
     parameters = {"examples": 307, "valid_examples": 0, "epochs": 1, "dtype": "float64"}
     alone, history = weights("single", Job("blobs", parameters | {"batch_size": 16}), 1)
-    together, shared = weights("spark", Job("blobs", parameters | {"batch_size": 8}), 2)
+    together, shared = weights("spark", Job("blobs", parameters | {"batch_size": 8}), 2, scheme=scheme)
     assert apart(alone, together) < 1e-9
     assert shared["train_loss"] == pytest.approx(history["train_loss"], abs=1e-9)
     assert shared["examples"] == [307]

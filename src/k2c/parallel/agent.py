@@ -15,13 +15,12 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from k2c.parallel.messages import Messenger
+from k2c.parallel.messages import DRIVER, Messenger
 
 # A store that is shared over restarts still holds the addresses of workers that are dead, and new ones wait
 # for them for ever (known in torch 2.5 to 2.13); a new store each time does not.
 os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
 
-AGENT = -1  # the rank under which the agent reports
 _SECONDS_TO_STOP = 10
 
 
@@ -29,7 +28,7 @@ def main() -> int:
     """Run the workers; 0 when all of them ended well."""
     folder, workers, restarts = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     task = sys.argv[4] if len(sys.argv) > 4 else "train"
-    messenger = Messenger(folder / "messages", AGENT)
+    messenger = Messenger(folder / "messages", DRIVER)
     _end_with_the_parent()
     config = LaunchConfig(
         min_nodes=1,

@@ -84,7 +84,17 @@ def average_gradients(model: nn.Module, device: torch.device, compression: str =
         Where it is.
     compression
         How gradients travel; see `add_compression`.
+
+    Raises
+    ------
+    K2CError
+        For a SyncBatchNorm on a CPU.
     """
+    if device.type == "cpu" and any(isinstance(part, nn.SyncBatchNorm) for part in model.modules()):
+        raise K2CError(
+            "SyncBatchNorm exchanges batch statistics between GPUs only, and this worker has none. Use BatchNorm, "
+            "with statistics of each worker's own batch, or GroupNorm, which has none."
+        )
     replica = DistributedDataParallel(
         model,
         device_ids=[device] if device.type == "cuda" else None,

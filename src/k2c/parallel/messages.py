@@ -15,6 +15,8 @@ from typing import Any
 # Set by a parent that holds the other end of standard input as long as it lives.
 LIFELINE = "K2C_LIFELINE"
 
+DRIVER = -1  # the rank under which the process that starts the workers reports
+
 _PULSE = struct.Struct("<qqqqqdd")
 
 

@@ -28,6 +28,7 @@ class MpiLearner(ReplicaLearner):
 
     def connect(self) -> None:
         """Replace the exchange of DistributedDataParallel."""
+        super().connect()
         if isinstance(self.replica, DistributedDataParallel):
             self.replica.register_comm_hook(None, average_over_mpi)
 
@@ -51,7 +52,7 @@ def main() -> None:
         if task == "time":
             _time(folder, messenger)
         else:
-            all_reduce_worker(folder, place, messenger, MpiLearner, MpiOptions)
+            all_reduce_worker(folder, place, messenger, MpiOptions, kind=MpiLearner)
         MPI.Finalize()
 
     run_worker(messenger, work)

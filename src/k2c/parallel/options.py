@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from k2c.errors import K2CError, unknown
 
+ENGINES = ("rpc", "ray")  # of parameter_server
+SCHEMES = ("barrier", "shuffle", "distributor")  # of spark
 SCALINGS = ("none", "linear", "sqrt")
 
 
@@ -131,6 +133,33 @@ class MpiOptions(AllReduceOptions):
 
 
 @dataclass(frozen=True)
+class SparkOptions(AllReduceOptions):
+    """Options of `spark`: those of `all_reduce`; a failed stage is tried again `max_restarts` times.
+
+    Attributes
+    ----------
+    scheme
+        How the partitions' gradients meet: `"barrier"`, all tasks at the same time, with an all-reduce between
+        them; `"shuffle"`, in slices that Spark's shuffle sums and the driver broadcasts back, as BigDL does;
+        `"distributor"`, Spark's TorchDistributor, which starts the workers of `all_reduce` as tasks and leaves
+        the data to them.
+    """
+
+    scheme: str = "barrier"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scheme not in SCHEMES:
+            raise K2CError(unknown("scheme", self.scheme, SCHEMES))
+        if self.port is not None:
+            raise K2CError("Spark's workers agree on a port themselves. Leave `port` out.")
+        if self.scheme == "shuffle" and (self.compression != "none" or self.skip):
+            raise K2CError(
+                "scheme='shuffle' has no `compression` and no step to `skip`. Use scheme='barrier'."
+            )
+
+
+@dataclass(frozen=True)
 class ServerOptions(Options):
     """Options of `parameter_server`.
 
@@ -141,20 +170,27 @@ class ServerOptions(Options):
     synchronous
         Whether a step waits for the gradients of all workers. Otherwise each gradient is applied as it comes,
         though it was computed with weights that others have changed since: it is stale.
-    scaling, warm_up_steps, accumulate
-        As for `all_reduce`.
+    engine
+        What starts the processes and carries the tensors: `"rpc"` (torchrun and torch.distributed.rpc) or `"ray"`
+        (Ray's actors).
+    scaling, warm_up_steps, accumulate, max_restarts
+        As for `all_reduce`. When a process dies, all are started again, and go on from the last checkpoint.
     """
 
     servers: int = 1
     synchronous: bool = True
+    engine: str = "rpc"
     scaling: str = "none"
     warm_up_steps: int = 0
     accumulate: int = 1
+    max_restarts: int = 3
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.servers < 1:
             raise K2CError(f"servers is {self.servers}. There must be 1 or more.")
+        if self.engine not in ENGINES:
+            raise K2CError(unknown("engine", self.engine, ENGINES))
         self.of_a_worker()
 
     def of_a_worker(self) -> AllReduceOptions:
@@ -165,4 +201,5 @@ class ServerOptions(Options):
             scaling=self.scaling,
             warm_up_steps=self.warm_up_steps,
             accumulate=self.accumulate,
+            max_restarts=self.max_restarts,
         )

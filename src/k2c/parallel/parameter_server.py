@@ -1,11 +1,14 @@
 """`parameter_server`: servers hold the model; workers push gradients to them and pull weights."""
 
+import importlib.util
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch.distributed import rpc
 
+from k2c.errors import K2CError
 from k2c.parallel.job import Job
 from k2c.parallel.options import ServerOptions
 from k2c.parallel.strategies import Strategy, read_history, register
@@ -16,35 +19,38 @@ from k2c.training import History
 def _run(
     job: Job, workers: int, folder: Path, options: ServerOptions, watchers: Sequence[Watcher]
 ) -> History:
-    processes = str(workers + options.servers)
-    agent = [
-        sys.executable,
-        "-m",
-        "k2c.parallel.agent",
-        str(folder),
-        processes,
-        "0",
-        "serve",
-    ]
-    supervise(agent, folder, workers, options.time_limit, watchers, servers=options.servers)
+    run = _on_ray if options.engine == "ray" else _on_torch
+    run(folder, workers, options, watchers)
     return read_history(folder)
 
 
-def _missing() -> str | None:
-    if rpc.is_available():
-        return None
-    return (
-        "This build of torch has no torch.distributed.rpc (on Windows none has). Install torch on Linux or "
-        "macOS, or use 'all_reduce'."
-    )
+def _on_torch(folder: Path, workers: int, options: ServerOptions, watchers: Sequence[Watcher]) -> None:
+    if not rpc.is_available():
+        raise K2CError(
+            "This build of torch has no torch.distributed.rpc (on Windows none has). Install torch on Linux or "
+            "macOS, or use 'all_reduce'."
+        )
+    numbers = [str(workers + options.servers), str(options.max_restarts)]
+    agent = [sys.executable, "-m", "k2c.parallel.agent", str(folder), *numbers, "serve"]
+    supervise(agent, folder, workers, options.time_limit, watchers, servers=options.servers)
+
+
+def _on_ray(folder: Path, workers: int, options: ServerOptions, watchers: Sequence[Watcher]) -> None:
+    if importlib.util.find_spec("ray") is None:
+        raise K2CError(
+            "The engine 'ray' needs Ray. Install it with: pip install 'k2c[ray]', or use engine='rpc'."
+        )
+    # Ray's own folder: the paths of its sockets must be short. It goes when all its processes have.
+    with tempfile.TemporaryDirectory(prefix="k2c-ray-", dir="/tmp", ignore_cleanup_errors=True) as session:
+        driver = [sys.executable, "-m", "k2c.parallel.ray_driver", str(folder), str(workers), session]
+        supervise(driver, folder, workers, options.time_limit, watchers, servers=options.servers)
 
 
 PARAMETER_SERVER = register(
     Strategy(
         "parameter_server",
-        "Servers hold the model; workers push gradients and pull weights (torch.distributed.rpc).",
+        "Servers hold the model; workers push gradients and pull weights (torch.distributed.rpc, or Ray).",
         _run,
         ServerOptions,
-        _missing,
     )
 )

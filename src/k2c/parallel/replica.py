@@ -24,7 +24,8 @@ from k2c.training.checkpoint import restore
 def train_replica(
     job: Job, options: AllReduceOptions, rank: int, world_size: int, device: torch.device, folder: Path,
     messenger: Messenger,
-    prepare: Callable[[Experiment], object] = lambda made: None, kind: "type[ReplicaLearner] | None" = None,
+    prepare: Callable[[Experiment], object] = lambda made: None,
+    kind: "Callable[..., ReplicaLearner] | None" = None,
 ) -> History:  # fmt: skip
     """Train as worker `rank` of `world_size`, and return the history, which is the same in every worker.
 
@@ -42,7 +43,7 @@ def train_replica(
     prepare
         Changes the experiment that was built.
     kind
-        Another learner. DistributedDataParallel averages the gradients unless it has an exchange of its own.
+        Makes another learner, which exchanges gradients in its own way.
     """
     seed_stream(job.seed, rank)
     made = job.build()
@@ -67,12 +68,9 @@ def train_replica(
 
 def _learner(
     made: Experiment, options: AllReduceOptions, rank: int, world_size: int, device: torch.device,
-    folder: Path, messenger: Messenger, kind: "type[ReplicaLearner]",
+    folder: Path, messenger: Messenger, kind: "Callable[..., ReplicaLearner]",
 ) -> "ReplicaLearner":  # fmt: skip
-    together = world_size > 1
-    replica = made.model
-    if together and not kind.own_exchange and "average_gradients" not in options.skip:
-        replica = five_steps.average_gradients(made.model, device, options.compression)
+    average = world_size > 1 and "average_metrics" not in options.skip
     optimizer = made.optimizer(made.model.parameters())
     scale_learning_rate(optimizer, options.rate_factor(world_size))
     train = ShardedLoader(
@@ -88,15 +86,15 @@ def _learner(
         *made.callbacks,
         SeedStream(made.seed, rank),
         Heartbeat(on_cpu=device.type == "cpu"),
-        AverageMetrics(together and "average_metrics" not in options.skip, spread=bool(options.skip)),
+        AverageMetrics(average, spread=bool(options.skip)),
         *five_steps.checkpoint_on_rank_0(folder / "checkpoints", rank if saves else 0, monitor),
     ]
     if options.warm_up_steps:
         callbacks.append(LearningRateSchedule(warm_up_steps=options.warm_up_steps))
     for metric in made.metrics.values():
-        metric.sync_on_compute = together and "average_metrics" not in options.skip
+        metric.sync_on_compute = average
     return kind(
-        replica, messenger, made.model, train, valid, loss=made.loss, optimizer=optimizer, epochs=made.epochs,
+        messenger, options, made.model, train, valid, loss=made.loss, optimizer=optimizer, epochs=made.epochs,
         metrics=made.metrics, callbacks=callbacks, device=device, precision=made.precision,
         channels_last=made.channels_last,
     )  # fmt: skip
@@ -107,27 +105,33 @@ class ReplicaLearner(Learner):
 
     Parameters
     ----------
-    replica
-        What predicts: `model`, or `model` wrapped so that gradients are averaged.
     messenger
         Takes this worker's reports.
-    model
-        What is saved and validated.
+    options
+        How gradients are exchanged.
+    model, train
+        What is saved and validated, and this worker's batches.
+
+    Attributes
+    ----------
+    replica
+        What predicts: `model`, wrapped so that the backward pass averages gradients.
     """
 
-    own_exchange = False  # whether this learner moves gradients itself, and its replica is the plain model
-
     def __init__(
-        self, replica: nn.Module, messenger: Messenger, model: nn.Module, train: ShardedLoader, *args: Any,
-        **named: Any,
+        self, messenger: Messenger, options: AllReduceOptions, model: nn.Module, train: ShardedLoader,
+        *args: Any, **named: Any,
     ) -> None:  # fmt: skip
         super().__init__(model, train, *args, **named)
-        self.replica, self.messenger, self.shares = replica, messenger, train
+        self.messenger, self.options, self.shares = messenger, options, train
+        self.replica = model
         self.loss_sum: Tensor | float = 0.0  # of this worker, in this epoch
         self.examples = 0
 
     def connect(self) -> None:
-        """Get ready to exchange, when the first (or the resumed) weights are in."""
+        """Get ready to exchange gradients, when the first (or the resumed) weights are in."""
+        if self.shares.world_size > 1 and "average_gradients" not in self.options.skip:
+            self.replica = five_steps.average_gradients(self.model, self.device, self.options.compression)
 
     def predict(self) -> None:
         """Put the batch through the replica; say first whether its gradients are exchanged yet."""

@@ -1,21 +1,20 @@
 """A worker of the parameter servers: it computes gradients, and the servers hold the model."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed import rpc
 
-from k2c.parallel import shard_server
 from k2c.parallel.job import Job
+from k2c.parallel.options import ServerOptions
 from k2c.parallel.replica import ReplicaLearner
+from k2c.parallel.shard_server import Reply
 from k2c.training.history import Row
 
-
-def server_name(number: int) -> str:
-    """Return the name by which a server is called."""
-    return f"server{number}"
+# (method of `ModelPart`, the arguments of each server) -> the servers' answers, all asked at the same time
+Ask = Callable[[str, list[tuple[Any, ...]]], list[Any]]
 
 
 def split_model(parameters: list[nn.Parameter], servers: int) -> list[list[int]]:
@@ -30,34 +29,38 @@ def split_model(parameters: list[nn.Parameter], servers: int) -> list[list[int]]
 
 
 class ServerLearner(ReplicaLearner):
-    """The learner whose step is: push the gradients, pull the weights.
+    """The learner whose step is: push the gradients, take the new weights.
 
-    Class attributes are set by the worker's process before it trains.
+    Parameters
+    ----------
+    ask
+        Calls the servers.
+    job, rank, workers, servers
+        What is trained, as whom, of how many, with how many servers.
     """
 
-    own_exchange = True
-    job: Job
-    rank: int
-    workers: int
-    servers: int
-    synchronous: bool
+    def __init__(
+        self, ask: Ask, job: Job, rank: int, workers: int, servers: ServerOptions, *args: Any, **named: Any
+    ) -> None:
+        super().__init__(*args, **named)
+        self.job, self.rank, self.workers, self.server_options = job, rank, workers, servers
+        self.weights = list(self.model.parameters())
+        self.parts = [part for part in split_model(self.weights, servers.servers) if part]
+        self.versions = [0] * len(self.parts)
+        self._ask_servers = ask
 
     def connect(self) -> None:
-        """Give the servers the first weights (worker 0), then pull them."""
-        self.weights = list(self.model.parameters())
-        self.parts = [part for part in split_model(self.weights, self.servers) if part]
-        self.versions = [0] * len(self.parts)
+        """Give the servers the first weights (worker 0), then take them from there."""
         if self.rank == 0:
+            job, synchronous = self.job.to_json(), self.server_options.synchronous
             self._ask(
-                shard_server.set_up,
-                lambda part: (
-                    self.job.to_json(),
-                    [self.weights[i].detach() for i in part],
-                    [dict(self.optimizer.state.get(self.weights[i], {})) for i in part],
-                    self.workers,
-                    self.synchronous,
-                ),
-            )
+                "set_up",
+                [
+                    (job, self._of(part), [dict(self.optimizer.state.get(self.weights[i], {})) for i in part],
+                     self.workers, synchronous)
+                    for part in self.parts
+                ],
+            )  # fmt: skip
         dist.barrier()
         self.pull()
 
@@ -66,23 +69,20 @@ class ServerLearner(ReplicaLearner):
         if not self.shares.part.closes_step:
             return
         self.learning_rate = float(self.optimizer.param_groups[0]["lr"])
-        versions = dict(zip(map(tuple, self.parts), self.versions, strict=True))
         self._take(
             self._ask(
-                shard_server.push,
-                lambda part: (
-                    self.rank,
-                    [_gradient(self.weights[i]) for i in part],
-                    self.learning_rate,
-                    versions[tuple(part)],
-                ),
+                "push",
+                [
+                    (self.rank, [_gradient(self.weights[i]) for i in part], self.learning_rate, version)
+                    for part, version in zip(self.parts, self.versions, strict=True)
+                ],
             )
         )
         self.steps += 1
 
     def pull(self) -> None:
         """Take the servers' weights."""
-        self._take(self._ask(shard_server.pull, lambda part: ()))
+        self._take(self._ask("pull"))
 
     def _validate(self) -> Row:
         dist.barrier()  # no gradient is on its way any more
@@ -90,26 +90,23 @@ class ServerLearner(ReplicaLearner):
         row = super()._validate()
         if self.rank == 0:
             self._remember_optimizer()
-            ages = [age for ages in self._ask(shard_server.take_staleness, lambda part: ()) for age in ages]
+            ages = [age for ages in self._ask("take_staleness") for age in ages]
             row |= {"staleness": sum(ages) / max(len(ages), 1), "staleness_max": max(ages, default=0)}
         return row
 
     def _remember_optimizer(self) -> None:
         """Keep what the servers' optimisers remember, so that a checkpoint holds it."""
-        states = self._ask(shard_server.optimizer_state, lambda part: ())
-        for part, state in zip(self.parts, states, strict=True):
+        for part, state in zip(self.parts, self._ask("optimizer_state"), strict=True):
             for index, saved in zip(part, state, strict=True):
                 self.optimizer.state[self.weights[index]] = saved
 
-    def _ask(self, function: Any, arguments: Any) -> list[Any]:
-        """Call a function of every server at the same time, and return their answers."""
-        pending = [
-            rpc.rpc_async(server_name(number), function, args=arguments(part))
-            for number, part in enumerate(self.parts)
-        ]
-        return torch.futures.wait_all(pending)
+    def _ask(self, method: str, arguments: list[tuple[Any, ...]] | None = None) -> list[Any]:
+        return self._ask_servers(method, [()] * len(self.parts) if arguments is None else arguments)
 
-    def _take(self, replies: list[shard_server.Reply]) -> None:
+    def _of(self, part: list[int]) -> list[Tensor]:
+        return [self.weights[index].detach() for index in part]
+
+    def _take(self, replies: list[Reply]) -> None:
         self.versions = [version for _, version in replies]
         with torch.no_grad():
             for part, (weights, _) in zip(self.parts, replies, strict=True):

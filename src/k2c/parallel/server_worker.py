@@ -1,73 +1,91 @@
-"""What the processes of `parameter_server` run: the first ranks are workers, the last ones servers."""
+"""What the processes of `parameter_server` run on torch: the first ranks are workers, the last ones servers."""
 
-import json
+import os
 import sys
+import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch.distributed import rpc
 
-from k2c.atomic import atomic_path
-from k2c.parallel import shard_server
-from k2c.parallel.job import Job
 from k2c.parallel.messages import Messenger
 from k2c.parallel.options import ServerOptions
 from k2c.parallel.place import Place, find_place
-from k2c.parallel.replica import train_replica
-from k2c.parallel.server_learner import ServerLearner, server_name
-from k2c.parallel.worker import hold_lifeline, run_worker
+from k2c.parallel.server_learner import ServerLearner
+from k2c.parallel.shard_server import Server
+from k2c.parallel.worker import hold_lifeline, read_run, run_worker, train_and_write
+
+_AT_THE_END = 60.0  # seconds in which the others leave, before worker 0 takes the store with it
+_server = Server()  # of this process, for calls from others
 
 
 def main() -> None:
     """Be a worker or a server, as the rank says."""
     folder, place = Path(sys.argv[1]), find_place()
-    messenger = Messenger(folder / "messages", place.rank)
+    messenger = Messenger(
+        folder / "messages", place.rank, int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    )
     hold_lifeline()
     run_worker(messenger, lambda: _work(folder, place, messenger))
 
 
 def _work(folder: Path, place: Place, messenger: Messenger) -> None:
-    run = json.loads((folder / "run.json").read_text())
-    options, job = ServerOptions(**run["options"]), Job.from_json(run["job"])
+    job, options = read_run(folder, ServerOptions)
     workers = place.world_size - options.servers
     torch.set_num_threads(options.threads)
-    shard_server.serve(messenger)
-    name = f"worker{place.rank}" if place.rank < workers else server_name(place.rank - workers)
     limit = 2 * options.time_limit + 60
     rpc.init_rpc(
-        name,
+        f"{place.rank}",
         rank=place.rank,
         world_size=place.world_size,
         rpc_backend_options=rpc.TensorPipeRpcBackendOptions(
-            num_worker_threads=workers + 4,
+            num_worker_threads=workers + 4,  # a synchronous push waits in its thread for the other workers
             rpc_timeout=limit,
             init_method=f"tcp://{place.address}:{place.port}",
         ),
     )
-    if place.rank < workers:
-        _train(folder, place, messenger, options, job, workers, limit)
-    rpc.shutdown()  # waits for all: a server serves until the last worker is done
-
-
-def _train(
-    folder: Path, place: Place, messenger: Messenger, options: ServerOptions, job: Job, workers: int,
-    limit: float,
-) -> None:  # fmt: skip
-    # A group of the workers alone, for the barrier and the metrics; its store is the one that rank 0 holds.
     store = dist.TCPStore(place.address, place.port, is_master=False, wait_for_workers=False)
-    dist.init_process_group(
-        "gloo", store=dist.PrefixStore("workers", store), rank=place.rank, world_size=workers,
-        timeout=timedelta(seconds=limit),
-    )  # fmt: skip
-    ServerLearner.job, ServerLearner.rank, ServerLearner.workers = job, place.rank, workers
-    ServerLearner.servers, ServerLearner.synchronous = options.servers, options.synchronous
-    history = train_replica(
-        job, options.of_a_worker(), place.rank, workers, torch.device("cpu"), folder, messenger,
-        kind=ServerLearner,
-    )  # fmt: skip
-    if place.rank == 0:
-        with atomic_path(folder / "history.json") as part:
-            part.write_text(history.to_json())
-    dist.barrier()
+    if place.rank < workers:
+        # A group of the workers alone, for the barrier and the metrics.
+        dist.init_process_group(
+            "gloo", store=dist.PrefixStore("workers", store), rank=place.rank, world_size=workers,
+            timeout=timedelta(seconds=limit),
+        )  # fmt: skip
+        names = [str(rank) for rank in range(workers, place.world_size)]
+        learner = partial(ServerLearner, partial(_ask, names), job, place.rank, workers, options)
+        train_and_write(folder, job, options.of_a_worker(), place.rank, workers, messenger, kind=learner)
+        dist.barrier()
+    _leave(store, place, workers)
+
+
+def _leave(store: dist.TCPStore, place: Place, workers: int) -> None:
+    """Leave when all workers have trained; worker 0, which holds the store, after everybody else.
+
+    rpc.shutdown promises that too, but lets worker 0 end while another still asks the store.
+    """
+    if place.rank < workers:
+        store.set("trained", "yes")
+    else:
+        store.wait(["trained"], timedelta(days=365))
+    store.add("left", 1)
+    end = time.monotonic() + _AT_THE_END
+    while place.rank == 0 and store.add("left", 0) < place.world_size and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def _ask(names: list[str], method: str, arguments: list[tuple[Any, ...]]) -> list[Any]:
+    """Call a method of every server's part at the same time, and return their answers."""
+    return torch.futures.wait_all(
+        [
+            rpc.rpc_async(name, _answer, args=(method, *given))
+            for name, given in zip(names, arguments, strict=False)  # a small model needs fewer servers
+        ]
+    )
+
+
+def _answer(method: str, *arguments: Any) -> Any:
+    return _server.call(method, *arguments)

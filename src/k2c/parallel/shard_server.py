@@ -1,32 +1,28 @@
-"""A parameter server: it holds a part of the model, takes gradients, and gives weights.
-
-The functions of this module run in a server's process, called by workers through torch.distributed.rpc.
-"""
+"""A parameter server: it holds a part of the model, takes gradients, and gives weights."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed import rpc
-from torch.futures import Future
 
 from k2c.parallel.job import Job
-from k2c.parallel.messages import Messenger
 
 Reply = tuple[list[Tensor], int]  # the weights, and their version
 
 
 class ModelPart:
-    """The part of the model that a server holds.
+    """The part of the model that a server holds. Its methods may be called from several threads.
 
     Parameters
     ----------
+    job
+        The job as JSON values; its optimiser lives here, with its state, and no worker has one.
     weights
-        Its tensors.
-    make_optimizer
-        Makes the optimiser of them; it lives here, with its state, and no worker has one.
+        The tensors of this part.
+    state
+        What the optimiser remembers of each tensor from before a resume.
     workers
         How many push gradients.
     synchronous
@@ -34,47 +30,54 @@ class ModelPart:
     """
 
     def __init__(
-        self,
-        weights: list[Tensor],
-        make_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
-        workers: int,
+        self, job: dict[str, Any], weights: Sequence[Tensor], state: Sequence[dict[str, Any]], workers: int,
         synchronous: bool,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.parameters = [nn.Parameter(weight.clone()) for weight in weights]
-        self.optimizer = make_optimizer(self.parameters)
+        self.optimizer = Job.from_json(job).build().optimizer(self.parameters)
+        for parameter, saved in zip(self.parameters, state, strict=True):
+            self.optimizer.state[parameter] = saved
         self.workers, self.synchronous = workers, synchronous
         self.version = 0
         self.staleness: list[int] = []
-        self._lock = threading.Lock()
-        self._waiting: dict[int, tuple[list[Tensor], Future[Reply]]] = {}
+        self._stepped = threading.Condition()
+        self._waiting: dict[int, list[Tensor]] = {}
 
     def pull(self) -> Reply:
         """Return the weights and their version."""
-        with self._lock:
+        with self._stepped:
             return self._reply()
 
-    def push(self, rank: int, gradients: list[Tensor], rate: float, version: int) -> Future[Reply]:
-        """Take a worker's gradients, computed with the weights of `version`; the reply is the new weights."""
-        answer: Future[Reply] = Future()
-        with self._lock:
+    def push(self, rank: int, gradients: list[Tensor], rate: float, version: int) -> Reply:
+        """Take a worker's gradients, computed with the weights of `version`, and return the new weights."""
+        with self._stepped:
             self.staleness.append(self.version - version)
             if not self.synchronous:
                 self._step(gradients, rate)
-                answer.set_result(self._reply())
-                return answer
-            self._waiting[rank] = gradients, answer
-            if len(self._waiting) < self.workers:
-                return answer
-            everyone = [self._waiting[other] for other in sorted(self._waiting)]
-            self._waiting.clear()
-            sums = [torch.stack(parts).sum(0) for parts in zip(*(g for g, _ in everyone), strict=True)]
-            self._step([total / self.workers for total in sums], rate)
-            reply = self._reply()
-        for _, waiting in everyone:
-            waiting.set_result(reply)
-        return answer
+                return self._reply()
+            self._waiting[rank] = gradients
+            before = self.version
+            if len(self._waiting) == self.workers:
+                everyone = [self._waiting[other] for other in sorted(self._waiting)]  # sums in a fixed order
+                self._waiting.clear()
+                self._step([torch.stack(parts).mean(0) for parts in zip(*everyone, strict=True)], rate)
+                self._stepped.notify_all()
+            # The next step needs the gradients of those who wait here, so this is the step they wait for.
+            self._stepped.wait_for(lambda: self.version > before)
+            return self._reply()
 
-    def _step(self, gradients: list[Tensor], rate: float) -> None:
+    def optimizer_state(self) -> list[dict[str, Any]]:
+        """Return what the optimiser remembers of each tensor, for a checkpoint."""
+        with self._stepped:
+            return [dict(self.optimizer.state[parameter]) for parameter in self.parameters]
+
+    def take_staleness(self) -> list[int]:
+        """Return how many steps old the weights of each gradient were, and start a new list."""
+        with self._stepped:
+            found, self.staleness = self.staleness, []
+            return found
+
+    def _step(self, gradients: Sequence[Tensor], rate: float) -> None:
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         for group in self.optimizer.param_groups:
@@ -86,44 +89,15 @@ class ModelPart:
         return [parameter.detach().clone() for parameter in self.parameters], self.version
 
 
-class _Server:
-    part: ModelPart
-    messenger: Messenger
+class Server:
+    """What a server's process holds: its part of the model, once a worker has brought it."""
 
+    def __init__(self) -> None:
+        self._part: ModelPart | None = None
 
-def serve(messenger: Messenger) -> None:
-    """Make this process a server; its reports go to `messenger`."""
-    _Server.messenger = messenger
-
-
-def set_up(
-    job: dict[str, Any], weights: list[Tensor], state: list[dict[str, Any]], workers: int, synchronous: bool
-) -> None:
-    """Give this server its part, and what its optimiser remembers from before a resume."""
-    part = ModelPart(weights, Job.from_json(job).build().optimizer, workers, synchronous)
-    for parameter, saved in zip(part.parameters, state, strict=True):
-        part.optimizer.state[parameter] = saved
-    _Server.part = part
-
-
-def pull() -> Reply:
-    """Return this server's weights and their version."""
-    return _Server.part.pull()
-
-
-@rpc.functions.async_execution
-def push(rank: int, gradients: list[Tensor], rate: float, version: int) -> Future[Reply]:
-    """Take gradients; see `ModelPart.push`."""
-    _Server.messenger.pulse(0, _Server.part.version, 0)
-    return _Server.part.push(rank, gradients, rate, version)
-
-
-def optimizer_state() -> list[dict[str, Any]]:
-    """Return what the optimiser remembers of each tensor, for a checkpoint."""
-    return [dict(_Server.part.optimizer.state[parameter]) for parameter in _Server.part.parameters]
-
-
-def take_staleness() -> list[int]:
-    """Return how many steps old the weights of each gradient were, and start a new list."""
-    found, _Server.part.staleness = _Server.part.staleness, []
-    return found
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Set the part up (`"set_up"`, with `ModelPart`'s parameters), or call a method of it."""
+        if method == "set_up":
+            self._part = ModelPart(*arguments)
+            return None
+        return getattr(self._part, method)(*arguments)

@@ -6,25 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from k2c.errors import K2CError
 from k2c.parallel.job import Job
-from k2c.parallel.options import AllReduceOptions
+from k2c.parallel.options import SparkOptions
 from k2c.parallel.strategies import Strategy, read_history, register
 from k2c.parallel.supervise import Watcher, supervise
 from k2c.training import History
-
-
-@dataclass(frozen=True)
-class SparkOptions(AllReduceOptions):
-    """Options of `spark`: those of `all_reduce`; a failed stage is tried again `max_restarts` times."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.port is not None:
-            raise K2CError("Spark's workers agree on a port themselves. Leave `port` out.")
 
 
 def _run(job: Job, workers: int, folder: Path, options: SparkOptions, watchers: Sequence[Watcher]) -> History:
@@ -75,7 +63,7 @@ def _missing() -> str | None:
 SPARK = register(
     Strategy(
         "spark",
-        "Examples are cached in Spark's partitions; workers on them train in barrier mode and average gradients.",
+        "Examples are cached in Spark's partitions, where tasks compute gradients, which are averaged between them.",
         _run,
         SparkOptions,
         _missing,

@@ -3,6 +3,8 @@
 1. Each worker's examples become a partition, cached in Spark's memory.
 2. A barrier stage runs a task on every partition at the same time; the tasks tell each other where to meet.
 3. In the tasks, torch.distributed broadcasts the first weights and averages gradients in every step.
+
+That is `scheme="barrier"`; the others keep step 1 alone (`"shuffle"`) or step 2 alone (`"distributor"`).
 """
 
 import json
@@ -12,26 +14,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from pyspark import BarrierTaskContext, SparkConf, SparkContext
+from pyspark import RDD, BarrierTaskContext, SparkConf, SparkContext
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from k2c.atomic import atomic_path
-from k2c.parallel import five_steps
 from k2c.parallel.all_reduce import free_port
-from k2c.parallel.job import Experiment, Job
-from k2c.parallel.messages import LIFELINE, Messenger
+from k2c.parallel.job import Experiment
+from k2c.parallel.messages import DRIVER, LIFELINE, Messenger
+from k2c.parallel.options import SparkOptions
 from k2c.parallel.place import Place
-from k2c.parallel.replica import train_replica
 from k2c.parallel.sharding import epoch_order, fetch, shard
-from k2c.parallel.spark import SparkOptions
-from k2c.parallel.worker import hold_lifeline, in_words, is_lost_connection
-
-# A worker's number, and the numbers, inputs and targets of its examples.
-Partition = tuple[int, NDArray[np.int64], NDArray[Any], NDArray[Any]]
+from k2c.parallel.spark_shuffle import Partition, train_by_shuffle
+from k2c.parallel.worker import all_reduce_worker, hold_lifeline, read_run, report, run_worker
 
 
 class PartitionExamples(TensorDataset):
@@ -66,34 +61,60 @@ def main() -> None:
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     hold_lifeline()
     os.environ[LIFELINE] = "0"  # the tasks are Spark's children, which ends them
-    run = json.loads((folder / "run.json").read_text())
-    options = SparkOptions(**run["options"])
-    made = Job.from_json(run["job"]).build()
+    messenger = Messenger(folder / "messages", DRIVER)
+
+    def work() -> None:
+        job, options = read_run(folder, SparkOptions)
+        made = job.build()
+        spark = _context(folder, workers, options)
+        if options.scheme == "distributor":
+            _distribute(spark, folder, workers)
+        else:
+            partitions = spark.parallelize(list(split(made, workers, options)), workers).cache()
+            partitions.count()  # into the cache, before the first task asks
+            if options.scheme == "shuffle":
+                train_by_shuffle(folder, job, options, workers, partitions, messenger)
+                for rank in range(workers):
+                    Messenger(folder / "messages", rank).event("done")
+            else:
+                _train_in_barrier(folder, workers, partitions, len(made.train))
+        spark.stop()
+
+    run_worker(messenger, work)
+
+
+def _context(folder: Path, workers: int, options: SparkOptions) -> SparkContext:
+    tries = options.max_restarts + 1
     configuration = (
         SparkConf()
-        .setMaster(f"local[{workers},{options.max_restarts + 1}]")
+        .setMaster(f"local[{workers},{tries}]")
         .setAppName("k2c")
         .set("spark.ui.enabled", "false")
         .set("spark.driver.bindAddress", "127.0.0.1")
         .set("spark.driver.host", "127.0.0.1")
-        .set("spark.python.worker.reuse", "false")
-        .set("spark.stage.maxConsecutiveAttempts", str(options.max_restarts + 1))
+        .set("spark.python.worker.reuse", str(options.scheme == "shuffle").lower())
+        .set("spark.stage.maxConsecutiveAttempts", str(tries))
         .set("spark.local.dir", str(folder / "spark"))
     )
     spark = SparkContext(conf=configuration)
     spark.setLogLevel("ERROR")
-    partitions = spark.parallelize(list(split(made, workers, options)), workers).cache()
-    partitions.count()  # into the cache, before the first task asks
-    task = _Task(str(folder), run, len(made.train), workers)
-    # Spark tries a barrier stage again only if another follows, so the histories go through a shuffle.
-    histories = partitions.barrier().mapPartitions(task).repartition(1).collect()
-    history = next(text for rank, text in histories if rank == 0)
-    with atomic_path(folder / "history.json") as part:
-        part.write_text(history)
-    for rank in range(workers):
-        Messenger(folder / "messages", rank).event("done")
-    spark.stop()
-    five_steps.exit_now(0)
+    return spark
+
+
+def _train_in_barrier(folder: Path, workers: int, partitions: "RDD[Partition]", total: int) -> None:
+    # Spark tries a barrier stage again only if another follows, so the ranks go through a shuffle.
+    task = _Task(str(folder), total, workers)
+    partitions.barrier().mapPartitions(task).repartition(1).collect()
+
+
+def _distribute(spark: SparkContext, folder: Path, workers: int) -> None:
+    """Let Spark's TorchDistributor start torchrun in every task, with the worker of `all_reduce`."""
+    from pyspark.ml.torch.distributor import TorchDistributor
+    from pyspark.sql import SparkSession
+
+    SparkSession(spark)
+    main_file = Path(__file__).with_name("__main__.py")
+    TorchDistributor(workers, local_mode=False, use_gpu=False).run(str(main_file), str(folder))
 
 
 def split(made: Experiment, workers: int, options: SparkOptions) -> Iterator[Partition]:
@@ -109,18 +130,17 @@ def split(made: Experiment, workers: int, options: SparkOptions) -> Iterator[Par
 
 
 class _Task:
-    """What runs on a partition. Spark pickles it, so it holds plain values."""
+    """What runs on a partition in barrier mode. Spark pickles it, so it holds plain values."""
 
-    def __init__(self, folder: str, run: dict[str, Any], total: int, workers: int) -> None:
-        self.folder, self.run, self.total, self.workers = folder, run, total, workers
+    def __init__(self, folder: str, total: int, workers: int) -> None:
+        self.folder, self.total, self.workers = folder, total, workers
 
-    def __call__(self, rows: Iterable[Partition]) -> Iterator[tuple[int, str]]:
-        """Train on the partition, and give (rank, history as text)."""
+    def __call__(self, rows: Iterable[Partition]) -> Iterator[int]:
+        """Train on the partition, and give the rank."""
         context = BarrierTaskContext.get()
         folder = Path(self.folder)
         rank, numbers, inputs, targets = next(iter(rows))
         messenger = Messenger(folder / "messages", rank, context.attemptNumber())
-        messenger.event("start", pid=os.getpid())
         here = context.getTaskInfos()[context.partitionId()].address.split(":")[0]
         mine = json.dumps([rank, here, free_port()])
         meeting = {r: (address, port) for r, address, port in map(json.loads, context.allGather(mine))}
@@ -132,21 +152,12 @@ class _Task:
         def use_partition(made: Experiment) -> None:
             made.train, made.partitioned = examples, True
 
-        try:
-            options = SparkOptions(**self.run["options"])
-            torch.set_num_threads(options.threads)
-            device = five_steps.initialise(place, 2 * options.time_limit + 60)
-            job = Job.from_json(self.run["job"])
-            history = train_replica(
-                job, options, rank, self.workers, device, folder, messenger, use_partition
-            )
-            five_steps.finish()
-        except Exception as error:
-            messenger.event(
-                "lost" if is_lost_connection(error) else "error", message=in_words(error), details=""
-            )
-            raise
-        yield rank, history.to_json()
+        if report(
+            messenger,
+            lambda: all_reduce_worker(folder, place, messenger, SparkOptions, prepare=use_partition),
+        ):
+            raise RuntimeError(f"worker {rank} failed")  # Spark tries again
+        yield rank
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import psutil
 from k2c.errors import K2CError
 from k2c.parallel.messages import LIFELINE, Mailbox, Pulse
 
+_MARK = "K2C_RUN"  # the variable by which a run's processes are known
 _POLL = 0.1  # seconds between two looks
 _START_UP = 180.0  # seconds that may pass until every worker's first batch
 _GRACE = 5.0  # seconds to end in, before a process is killed
@@ -83,7 +86,7 @@ def supervise(
     WorkerError
         When a worker fails, dies more often than it may be restarted, or hangs. All the others have ended.
     """
-    log = folder / "log.txt"
+    log, mark = folder / "log.txt", uuid.uuid4().hex
     watch = _Watch(Mailbox(folder / "messages"), workers, time_limit, list(watchers), log, servers)
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -91,7 +94,7 @@ def supervise(
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=child_environment() | dict(environment or {}),
+            env=child_environment() | dict(environment or {}) | {_MARK: mark},
             start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone, which stops them
         )
         try:
@@ -99,7 +102,7 @@ def supervise(
                 time.sleep(_POLL)
             watch.settle(process)
         finally:
-            _end_all(process, watch.pids)
+            _end_all(process, mark)
 
 
 def child_environment() -> dict[str, str]:
@@ -126,7 +129,6 @@ class _Watch:
         self.mailbox, self.time_limit, self.watchers, self.log = mailbox, time_limit, watchers, log
         self.workers = workers
         self.states = [WorkerState(rank) for rank in range(workers + servers)]
-        self.pids: dict[int, float] = {}  # with the time when each process reported: a pid may be used again
         self.gave_up: dict[str, Any] | None = None
         self._progress: object = None
         self._since = time.monotonic()
@@ -162,9 +164,10 @@ class _Watch:
         if kind == "gave up":
             self.gave_up = event
         if not 0 <= rank < len(self.states):
+            if kind == "error":  # of the process that starts the workers
+                raise WorkerError(event["message"], None, event["details"])
             return
         if kind == "start":
-            self.pids[event["pid"]] = event["time"]
             self.states[rank] = WorkerState(rank, "training", event["pid"], event["attempt"])
         elif kind == "epoch":
             self._change(rank, row=event["row"])
@@ -245,37 +248,26 @@ class _Watch:
         return self.log.read_text(errors="replace")[-size:]
 
 
-def _end_all(process: subprocess.Popen[bytes], pids: Mapping[int, float]) -> None:
-    """Ask the launcher to end, then kill what is left of it and of the workers."""
-    family = _family(process.pid)
-    for pid, reported in pids.items():
-        found = _find(pid)
-        if found is not None and found.create_time() <= reported + 1 and found not in family:
-            family.append(found)
+def _end_all(process: subprocess.Popen[bytes], mark: str) -> None:
+    """Ask the launcher to end, then kill what is left of it and of all that it started, whoever is its parent."""
     if process.poll() is None:
         process.terminate()
     assert process.stdin is not None
     process.stdin.close()  # the lifeline: whoever still reads it ends
-    _, alive = psutil.wait_procs(family, timeout=_GRACE)
-    for left in alive:
-        try:
-            left.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(alive, timeout=_GRACE)
+    psutil.wait_procs(_marked(mark), timeout=_GRACE)
+    while left := _marked(mark):  # again, for what was started meanwhile
+        for one in left:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(left, timeout=_GRACE)
     process.wait()
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    found = _find(pid)
-    try:
-        return [] if found is None else [found, *found.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _find(pid: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return None
+def _marked(mark: str) -> list[psutil.Process]:
+    """Return the processes that inherited a run's mark in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(_MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found

@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,11 +17,11 @@ from k2c.errors import K2CError
 from k2c.parallel import five_steps
 from k2c.parallel.job import Job
 from k2c.parallel.messages import LIFELINE, Messenger
-from k2c.parallel.options import AllReduceOptions
+from k2c.parallel.options import AllReduceOptions, Kind
 from k2c.parallel.place import Place, find_place
-from k2c.parallel.replica import ReplicaLearner, train_replica
-from k2c.training import History
+from k2c.parallel.replica import train_replica
 
+CPU = torch.device("cpu")
 FAILED, LOST = 1, 75  # exit statuses: this worker failed, or it lost the others
 
 _CONNECTION = re.compile(
@@ -41,7 +42,12 @@ def main() -> None:
 
 
 def run_worker(messenger: Messenger, work: Callable[[], object]) -> None:
-    """Run a worker's work, tell the parent how it went, and end the process.
+    """Do a worker's work, tell the parent how it went, and end the process."""
+    five_steps.exit_now(report(messenger, work))
+
+
+def report(messenger: Messenger, work: Callable[[], object]) -> int:
+    """Do a worker's work, tell the parent how it went, and return the exit status.
 
     An error is told in a sentence before the process ends; the other workers notice a lost connection, and
     tell that instead, so that the cause and its consequences stay apart.
@@ -54,32 +60,39 @@ def run_worker(messenger: Messenger, work: Callable[[], object]) -> None:
         print(details, file=sys.stderr)
         lost = is_lost_connection(error)
         messenger.event("lost" if lost else "error", message=in_words(error), details=details)
-        five_steps.exit_now(LOST if lost else FAILED)
+        return LOST if lost else FAILED
     messenger.event("done")
-    five_steps.exit_now(0)
+    return 0
 
 
 def all_reduce_worker(
-    folder: Path,
-    place: Place,
-    messenger: Messenger,
-    kind: type[ReplicaLearner] = ReplicaLearner,
-    options_class: type[AllReduceOptions] = AllReduceOptions,
-) -> History:
-    """Meet the others, train, leave together; worker 0 writes the history."""
-    run = json.loads((folder / "run.json").read_text())
-    options = options_class(**run["options"])
+    folder: Path, place: Place, messenger: Messenger,
+    options_class: type[AllReduceOptions] = AllReduceOptions, **how: Any,
+) -> None:  # fmt: skip
+    """Meet the others, train, leave together; `how` goes to `train_replica`."""
+    job, options = read_run(folder, options_class)
     torch.set_num_threads(options.threads)
     device = five_steps.initialise(place, 2 * options.time_limit + 60)
-    history = train_replica(
-        Job.from_json(run["job"]), options, place.rank, place.world_size, device, folder, messenger, kind=kind
-    )
-    if place.rank == 0:
+    train_and_write(folder, job, options, place.rank, place.world_size, messenger, device, **how)
+    five_steps.finish()
+
+
+def read_run(folder: Path, options_class: type[Kind]) -> tuple[Job, Kind]:
+    """Return what a run's folder says: the job and the options."""
+    run = json.loads((folder / "run.json").read_text())
+    return Job.from_json(run["job"]), options_class(**run["options"])
+
+
+def train_and_write(
+    folder: Path, job: Job, options: AllReduceOptions, rank: int, world_size: int, messenger: Messenger,
+    device: torch.device = CPU, **how: Any,
+) -> None:  # fmt: skip
+    """Train; see `train_replica`. Worker 0 writes the history into the run's folder."""
+    history = train_replica(job, options, rank, world_size, device, folder, messenger, **how)
+    if rank == 0:
         with atomic_path(folder / "history.json") as part:
             part.write_text(history.to_json())
         print(history)
-    five_steps.finish()
-    return history
 
 
 def is_lost_connection(error: BaseException) -> bool:

@@ -1,0 +1,139 @@
+"""`parameter_server` on Ray: `python -m k2c.parallel.ray_driver FOLDER WORKERS SESSION` starts the actors.
+
+Servers and workers are actors, each a process. When one dies, Ray starts it again; the driver has all others started
+again too, and the training goes on from the last checkpoint. On Kubernetes, KubeRay runs the same actors.
+"""
+
+import logging
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+
+from k2c.errors import K2CError
+from k2c.parallel import five_steps
+from k2c.parallel.all_reduce import free_port
+from k2c.parallel.messages import DRIVER, LIFELINE, Messenger
+from k2c.parallel.options import ServerOptions
+from k2c.parallel.place import Place
+from k2c.parallel.server_learner import ServerLearner
+from k2c.parallel.shard_server import Server
+from k2c.parallel.worker import hold_lifeline, read_run, report, run_worker, train_and_write
+
+_TRIES = 4  # on a busy machine Ray misses the 15 s that it gives its own processes
+_MEMORY = 200 * 2**20  # bytes of memory shared between the actors
+
+
+class ServerActor(Server):
+    """A server."""
+
+    def __init__(self, folder: str, rank: int, threads: int) -> None:
+        super().__init__()
+        torch.set_num_threads(threads)
+        self._messenger = Messenger(Path(folder) / "messages", rank)
+
+    def start(self, attempt: int) -> None:
+        """Say that this server is here."""
+        self._messenger.attempt = attempt
+        self._messenger.event("start", pid=os.getpid())
+
+
+class WorkerActor:
+    """A worker."""
+
+    def train(self, folder: Path, place: Place, attempt: int, servers: list[Any]) -> None:
+        """Train as the worker of a place. A process that fails ends, and Ray starts it again."""
+        messenger = Messenger(folder / "messages", place.rank, attempt)
+        if status := report(messenger, lambda: self._train(folder, place, messenger, servers)):
+            five_steps.exit_now(status)
+
+    def _train(self, folder: Path, place: Place, messenger: Messenger, servers: list[Any]) -> None:
+        job, options = read_run(folder, ServerOptions)
+        torch.set_num_threads(options.threads)
+        five_steps.initialise(place, 2 * options.time_limit + 60)
+        learner = partial(ServerLearner, partial(_ask, servers), job, place.rank, place.world_size, options)
+        train_and_write(
+            folder, job, options.of_a_worker(), place.rank, place.world_size, messenger, kind=learner
+        )
+        five_steps.finish()
+
+
+def _ask(servers: list[Any], method: str, arguments: list[tuple[Any, ...]]) -> list[Any]:
+    """Call a method of every server's part at the same time, and return their answers."""
+    return ray.get(
+        [server.call.remote(method, *given) for server, given in zip(servers, arguments, strict=False)]
+    )
+
+
+def _start_and_train(folder: Path, workers: int, options: ServerOptions) -> None:
+    """Start the actors and train, again after a death."""
+    # Ray's types know neither the options of actors nor their methods.
+    serve: Any = ray.remote(num_cpus=1, max_restarts=-1, max_concurrency=workers + 4)(ServerActor)  # type: ignore
+    work: Any = ray.remote(num_cpus=1, max_restarts=-1)(WorkerActor)
+    ranks = range(workers, workers + options.servers)
+    servers = [serve.remote(str(folder), rank, options.threads) for rank in ranks]
+    trainers = [work.remote() for _ in range(workers)]
+    for attempt in range(options.max_restarts + 1):
+        try:
+            ray.get([server.start.remote(attempt) for server in servers])
+            port = free_port()
+            places = [Place(rank, workers, rank, "127.0.0.1", port, "ray") for rank in range(workers)]
+            ray.get(
+                [
+                    trainer.train.remote(folder, place, attempt, servers)
+                    for trainer, place in zip(trainers, places, strict=True)
+                ]
+            )
+        except ray.exceptions.RayError as error:
+            print(error, file=sys.stderr)
+            for actor in (*servers, *trainers):
+                ray.kill(actor, no_restart=False)
+            continue
+        for rank in ranks:
+            Messenger(folder / "messages", rank, attempt).event("done")
+        return
+    raise RuntimeError("a connection was closed in every attempt")
+
+
+def main() -> None:
+    """Be the driver."""
+    folder, workers, session = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    hold_lifeline()
+    os.environ[LIFELINE] = "0"  # the actors end with Ray, and Ray with this process
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+    def work() -> None:
+        _, options = read_run(folder, ServerOptions)
+        _start_ray(workers + options.servers, session)
+        _start_and_train(folder, workers, options)
+        ray.shutdown()
+
+    run_worker(Messenger(folder / "messages", DRIVER), work)
+
+
+def _start_ray(actors: int, session: str) -> None:
+    for _ in range(_TRIES):
+        try:
+            ray.init(
+                address="local", num_cpus=actors, include_dashboard=False, _temp_dir=session,
+                object_store_memory=_MEMORY, logging_level=logging.ERROR,
+            )  # fmt: skip
+            return
+        except Exception as error:  # Ray raises a plain one
+            print(error, file=sys.stderr)
+            ray.shutdown()
+    raise K2CError(
+        f"Ray did not start in {_TRIES} tries: it gives each of its own processes 15 seconds. End other programs "
+        "that keep this machine busy, or use engine='rpc'."
+    )
+
+
+if __name__ == "__main__":
+    # As a module of the package: what is pickled from __main__ does not arrive in the actors.
+    from k2c.parallel import ray_driver
+
+    ray_driver.main()
