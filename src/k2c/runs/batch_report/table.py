@@ -1,0 +1,196 @@
+"""The results of a batch as a table: a row a run."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from k2c.atomic import atomic_path
+from k2c.errors import K2CError
+
+USED = ("seconds", "peak_memory_mb")  # measured of every run, whatever its lecture records
+_FACTS = ("run", "status", "cause", "error", *USED, "attempts", "worker", "started", "page", "claims")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that was read from its folder.
+
+    Attributes
+    ----------
+    name, lecture, title, profile
+        What was run.
+    frame
+        A row a run, in the order of the plan; see `read_batch`.
+    parameters
+        Every parameter of the lecture.
+    swept
+        The parameters that vary, without the one that repeats.
+    repeat
+        The parameter that only repeats (the seed), or None.
+    metrics
+        The columns with numbers that the runs measured; first what the lecture recorded and claimed.
+    guards
+        The claims of the lecture, each with a column `<name>: claim` for its status.
+    """
+
+    name: str
+    lecture: str
+    title: str
+    profile: str
+    frame: pd.DataFrame
+    parameters: list[str]
+    swept: list[str]
+    repeat: str | None
+    metrics: list[str]
+    guards: list[str]
+
+    @property
+    def done(self) -> pd.DataFrame:
+        """The runs that went through: the rows that plots and comparisons use."""
+        return self.frame[self.frame["status"] == "ok"]
+
+    @property
+    def constant(self) -> dict[str, Any]:
+        """The parameters that are the same in all runs, with their values."""
+        varying = {*self.swept, self.repeat}
+        return {
+            name: self.frame[name].iloc[0]
+            for name in self.parameters
+            if name not in varying and len(self.frame)
+        }
+
+
+def read_batch(folder: Path) -> Batch:
+    """Read the plan of a batch and the runs that are there.
+
+    Returns
+    -------
+    Batch
+        Its table has the columns `run`, `status` (`not started` where the folder has no such run), `cause`, `error`,
+        `seconds`, `peak_memory_mb`, `attempts`, `worker`, `started`, `page` (the executed notebook), `claims` (the
+        worst status of the lecture's guards), every parameter, every recorded scalar, every guard's value and status,
+        `machine.*` and `version.*`. Recorded series stay in the runs' `metrics.json`.
+
+    Raises
+    ------
+    K2CError
+        When the folder has no plan.
+    """
+    try:
+        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise K2CError(
+            f"{folder} is not the folder of a batch: it has no plan.json. Name one that k2c batch made."
+        ) from error
+    rows, guards, measured = [], {}, {}
+    for planned in plan["runs"]:
+        row, recorded, claims = _row(folder, planned)
+        rows.append(row)
+        measured.update(dict.fromkeys(recorded))
+        guards.update(dict.fromkeys(claims))
+    frame = pd.DataFrame(rows, columns=_columns(rows))
+    parameters = list(plan["runs"][0]["parameters"]) if plan["runs"] else []
+    numeric = [name for name in (*measured, *guards) if _is_numeric(frame, name)]
+    repeat = plan.get("repeat")
+    varied = [name for name in plan["sweep"]["parameters"] if name != repeat and frame[name].nunique() > 1]
+    facts = {key: plan.get(key) or "" for key in ("name", "lecture", "title", "profile")}
+    twice = {guard for guard in guards for name in measured if guard in numeric and _same(frame, guard, name)}
+    metrics = [*(name for name in dict.fromkeys(numeric) if name not in twice), *USED]
+    return Batch(
+        **facts,
+        frame=frame,
+        parameters=parameters,
+        swept=varied,
+        repeat=repeat,
+        metrics=metrics,
+        guards=[*guards],
+    )
+
+
+def write_table(batch: Batch, folder: Path) -> None:
+    """Write `results.csv` and `results.parquet`."""
+    with atomic_path(folder / "results.csv") as part:
+        batch.frame.to_csv(part, index=False)
+    mixed = [name for name in batch.frame if len({type(value) for value in batch.frame[name].dropna()}) > 1]
+    with atomic_path(folder / "results.parquet") as part:
+        batch.frame.astype(dict.fromkeys(mixed, "string")).to_parquet(part, index=False)
+
+
+def _row(folder: Path, planned: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:
+    run = planned["id"]
+    facts, results = _read(folder / run / "run.json"), _read(folder / run / "metrics.json")
+    pages = (
+        f"{run}/{name}" for name in ("notebook.html", "notebook.ipynb") if (folder / run / name).is_file()
+    )
+    row = {
+        "run": run,
+        "status": facts.get("status", "not started"),
+        "cause": facts.get("cause") or "",
+        "error": facts.get("error") or "",
+        "seconds": facts.get("seconds", math.nan),
+        "peak_memory_mb": (facts.get("peak_memory") or math.nan) / 1e6,
+        "attempts": facts.get("attempts"),
+        "worker": facts.get("worker") or "",
+        "started": facts.get("started") or "",
+        "page": next(pages, ""),
+        "claims": _worst(results.get("guards", [])),
+    }
+    row |= planned["parameters"]
+    taken = {*row}
+
+    def free(name: str) -> str:
+        return f"{name} (recorded)" if name in taken else name
+
+    recorded = {
+        free(key): _number(value) for key, value in results.get("recorded", {}).items() if _is_scalar(value)
+    }
+    guards = {free(guard["name"]): guard for guard in results.get("guards", [])}
+    row |= recorded | {name: _number(guard["value"]) for name, guard in guards.items()}
+    row |= {f"{name}: claim": guard["status"] for name, guard in guards.items()}
+    row |= {f"machine.{key}": value for key, value in facts.get("machine", {}).items()}
+    row |= {f"version.{key}": value for key, value in facts.get("versions", {}).items()}
+    return row, [*recorded], [*guards]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):  # not there yet, or cut off on a full disk
+        return {}
+
+
+def _columns(rows: list[dict[str, Any]]) -> list[str]:
+    """Return every column that a row has: what was measured before the machine and the versions."""
+    names = dict.fromkeys(name for row in rows for name in row) or dict.fromkeys(_FACTS)
+    return sorted(names, key=lambda name: name.startswith(("machine.", "version.")))
+
+
+def _worst(guards: list[dict[str, Any]]) -> str:
+    found = {guard["status"] for guard in guards}
+    return next((status for status in ("failed", "ok", "not claimed") if status in found), "")
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _number(value: Any) -> Any:
+    """Return a value as `k2c.record` was given it: JSON has no NaN and no infinity."""
+    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
+        return float(value)
+    return value
+
+
+def _same(frame: pd.DataFrame, guard: str, name: str) -> bool:
+    """Tell whether a claim is about a value that was recorded, too."""
+    both = frame[[guard, name]].dropna()
+    return len(both) > 0 and both[guard].tolist() == both[name].tolist()
+
+
+def _is_numeric(frame: pd.DataFrame, name: str) -> bool:
+    values = frame[name].dropna()
+    return len(values) > 0 and all(isinstance(value, bool | int | float) for value in values)
