@@ -153,18 +153,23 @@ def test_without_namespaces_python_is_refused_the_network_and_processes_are_foun
     course = make_tiny_course(tmp_path)
     monkeypatch.setenv("K2C_HOME", str(course))
     load_solutions.cache_clear()
-    claim = "import subprocess, socket\nsubprocess.Popen(['sleep', '987'], start_new_session=True)\n"
+    claim = (
+        f"import subprocess, socket\nsubprocess.Popen(['sleep', '{os.getpid()}.5'], start_new_session=True)\n"
+    )
     submission(
         course,
         tmp_path / "hand-in/x.ipynb",
         QUICK | {"claim": claim + "socket.create_connection(('192.0.2.1', 80))"},
     )
     bare = Confinement(namespaces=False, user_namespace=False, files=False, pids=None)
-    (row,) = grade_folder(tmp_path / "hand-in", tmp_path / "out", tmp_path / "g.csv",
-                          limits=Limits(300, 10**9, 1), confinement=bare)  # fmt: skip
+    (row,) = grade_folder(
+        tmp_path / "hand-in", tmp_path / "out", tmp_path / "g.csv", None, Limits(300, 10**9, 1), 1, bare
+    )
     load_solutions.cache_clear()
     assert (row.status, row.detail) == (
         "graded",
         "Cell 6 raised OSError: There is no network while a notebook is graded.",
     )
-    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "987"]]
+    assert not [
+        p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", f"{os.getpid()}.5"]
+    ]

@@ -10,7 +10,7 @@ from rich.markup import escape
 from k2c.cli.consoles import console, problems
 
 if TYPE_CHECKING:
-    from k2c.runs.grading import Grade
+    from k2c.runs.grading import Grade, Limits
 
 
 @click.command()
@@ -44,33 +44,18 @@ def grade(
     within limits and without the network. Pages go to FOLDER-graded/, the table to grades.csv there.
     The exit status is 1 when a submission could not be graded.
     """
-    import psutil
-
-    from k2c.machine import usable_cores
-    from k2c.runs.grading import Confinement, Limits, grade_folder
+    from k2c.runs.grading import Confinement, grade_folder
     from k2c.syllabus import load_syllabus
 
     name = load_syllabus().lecture_name(lecture) if lecture else None
-    folder = folder.resolve()
-    out = out or folder.with_name(f"{folder.name}-graded")
+    out = out or folder.resolve().with_name(f"{folder.resolve().name}-graded")
+    csv_file = csv_file or out / "grades.csv"
     confinement = Confinement.probe()
     for what, how in confinement.describe().items():
         console.print(f"[dim]{what}: {escape(how)}[/]", soft_wrap=True, highlight=False)
-    fits = int(psutil.virtual_memory().total / (memory * 1e9))
-    workers = workers or max(1, min(usable_cores(), fits))
-    limits = Limits(timeout, int(memory * 1e9), max(1, usable_cores() // workers))
-    csv_file = csv_file or out / "grades.csv"
+    limits, workers = _limits(timeout, memory, workers)
     try:
-        grades = grade_folder(
-            folder,
-            out,
-            csv_file,
-            lecture=name,
-            limits=limits,
-            workers=workers,
-            confinement=confinement,
-            listener=_say,
-        )
+        grades = grade_folder(folder, out, csv_file, name, limits, workers, confinement, _say)
     except KeyboardInterrupt:
         problems.print(
             f"Stopped. What was graded is in {escape(str(csv_file))}.", soft_wrap=True, highlight=False
@@ -80,6 +65,18 @@ def grade(
         f"Table: {csv_file}\nPages: {out / 'index.html'}", soft_wrap=True, highlight=False, markup=False
     )
     sys.exit(0 if all(grade.status == "graded" for grade in grades) else 1)
+
+
+def _limits(timeout: float, memory: float, workers: int | None) -> "tuple[Limits, int]":
+    """Share the cores among as many notebooks as fit into the memory."""
+    import psutil
+
+    from k2c.machine import usable_cores
+    from k2c.runs.grading import Limits
+
+    fits = int(psutil.virtual_memory().total / (memory * 1e9))
+    workers = workers or max(1, min(usable_cores(), fits))
+    return Limits(timeout, int(memory * 1e9), max(1, usable_cores() // workers)), workers
 
 
 def _say(grade: "Grade") -> None:

@@ -195,7 +195,12 @@ def _environment(work: Path, threads: int) -> dict[str, str]:
     own = {name: str(work / "home") for name in ("HOME", "TMPDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")}
     (work / "home").mkdir()
     number = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    k2c = {"K2C_HOME": str(project_root()), "K2C_DATA": str(cache_dir()), "K2C_OFFLINE": "1"}
+    k2c = {
+        "K2C_HOME": str(project_root()),
+        "K2C_DATA": str(cache_dir()),
+        "K2C_OFFLINE": "1",
+        "K2C_STUDENT": "off",
+    }
     return kept | own | number | k2c | {"JUPYTER_PREFER_ENV_PATH": "1"}
 
 

@@ -64,11 +64,10 @@ def grade_folder(
     folder: Path,
     out: Path,
     csv_file: Path,
-    *,
-    lecture: str | None = None,
+    lecture: str | None,
     limits: Limits,
-    workers: int = 1,
-    confinement: Confinement | None = None,
+    workers: int,
+    confinement: Confinement,
     listener: Callable[[Grade], None] = lambda grade: None,
 ) -> list[Grade]:
     """Grade every submission in a folder.
@@ -82,13 +81,13 @@ def grade_folder(
     csv_file
         The table, written again whenever a submission is done.
     lecture
-        The lecture's full name; by default the one that most submissions open.
+        The lecture's full name, or None for the one that most submissions open.
     limits
         What a submission may use.
     workers
         Submissions run at a time.
     confinement
-        What keeps them in; by default the best that this machine allows.
+        What keeps them in: `Confinement.probe()` for the best that this machine allows.
     listener
         Told of every grade as it is there.
 
@@ -100,7 +99,7 @@ def grade_folder(
     submissions = find_submissions(folder)
     lecture = lecture or common_lecture(submissions)
     grades = [Grade(s.student, s.file.name if s.file else "", page) for s, page in _with_pages(submissions)]
-    room = _Room(lecture, out, limits, confinement or Confinement.probe())
+    room = _Room(lecture, out, limits, confinement)
     out.mkdir(parents=True, exist_ok=True)
 
     def save() -> None:
