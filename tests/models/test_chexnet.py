@@ -6,17 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from k2c.datasets import folds_by_patient
 from k2c.datasets.chest import FINDINGS, load_chest
 from k2c.errors import K2CError
 from k2c.models.backbones import backbone
 from k2c.models.chexnet import chexnet, first_loss
-from k2c.models.feature_cache import pooled_features
+from k2c.models.explain import grad_cam
 from k2c.training.multilabel import (
     MultiLabelLoss,
     average_precision,
@@ -49,6 +46,18 @@ def test_each_backbone_ends_in_the_mean_over_places_and_one_layer(name, features
     assert torch.allclose(logits, by_hand, atol=1e-5)
     # VGG's three hidden layers, nine tenths of its weights, are gone
     assert sum(p.numel() for p in model.parameters()) < 15e6
+
+
+@pytest.mark.parametrize("name", ["small_densenet", "small_vgg"])
+def test_small_ones_train_on_grey_films_and_can_be_looked_into(name):
+    model = chexnet(name, pretrained=False)
+    assert sum(p.numel() for p in model.parameters()) < 1e5
+    films = torch.randn(4, 1, 64, 64)
+    MultiLabelLoss()(model(films), torch.zeros(4, 14)).backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+    assert grad_cam(model.eval(), films, 3).shape == (4, 64, 64)
+    with pytest.raises(K2CError, match="pretrained=False"):
+        chexnet(name)
 
 
 def test_prior_biases_start_at_the_loss_of_knowing_how_often_each_finding_is():
@@ -130,50 +139,64 @@ def test_mistakes_are_told_in_a_sentence(call, words):
         call()
 
 
-def cross_validated(features, labels, patients, strength, splits=4):
-    """Return the macro AUC of a linear head, the mean over the folds of several 5-fold splits by patient."""
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=strength, max_iter=300, class_weight="balanced")
-    )
-    names = np.unique(patients)
-    areas = []
-    for seed in range(splits):
-        fold_of = dict(
-            zip(np.random.default_rng(seed).permutation(names), np.arange(len(names)) % 5, strict=True)
+def block_means(network, data):
+    """Return the mean over places of what every block of the trunk gives, each block with the same total weight."""
+    found = {}
+    for name, block in network.trunk.named_children():
+        block.register_forward_hook(
+            lambda _, __, out, name=name: found.setdefault(name, []).append(out.mean((2, 3)))
         )
-        folds = np.array([fold_of[patient] for patient in patients])
-        for fold in range(5):
-            train, test = folds != fold, folds == fold
-            heads = [clone(model).fit(features[train], finding) for finding in labels[train].T]
-            scores = np.stack([head.predict_proba(features[test])[:, 1] for head in heads], axis=1)
-            areas.append(macro_auc(scores, labels[test]))
+    with torch.inference_mode():
+        for start in range(0, len(data), 8):
+            pictures = [
+                network.preprocessing.whole(data.image(row))
+                for row in range(start, min(start + 8, len(data)))
+            ]
+            network.trunk(network.preprocessing.normalise(torch.from_numpy(np.stack(pictures))))
+    blocks = [torch.cat(parts).numpy().astype(float) for parts in found.values()]
+    return [
+        block / np.sqrt(block.shape[1]) / len(blocks) ** 0.5 for block in (b / b.std(axis=0) for b in blocks)
+    ]
+
+
+def ridge(features, labels, learn, judge, strengths):
+    """Return the scores of a ridge regression for each strength, (len(strengths), len(judge), 14)."""
+    seen, new = (features[rows] - features[learn].mean(axis=0) for rows in (learn, judge))
+    values, vectors = np.linalg.eigh(seen @ seen.T)
+    wanted = vectors.T @ (labels[learn] - labels[learn].mean(axis=0))
+    return [new @ seen.T @ vectors @ (wanted / (values + strength)[:, None]) for strength in strengths]
+
+
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+def cross_validated(features, data, seed):
+    """Return the mean macro AUC over five folds; the strength is chosen within the training films of each."""
+    areas = []
+    for learn, judge in folds_by_patient(data, 5, seed):
+        inner = np.zeros(len(STRENGTHS))
+        for part, rest in folds_by_patient(data.subset(learn), 5, seed):
+            scores = ridge(features, data.labels, learn[part], learn[rest], STRENGTHS)
+            inner += [macro_auc(score, data.labels[learn[rest]]) for score in scores]
+        (score,) = ridge(features, data.labels, learn, judge, [STRENGTHS[inner.argmax()]])
+        areas.append(macro_auc(score, data.labels[judge]))
     return np.mean(areas)
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize(
-    ("blocks", "channels", "strength", "at_least"),
-    [
-        # What ImageNet's classifier reads is further from films than what the middle of the network sees (Raghu et
-        # al., Transfusion, 2019). Which block and how much shrinkage was chosen on these films.
-        pytest.param(11, 112, 1e-3, 0.62, id="middle"),
-        pytest.param(None, 1280, 1e-4, 0.59, id="last"),
-    ],
-)
-def test_frozen_features_tell_findings_on_real_films(
-    blocks, channels, strength, at_least, capsys, tmp_path, monkeypatch
-):
+@pytest.mark.timeout(600)
+def test_frozen_features_tell_findings_on_real_films(capsys):
+    """What ImageNet's last layer keeps is far from films; earlier blocks see more (Raghu et al., Transfusion, 2019).
+
+    No block is chosen: all are used alike. Nothing is fitted to the films that measure.
+    """
     root = os.environ.get("K2C_REALDATA")
     if not root:
         pytest.skip("K2C_REALDATA is not set")
-    monkeypatch.setenv("K2C_DATA", str(tmp_path))
     data = load_chest(Path(root) / "chest")
     assert len(data) == 400 and data.classes == FINDINGS
-    network = backbone()
-    if blocks:
-        network.trunk, network.n_features = network.trunk[: 1 + blocks], channels
-    features = np.array(pooled_features(network, data))
-    area = cross_validated(features, data.labels, data.patients, strength)
+    features = np.concatenate(block_means(backbone(), data), axis=1)
+    areas = [cross_validated(features, data, seed) for seed in range(4)]
     with capsys.disabled():
-        print(f"\n400 real films, block {blocks or 'last'}: macro AUC {area:.3f}")
-    assert area >= at_least
+        print(f"\n400 real films: macro AUC {np.mean(areas):.3f} ({min(areas):.3f} to {max(areas):.3f})")
+    assert np.mean(areas) >= 0.61

@@ -98,10 +98,17 @@ def test_the_link_is_found_in_times_that_follow_the_model():
         fit_link(times[:1], 2)
 
 
-@pytest.mark.timeout(120)
-def test_two_workers_are_measured_and_predicted_from():
-    two = measure(Job("blobs"), 2)
-    assert two.workers == 2
-    assert two.gradient_bytes == 4 * (8 * 32 + 32 + 32 * 3 + 3)
-    assert min(two.forward, two.backward, two.update, two.step) > 0
-    assert predict_here(two, two, 2, cores=2) > two.alone().compute * 0.99
+@pytest.mark.timeout(300)
+def test_one_and_two_workers_are_measured_in_turns_and_predicted_from():
+    found = measure(Job("blobs"), (1, 2))
+    assert list(found) == [1, 2] and found[2].workers == 2
+    assert found[1].exchanges == [] and len(found[2].exchanges) > 5
+    for each in found.values():
+        assert each.gradient_bytes == 4 * (8 * 32 + 32 + 32 * 3 + 3)
+        assert min(each.forward, each.backward, each.update, each.step) > 0
+    assert predict_here(found[1], found[2], 2, cores=2) > found[1].alone().compute * 0.99
+
+
+def test_no_worker_cannot_be_measured():
+    with pytest.raises(K2CError, match="1 or more"):
+        measure(Job("blobs"), (0, 2))

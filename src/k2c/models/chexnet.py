@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 from k2c.errors import K2CError, unknown
 from k2c.models.backbones import Backbone, backbone
+from k2c.models.preprocessing import Preprocessing
+from k2c.torchvision_compat import import_torchvision
 
 BACKBONES = ("densenet121", "vgg16", "efficientnet_lite0")
+SMALL = ("small_densenet", "small_vgg")  # the same constructions, narrow and shallow: they train on a laptop
 BIASES = ("ones", "prior", "zeros")
 FINDINGS = 14
 
@@ -21,10 +24,18 @@ class CheXNet(nn.Module):
 
     Parameters
     ----------
-    network
-        Any of `k2c.models.backbone`. Its trunk is used; what follows the last map of features is not.
+    name
+        What the trunk is.
+    trunk
+        From films to the last map of features.
+    n_features
+        Channels of that map.
     n_findings
         The number of logits.
+    last
+        The name of the module in the trunk whose output Grad-CAM looks at.
+    preprocessing
+        As of `Backbone`; None for a network that learns from nothing.
 
     Attributes
     ----------
@@ -44,18 +55,27 @@ class CheXNet(nn.Module):
     Rajpurkar et al.: CheXNet: Radiologist-level pneumonia detection on chest X-rays with deep learning (2017)
     """
 
-    def __init__(self, network: Backbone, n_findings: int = FINDINGS) -> None:
+    def __init__(
+        self, name: str, trunk: nn.Module, n_features: int, n_findings: int = FINDINGS, *, last: nn.Module,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.name, self.preprocessing = network.name, network.preprocessing
-        self.trunk = network.trunk
+        self.name, self.preprocessing = name, preprocessing
+        self.trunk = trunk
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.n_features = _channels(network)
-        self.dense = nn.Linear(self.n_features, n_findings)
-        self._last = network.last_convolution
+        self.n_features = n_features
+        self.dense = nn.Linear(n_features, n_findings)
+        self._last = [last]  # in a list, so that it is no second child
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the logits, float32 (N, n_findings), of inputs, float32 (N, 3, S, S)."""
+        """Return the logits, float32 (N, n_findings), of inputs, (N, 3, S, S), or (N, 1, S, S) of grey films."""
+        if inputs.shape[1] == 1:
+            inputs = inputs.expand(-1, 3, -1, -1)
         return self.dense(self.pool(self.trunk(inputs)))
+
+    def as_classifier(self) -> nn.Module:
+        """Return what gives the logits: this network itself."""
+        return self
 
     def probabilities(self, inputs: Tensor) -> Tensor:
         """Return what the sigmoid makes of the logits: each finding's probability, (N, n_findings)."""
@@ -64,7 +84,7 @@ class CheXNet(nn.Module):
     @property
     def last_convolution(self) -> nn.Module:
         """The module whose output is the last map of features, activation included."""
-        return self._last
+        return self._last[0]
 
 
 def chexnet(
@@ -82,6 +102,7 @@ def chexnet(
     ----------
     backbone_name
         `"densenet121"` as in the paper, `"vgg16"`, or `"efficientnet_lite0"`, whose weights need no network.
+        `"small_densenet"` and `"small_vgg"` are narrow and shallow, and have no pretrained weights.
     pretrained, weights
         As of `k2c.models.backbone`.
     bias
@@ -98,12 +119,21 @@ def chexnet(
     K2CError
         For an unknown name, weights that cannot be had, or priors without labels.
     """
-    if backbone_name not in BACKBONES:
-        raise K2CError(unknown("backbone of CheXNet", backbone_name, BACKBONES))
+    if backbone_name not in BACKBONES + SMALL:
+        raise K2CError(unknown("backbone of CheXNet", backbone_name, BACKBONES + SMALL))
     if bias not in BIASES:
         raise K2CError(unknown("kind of bias", bias, BIASES))
     start = _biases(bias, labels, n_findings)
-    model = CheXNet(backbone(backbone_name, pretrained, weights), n_findings)
+    if backbone_name in SMALL:
+        if pretrained:
+            raise K2CError(f"{backbone_name} has no pretrained weights: say pretrained=False.")
+        model = _small(backbone_name, n_findings)
+    else:
+        network = backbone(backbone_name, pretrained, weights)
+        model = CheXNet(
+            network.name, network.trunk, _channels(network), n_findings, last=network.last_convolution,
+            preprocessing=network.preprocessing,
+        )  # fmt: skip
     with torch.no_grad():
         model.dense.bias.copy_(start)
     return model.train()
@@ -136,6 +166,28 @@ def _biases(kind: str, labels: Any, n_findings: int) -> Tensor:
     # Half a film more of each kind keeps the log-odds of a finding that nobody has finite.
     share = (np.nansum(values, axis=0) + 0.5) / (known + 1)
     return torch.from_numpy(np.log(share / (1 - share))).float()
+
+
+def _small(name: str, n_findings: int) -> CheXNet:
+    import_torchvision()
+    from torchvision.models import DenseNet
+    from torchvision.models.vgg import make_layers
+
+    last: nn.Module
+    if name == "small_densenet":
+        whole = DenseNet(growth_rate=12, block_config=(3, 4, 3), num_init_features=24)
+        n_features, last = whole.classifier.in_features, nn.ReLU()
+        trunk = nn.Sequential(whole.features, last)
+    else:
+        trunk = make_layers([8, "M", 16, 16, "M", 32, 32, "M", 64, 64])
+        n_features, last = 64, trunk[-1]
+        for layer in trunk:
+            if isinstance(layer, nn.Conv2d):  # as VGG begins: without batch norm, smaller weights would fade
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    for module in trunk.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # type: ignore[assignment]  # hooks keep what comes out
+    return CheXNet(name, trunk, n_features, n_findings, last=last)
 
 
 def _channels(network: Backbone) -> int:

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.parallel import five_steps
 from k2c.parallel.cost import Link, Step, step_seconds
-from k2c.parallel.job import Experiment, Job
+from k2c.parallel.job import Job
 from k2c.parallel.messages import Messenger
 from k2c.parallel.place import find_place
 from k2c.parallel.replica import seed_stream
@@ -27,8 +29,9 @@ from k2c.parallel.supervise import supervise
 from k2c.parallel.worker import hold_lifeline, run_worker
 
 SIZES = tuple(4 * 4**power for power in range(2, 11))  # 64 bytes to 4 MiB
-REPEATS = 15
-SKIPPED = 3  # calls before the first that counts
+REPEATS = 5  # of everything, each turn
+TURNS = 4  # one worker, two, ... one after another, again and again: a machine's load changes
+SKIPPED = 2  # calls before the first that counts, each turn
 
 
 @dataclass(frozen=True)
@@ -62,25 +65,44 @@ class Measured:
         return Step(self.forward, self.backward, self.gradient_bytes, self.update)
 
 
-def measure(job: Job, workers: int, time_limit: float = 300.0) -> Measured:
-    """Measure with so many workers.
+def measure(job: Job, workers: Sequence[int] = (1, 2), time_limit: float = 300.0) -> dict[int, Measured]:
+    """Measure what one worker does alone, and what several do together.
+
+    All are started at once, and take turns: one works while the others wait, then two of them, and so on. So a
+    machine that is busy with something else meanwhile slows all of them down, and their ratios remain.
 
     Parameters
     ----------
     job
         Its model, batch and optimiser are measured.
     workers
-        How many processes work at the same time.
+        How many work at the same time.
     time_limit
         As in `train`.
+
+    Returns
+    -------
+    dict
+        What was measured, by the number of workers.
+
+    Raises
+    ------
+    K2CError
+        When a number of workers is less than 1.
     """
+    if not workers or min(workers) < 1:
+        raise K2CError(f"workers is {list(workers)}. Give numbers of 1 or more, such as [1, 2, 4].")
     with tempfile.TemporaryDirectory(prefix="k2c-measure-") as name:
         folder = Path(name)
-        (folder / "run.json").write_text(json.dumps({"job": job.to_json(), "time_limit": time_limit}))
-        agent = [sys.executable, "-m", "k2c.parallel.agent", name, str(workers), "0", "measure"]
-        supervise(agent, folder, workers, time_limit)
+        run = {"job": job.to_json(), "time_limit": time_limit, "workers": sorted(set(workers))}
+        (folder / "run.json").write_text(json.dumps(run))
+        agent = [sys.executable, "-m", "k2c.parallel.agent", name, str(max(workers)), "0", "measure"]
+        supervise(agent, folder, max(workers), time_limit)
         found = json.loads((folder / "measured.json").read_text())
-    return Measured(**found | {"exchanges": [tuple(pair) for pair in found["exchanges"]]})
+    return {
+        each["workers"]: Measured(**each | {"exchanges": [tuple(pair) for pair in each["exchanges"]]})
+        for each in found
+    }
 
 
 def fit_link(exchanges: Sequence[tuple[int, float]], workers: int = 2) -> Link:
@@ -146,62 +168,82 @@ def main() -> None:
         torch.set_num_threads(1)
         device = five_steps.initialise(place, 2 * run["time_limit"])
         seed_stream(job.seed, 0)
-        made = job.build()
-        made.model.to(device)
-        found = _measure(made, place.rank, place.world_size, device, messenger)
+        sides = [_Side(job, number, place.rank, device, messenger) for number in run["workers"]]
+        for _ in range(TURNS):
+            for side in sides:
+                dist.barrier()
+                side.turn()
         if place.rank == 0:
             with atomic_path(folder / "measured.json") as part:
-                part.write_text(json.dumps(asdict(found)))
+                part.write_text(json.dumps([asdict(side.result()) for side in sides]))
         five_steps.finish()
 
     run_worker(messenger, work)
 
 
-def _measure(
-    made: Experiment, rank: int, workers: int, device: torch.device, messenger: Messenger
-) -> Measured:
-    optimizer = made.optimizer(made.model.parameters())
-    loader = ShardedLoader(made.train, rank, workers, made.batch_size)
-    inputs, targets = (part.to(device) for part in next(iter(loader)))
-    made.model.train()
-    replica = five_steps.average_gradients(made.model, device) if workers > 1 else made.model
-    times: dict[str, list[float]] = {"forward": [], "backward": [], "update": [], "step": []}
-    n_bytes = sum(p.numel() * p.element_size() for p in made.model.parameters())
-    for name, model in (("parts", made.model), ("step", replica)):
-        for _ in range(SKIPPED + REPEATS):
-            dist.barrier()
-            start = _now(device)
-            loss = made.loss(model(inputs), targets)
-            forward = _now(device)
-            loss.backward()
-            backward = _now(device)
-            optimizer.step()
-            optimizer.zero_grad()
-            end = _now(device)
-            if name == "step":
-                times["step"].append(end - start)
-            else:
-                for part, seconds in zip(
-                    ("forward", "backward", "update"),
-                    (forward - start, backward - forward, end - backward),
-                    strict=True,
-                ):
-                    times[part].append(seconds)
-            messenger.pulse(0, 0, 0)
-    middle = {name: statistics.median(values[SKIPPED:]) for name, values in times.items()}
-    exchanges = [(size, _exchange(size, device, messenger)) for size in SIZES] if workers > 1 else []
-    return Measured(workers, gradient_bytes=n_bytes, exchanges=exchanges, **middle)
+class _Side:
+    """The first `workers` of all processes, which measure together while the others wait."""
 
+    def __init__(self, job: Job, workers: int, rank: int, device: torch.device, messenger: Messenger) -> None:
+        self.workers, self.device, self.messenger = workers, device, messenger
+        self.group = dist.new_group(list(range(workers)))  # all processes must ask for it
+        self.takes_part = rank < workers
+        self.times: dict[str, list[float]] = {"forward": [], "backward": [], "update": [], "step": []}
+        self.exchanges: dict[int, list[float]] = {size: [] for size in SIZES} if workers > 1 else {}
+        if not self.takes_part:
+            return
+        made = job.build()
+        self.loss, self.model = made.loss, made.model.to(device).train()
+        self.optimizer = made.optimizer(self.model.parameters())
+        self.replica: nn.Module = self.model
+        if workers > 1:
+            own = [device] if device.type == "cuda" else None
+            self.replica = DistributedDataParallel(self.model, own, process_group=self.group)
+        loader = ShardedLoader(made.train, rank, workers, made.batch_size)
+        self.inputs, self.targets = (part.to(device) for part in next(iter(loader)))
 
-def _exchange(size: int, device: torch.device, messenger: Messenger) -> float:
-    data, times = torch.zeros(size // 4, device=device), []
-    for _ in range(SKIPPED + REPEATS):
-        dist.barrier()
-        start = _now(device)
-        dist.all_reduce(data)
-        times.append(_now(device) - start)
-        messenger.pulse(0, 0, 0)
-    return statistics.median(times[SKIPPED:])
+    def turn(self) -> None:
+        """Measure everything a few times."""
+        if not self.takes_part:
+            return
+        for repeat in range(-SKIPPED, REPEATS):
+            forward, backward, update = self._step(self.model)
+            step = sum(self._step(self.replica))
+            if repeat >= 0:
+                found = {"forward": forward, "backward": backward, "update": update, "step": step}
+                for name, seconds in found.items():
+                    self.times[name].append(seconds)
+        for size, times in self.exchanges.items():
+            times += [self._exchange(size) for _ in range(-SKIPPED, REPEATS)][SKIPPED:]
+
+    def result(self) -> Measured:
+        """Return the medians."""
+        exchanges = [(size, statistics.median(times)) for size, times in self.exchanges.items()]
+        n_bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
+        middle = {name: statistics.median(times) for name, times in self.times.items()}
+        return Measured(self.workers, gradient_bytes=n_bytes, exchanges=exchanges, **middle)
+
+    def _step(self, model: nn.Module) -> tuple[float, float, float]:
+        dist.barrier(self.group)
+        start = _now(self.device)
+        loss = self.loss(model(self.inputs), self.targets)
+        forward = _now(self.device)
+        loss.backward()
+        backward = _now(self.device)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        end = _now(self.device)
+        self.messenger.pulse(0, 0, 0)
+        return forward - start, backward - forward, end - backward
+
+    def _exchange(self, size: int) -> float:
+        data = torch.zeros(size // 4, device=self.device)
+        dist.barrier(self.group)
+        start = _now(self.device)
+        dist.all_reduce(data, group=self.group)
+        seconds = _now(self.device) - start
+        self.messenger.pulse(0, 0, 0)
+        return seconds
 
 
 def _now(device: torch.device) -> float:

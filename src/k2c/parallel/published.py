@@ -60,8 +60,8 @@ class Published:
         )
 
 
-_HOROVOD = "Sergeev and Del Balso (2018), figures of section 5: 128 servers of 4 Pascal GPUs, 25 Gbit/s"
-_ONE_GPU = "images a second of one P100, and its batch of 64, from TensorFlow's own benchmarks of 2017"
+_HOROVOD = "Horovod's documentation, Benchmarks (2018): 128 servers of 4 Pascal GPUs, RoCE-capable 25 Gbit/s"
+_ONE_GPU = "images a second of one P100, and its batch of 64, from TensorFlow's benchmarks of May 2017"
 _LECTURE = "the lecture: chest X-rays on 32 two-socket nodes, one process a socket"
 _ONE_SOCKET = (
     "3 times the multiplications of a forward pass at 256 x 256 (DenseNet-121 3.7e9, VGG-16 20e9), at "

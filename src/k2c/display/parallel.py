@@ -1,0 +1,227 @@
+"""Pictures of several workers: how one gradient travels, and what a step costs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from k2c.display.style import COLOURS
+from k2c.errors import K2CError, unknown
+
+WORKERS = 4
+GRADIENTS = (1, 2, 3, 6)  # of the four workers; their mean is 3
+SERVER = WORKERS  # the number of the parameter server among the nodes
+
+
+class _Panel(NamedTuple):
+    """One moment: what stands in every node, which arrows are on their way with what, and which nodes are new."""
+
+    caption: str
+    values: tuple[str, ...]
+    arrows: tuple[tuple[int, int, str], ...] = ()
+    done: tuple[int, ...] = ()
+
+
+_STEPPED = ("w - 3η",) * WORKERS
+_OWN = tuple(str(gradient) for gradient in GRADIENTS)
+_ALL = tuple(range(WORKERS))
+_PANELS = {
+    "parameter_server": (
+        _Panel("1. each worker has\nits own gradient", (*_OWN, "w")),
+        _Panel(
+            "2. push: the server\nadds them up",
+            (*_OWN, "12"),
+            tuple((rank, SERVER, _OWN[rank]) for rank in _ALL),
+            (4,),
+        ),
+        _Panel("3. the server divides,\nand makes the step", ("", "", "", "", "w - 3η"), (), (4,)),
+        _Panel(
+            "4. pull: the new weight\ncomes back",
+            (*_STEPPED, "w - 3η"),
+            tuple((SERVER, rank, "") for rank in _ALL),
+            _ALL,
+        ),
+    ),
+    "all_reduce": (
+        _Panel("1. each worker has\nits own gradient", _OWN),
+        _Panel(
+            "2. pass it on and add:\nthree messages",
+            ("1", "3", "6", "12"),
+            ((0, 1, "1"), (1, 2, "3"), (2, 3, "6")),
+            (3,),
+        ),
+        _Panel(
+            "3. pass the sum on:\nthree messages",
+            ("12",) * 4,
+            ((3, 0, "12"), (0, 1, "12"), (1, 2, "12")),
+            (0, 1, 2),
+        ),
+        _Panel("4. each divides, and makes\nthe same step", _STEPPED, (), _ALL),
+    ),
+    "spark": (
+        _Panel("1. each task has a gradient\nfrom its cached partition", _OWN),
+        _Panel(
+            "2. shuffle: all send this\nslice to its owner",
+            ("1", "2", "12", "6"),
+            ((0, 2, "1"), (1, 2, "2"), (3, 2, "6")),
+            (2,),
+        ),
+        _Panel("3. the owner divides, and\nsteps with its slice", ("", "", "w - 3η", ""), (), (2,)),
+        _Panel(
+            "4. broadcast: all fetch\nthe new slice",
+            _STEPPED,
+            ((2, 0, ""), (2, 1, ""), (2, 3, "")),
+            (0, 1, 3),
+        ),
+    ),
+}
+
+
+def show_exchange(kind: str, *, title: str) -> None:
+    """Draw in four steps how one number of the gradient becomes the average in four workers.
+
+    Parameters
+    ----------
+    kind
+        `"parameter_server"`, `"all_reduce"` (a ring) or `"spark"`.
+
+    Raises
+    ------
+    K2CError
+        For another kind.
+    """
+    if kind not in _PANELS:
+        raise K2CError(unknown("kind of exchange", kind, _PANELS))
+    figure, axes = plt.subplots(1, 4, figsize=(13.0, 4.3))
+    for place, panel in zip(axes, _PANELS[kind], strict=True):
+        _draw_panel(place, panel)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=15)
+    figure.get_layout_engine().set(h_pad=0.12)  # type: ignore[union-attr,call-arg]
+    plt.show()
+
+
+def _draw_panel(axes: Axes, panel: _Panel) -> None:
+    axes.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.55), aspect="equal")
+    axes.axis("off")
+    places = [(-0.95, 0.85), (0.95, 0.85), (0.95, -0.95), (-0.95, -0.95), (0.0, -0.05)]
+    for source, target, text in panel.arrows:
+        _draw_arrow(axes, places[source], places[target], text)
+    for node, value in enumerate(panel.values):
+        (x, y), colour = places[node], COLOURS["orange"] if node in panel.done else COLOURS["sky"]
+        if node == SERVER:
+            axes.add_patch(
+                FancyBboxPatch(
+                    (x - 0.36, y - 0.22),
+                    0.72,
+                    0.44,
+                    boxstyle="round,pad=0.05",
+                    color=colour,
+                    alpha=0.9,
+                    zorder=3,
+                )
+            )
+        else:
+            axes.add_patch(Circle((x, y), 0.42, color=colour, alpha=0.9, zorder=3))
+        axes.text(x, y, value, ha="center", va="center", fontsize=12, zorder=4)
+    axes.set_title(panel.caption, fontsize=12, loc="center")
+
+
+def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], text: str) -> None:
+    arrow = FancyArrowPatch(
+        start, end, arrowstyle="-|>", mutation_scale=20, shrinkA=30, shrinkB=30, color="#222222", linewidth=2
+    )
+    axes.add_patch(arrow)
+    if text:
+        x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+        axes.text(x, y, text, ha="center", va="center", fontsize=12, bbox=box, zorder=5)
+
+
+def show_step_times(table: pd.DataFrame, *, title: str) -> None:
+    """Draw what a step takes, measured and predicted, side by side.
+
+    Parameters
+    ----------
+    table
+        Indexed by the number of workers: columns `measured` and `predicted`, in seconds.
+    """
+    _, axes = plt.subplots(figsize=(8.0, 4.2))
+    places = np.arange(len(table))
+    for number, (column, colour) in enumerate((("measured", "blue"), ("predicted", "orange"))):
+        heights = 1000 * table[column].to_numpy(float)
+        bars = axes.bar(places + 0.4 * (number - 0.5), heights, 0.38, color=COLOURS[colour], label=column)
+        axes.bar_label(bars, [f"{height:.3g}" for height in heights], fontsize=12)
+    axes.set_xticks(places, [str(workers) for workers in table.index])
+    axes.set(title=title, xlabel="workers", ylabel="a step, in ms")
+    axes.margins(y=0.12)
+    axes.legend(loc="upper left")
+    axes.grid(axis="x", visible=False)
+    plt.show()
+
+
+def show_scaling(
+    workers: Sequence[int],
+    efficiencies: Mapping[str, Mapping[str, Any]],
+    *,
+    title: str,
+    points: Mapping[str, tuple[int, float]] | None = None,
+) -> None:
+    """Draw which share of the ideal speed-up is reached, a panel a model and a curve a way to exchange.
+
+    Parameters
+    ----------
+    workers
+        The horizontal axis.
+    efficiencies
+        For each model: for each way, the efficiency (1 is ideal) at each number of workers.
+    points
+        A published (workers, efficiency) by the name of the model.
+    """
+    figure, axes = plt.subplots(1, len(efficiencies), figsize=(6.2 * len(efficiencies), 4.6), squeeze=False)
+    for panel, (model, ways) in zip(axes[0], efficiencies.items(), strict=True):
+        for number, (way, values) in enumerate(
+            ways.items()
+        ):  # thick below thin: curves may lie on one another
+            width = max(6.0 - 1.4 * number, 2.0)
+            panel.plot(workers, values, marker="o", markersize=width + 2, linewidth=width, label=way)
+        if points and model in points:
+            x, y = points[model]
+            panel.plot(x, y, "*", color="#222222", markersize=17, label="published")
+        panel.set_title(model, fontsize=13)
+        panel.set(xlabel="workers", ylabel="efficiency", ylim=(0, 1.05))
+        panel.set_xscale("log", base=2)
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+    handles = {
+        label: handle
+        for panel in axes[0]
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=15)
+    plt.show()
+
+
+def show_losses(losses: Mapping[str, Sequence[float]], *, title: str, ylabel: str = "loss") -> None:
+    """Draw the loss after each epoch, a curve a run; runs that are equal lie on one another.
+
+    Parameters
+    ----------
+    losses
+        By the name in the legend.
+    """
+    _, axes = plt.subplots()
+    styles = ("-", "--", ":", "-.")
+    for number, (name, values) in enumerate(losses.items()):
+        epochs = np.arange(1, len(values) + 1)
+        width = max(5.5 - 1.2 * number, 1.8)
+        axes.plot(epochs, values, linestyle=styles[number % 4], linewidth=width, label=name)
+    axes.set(title=title, xlabel="epoch", ylabel=ylabel)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+    plt.show()

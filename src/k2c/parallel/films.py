@@ -1,0 +1,114 @@
+"""Chest films as an experiment: any strategy trains CheXNet on them."""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import TensorDataset
+
+from k2c.datasets import LabelledImages, split_by_patient
+from k2c.datasets.chest import load_chest
+from k2c.errors import K2CError
+from k2c.models.chexnet import chexnet
+from k2c.parallel.experiments import optimizer_named
+from k2c.parallel.job import Experiment, experiment
+from k2c.training.multilabel import MultiLabelLoss
+
+
+@lru_cache(maxsize=4)
+def films(
+    source: str = "twin",
+    n_films: int = 1200,
+    image_size: int = 64,
+    enriched: float = 0.5,
+    label_noise: float = 0.0,
+    seed: int = 0,
+) -> tuple[LabelledImages, LabelledImages]:
+    """Return training and held-out films of different patients; a third is held out.
+
+    Parameters
+    ----------
+    source
+        As of `load_chest`. All other parameters but `seed` are of the twin.
+    n_films, image_size, enriched, label_noise, seed
+        See `chest_twin`.
+    """
+    twin = {"n": n_films, "size": image_size, "enriched": enriched, "label_noise": label_noise, "seed": seed}
+    data = load_chest(source, **(twin if source == "twin" else {}))
+    return split_by_patient(data, test_fraction=1 / 3, seed=seed)
+
+
+def film_inputs(data: LabelledImages, image_size: int) -> torch.Tensor:
+    """Return films as inputs, float32 (N, 1, S, S): each with mean 0 and standard deviation 1."""
+    grey: NDArray[np.uint8] = data.images(image_size)
+    inputs = torch.from_numpy(grey).float()
+    if inputs.ndim == 4:  # in colour
+        inputs = inputs.mean(dim=-1)
+    spread, mean = torch.std_mean(inputs, dim=(1, 2), keepdim=True)
+    return ((inputs - mean) / spread.clamp(min=1.0))[:, None]
+
+
+@experiment("chest_films")
+def chest_films(
+    source: str = "twin",
+    n_films: int = 1200,
+    image_size: int = 64,
+    enriched: float = 0.5,
+    label_noise: float = 0.0,
+    network: str = "small_vgg",
+    bias: str = "prior",
+    epochs: int = 3,
+    batch_size: int = 16,
+    n_used: int = 0,
+    optimizer: str = "adadelta",
+    learning_rate: float = 1.0,
+    dtype: str = "float32",
+    shuffle: bool = True,
+    validate: bool = False,
+    seed: int = 0,
+) -> Experiment:
+    """CheXNet on chest films, with 14 findings.
+
+    Parameters
+    ----------
+    source, n_films, image_size, enriched, label_noise, seed
+        See `films`.
+    shuffle
+        See `Experiment`.
+    network, bias
+        See `chexnet`; without pretrained weights.
+    epochs, batch_size
+        See `Experiment`.
+    n_used
+        Train on the first so many films; 0: on all of the training films.
+    optimizer, learning_rate
+        See `optimizer_named`; Adadelta(1.0) as in the lecture's source.
+    dtype
+        `"float32"` or `"float64"`.
+    validate
+        Whether the held-out films' loss is measured after each epoch.
+    """
+    number = {"float32": torch.float32, "float64": torch.float64}.get(dtype)
+    if number is None:
+        raise K2CError(f"dtype is {dtype!r}. Use 'float32' or 'float64'.")
+    train, test = films(source, n_films, image_size, enriched, label_noise, seed)
+    if n_used:
+        train = train.subset(slice(n_used))
+    model = chexnet(network, pretrained=False, bias=bias, labels=train.labels).to(number)
+    return Experiment(
+        model=model,
+        train=_tensors(train, image_size, number),
+        valid=_tensors(test, image_size, number) if validate else None,
+        loss=MultiLabelLoss(),
+        optimizer=optimizer_named(optimizer, learning_rate),
+        epochs=epochs,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+    )
+
+
+def _tensors(data: LabelledImages, image_size: int, number: torch.dtype) -> TensorDataset:
+    labels = torch.from_numpy(np.ascontiguousarray(data.labels)).to(number)
+    return TensorDataset(film_inputs(data, image_size).to(number), labels)
