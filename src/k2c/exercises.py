@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from k2c.errors import K2CError, unknown
+from k2c.exercise_log import note, outcomes, solved_of
 from k2c.paths import project_root
 from k2c.results import publish
 
@@ -49,7 +50,9 @@ def check(exercise: str, answer: Any) -> None:
     K2CError
         When there is no such exercise.
     """
-    cases = load_exercise(exercise)["checks"]
+    lecture = lecture_of(exercise)
+    solved = load_solutions()[lecture]
+    cases = solved[exercise]["checks"]
     verdict = judge(cases, answers([case["call"] for case in cases], answer))
     words = {
         "right": f"right, {len(cases)} of {len(cases)} cases",
@@ -58,6 +61,9 @@ def check(exercise: str, answer: Any) -> None:
     }
     result = {"exercise": {"name": exercise, "status": verdict.status}}
     publish(f"{exercise}: {words[verdict.status]}", result)
+    note(exercise, verdict.status)
+    if verdict.status != "not attempted" and outcomes():
+        print(solved_of(lecture, solved))
 
 
 def answers(calls: Iterable[str], answer: Any) -> Iterator[Answer]:
@@ -102,17 +108,21 @@ def show_answers(calls: Sequence[str], ask: Callable[[], Any]) -> None:
     display({ANSWERS_MIME: text, "text/plain": ""}, raw=True)
 
 
-def load_exercise(exercise: str) -> dict[str, Any]:
-    """Return an exercise's entry: `solution` (code) and `checks` (each with `call`, `expect` and `hint`)."""
-    exercises = {name: entry for solved in load_solutions().values() for name, entry in solved.items()}
-    if exercise not in exercises:
-        raise K2CError(unknown("exercise", exercise, exercises))
-    return exercises[exercise]
+def lecture_of(exercise: str) -> str:
+    """Return the lecture that an exercise belongs to."""
+    lectures = {name: lecture for lecture, solved in load_solutions().items() for name in solved}
+    if exercise not in lectures:
+        raise K2CError(unknown("exercise", exercise, lectures))
+    return lectures[exercise]
 
 
 @cache
 def load_solutions(folder: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Return every exercise by lecture and name, from the files in `course/solutions` (one a lecture)."""
+    """Return every exercise by lecture and name, from the files in `course/solutions` (one a lecture).
+
+    An exercise has a `solution` (code), `checks` (each with `call`, `expect` and `hint`), and `mistakes`: likely wrong
+    answers (code), each with the `hint` that it gets.
+    """
     import yaml
 
     folder = folder or project_root() / "course" / "solutions"

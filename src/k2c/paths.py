@@ -35,14 +35,28 @@ def data_dir() -> Path:
 
 def cache_dir() -> Path:
     """Return the folder for downloaded data (`K2C_DATA`, else the user's cache folder). It may not exist yet."""
-    chosen = os.environ.get("K2C_DATA")
-    if chosen:
-        return Path(chosen).expanduser()
+    return _chosen("K2C_DATA") or _user_folder("XDG_CACHE_HOME", "~/.cache")
+
+
+def student_dir() -> Path | None:
+    """Return the folder for what the student has solved (`K2C_STUDENT`, else the user's folder for data).
+
+    It may not exist yet. None where `K2C_STUDENT` is `off`: nothing is kept then.
+    """
+    if os.environ.get("K2C_STUDENT") == "off":
+        return None
+    return _chosen("K2C_STUDENT") or _user_folder("XDG_DATA_HOME", "~/.local/share")
+
+
+def _chosen(variable: str) -> Path | None:
+    chosen = os.environ.get(variable)
+    return Path(chosen).expanduser() if chosen else None
+
+
+def _user_folder(variable: str, default: str) -> Path:
     if os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
-    return base.expanduser() / "k2c"
+        variable, default = "LOCALAPPDATA", "~/AppData/Local"
+    return Path(os.environ.get(variable, default)).expanduser() / "k2c"
 
 
 def offline() -> bool:

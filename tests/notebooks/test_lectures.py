@@ -1,6 +1,7 @@
 """The contract of a lecture notebook, kept by every notebook of the course."""
 
 import ast
+import contextlib
 import json
 import re
 import subprocess
@@ -11,9 +12,11 @@ import nbformat
 import papermill
 import pytest
 
-from k2c.exercises import load_solutions
+from k2c import kernels
+from k2c.exercises import answers, judge, load_solutions
 from k2c.paths import project_root
 from k2c.runs import collect_results
+from k2c.runs.builds import fill_exercises
 from k2c.runs.export import write_html
 from k2c.syllabus import load_syllabus
 
@@ -146,13 +149,45 @@ def test_each_stub_is_its_solution_with_holes(path):
         )
 
 
+def imports_and_functions(path):
+    """Return what the cells of a lecture import and define, without running anything else."""
+    statements = [
+        node for cell in code_cells(read(path)) for node in ast.parse(without_magics(cell.source)).body
+    ]
+    kept = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef)]
+    names = {"ops": kernels.open("opencl")}  # the only value of a lecture that its answers need
+    for node in kept:
+        with contextlib.suppress(NameError):  # a function whose defaults are values of the lecture
+            exec(compile(ast.Module([node], []), str(path), "exec"), names)
+    return names
+
+
+def without_magics(source):
+    return "\n".join(line for line in source.splitlines() if not line.startswith("%"))
+
+
+@every_notebook
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # one of the mistakes overflows
+def test_each_likely_mistake_gets_the_hint_for_it(path):
+    names = imports_and_functions(path)
+    for exercise, entry in SOLUTIONS[path.stem].items():
+        assert len(entry["mistakes"]) >= 2
+        for mistake in entry["mistakes"]:
+            assert mistake["part"] in entry["solution"]
+            wrong = entry["solution"].replace(mistake["part"], mistake["written"])
+            name = ast.parse(wrong).body[0].name
+            exec(wrong, names)
+            given = answers([case["call"] for case in entry["checks"]], names[name])
+            verdict = judge(entry["checks"], given)
+            expected = entry["checks"][mistake["case"] - 1]["hint"]
+            assert "NameError" not in verdict.complaint
+            assert (verdict.status, verdict.hint) == ("wrong", expected), f"{exercise}: {mistake}"
+
+
 @every_notebook
 def test_with_its_solutions_the_lecture_runs_and_every_check_passes(path, tmp_path):
     lecture, notebook = SYLLABUS.lectures[path.stem], read(path)
-    solutions = iter(SOLUTIONS[path.stem].values())
-    for cell in code_cells(notebook):
-        if "exercise" in tags(cell):
-            cell.source = next(solutions)["solution"]
+    fill_exercises(notebook, path.stem)
     solved = tmp_path / path.name
     nbformat.write(notebook, solved)
     changed = {**lecture.settings("smoke")}

@@ -11,11 +11,13 @@ from rich.markup import escape
 
 from k2c import __version__
 from k2c.cli.batch import batch
+from k2c.cli.build import build
 from k2c.cli.consoles import problems
 from k2c.cli.data import data
 from k2c.cli.grade import grade
 from k2c.cli.lectures import lab, list_lectures, notebooks, run
 from k2c.cli.tools import bench, doctor, predict
+from k2c.cli.train import train
 from k2c.errors import K2CError
 
 
@@ -39,5 +41,5 @@ def main() -> None:
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
 
 
-for command in (run, list_lectures, notebooks, lab, doctor, bench, predict, data, batch, grade):
+for command in (run, list_lectures, notebooks, lab, doctor, bench, predict, data, batch, grade, build, train):
     main.add_command(command)
