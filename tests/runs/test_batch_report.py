@@ -39,7 +39,7 @@ def write_run(folder, run, status, cause, error, score):
     }
     facts |= {"worker": "local", "started": "", "machine": {"cores": "2"}, "versions": {"torch": "2.6"}}
     guard = {
-        "name": "score is high",
+        "name": "score",
         "value": score,
         "low": 0.5,
         "high": None,
@@ -104,7 +104,7 @@ def test_the_table_has_a_row_a_run(make_batch):
     first = table.iloc[0]
     assert (first["rate"], first["seed"], first["seconds"], first["peak_memory_mb"]) == (0.1, 0, 1.5, 2.0)
     assert first["score"] == pytest.approx(0.2, abs=0.05)
-    assert (first["score is high: claim"], first["claims"], first["page"]) == (
+    assert (first["score (claimed): claim"], first["claims"], first["page"]) == (
         "failed",
         "failed",
         "tiny-0000/notebook.ipynb",

@@ -142,13 +142,16 @@ def _row(folder: Path, planned: dict[str, Any]) -> tuple[dict[str, Any], list[st
     row |= planned["parameters"]
     taken = {*row}
 
-    def free(name: str) -> str:
-        return f"{name} (recorded)" if name in taken else name
-
     recorded = {
-        free(key): _number(value) for key, value in results.get("recorded", {}).items() if _is_scalar(value)
+        f"{key} (recorded)" if key in taken else key: _number(value)
+        for key, value in results.get("recorded", {}).items()
+        if _is_scalar(value)
     }
-    guards = {free(guard["name"]): guard for guard in results.get("guards", [])}
+    taken |= {*recorded}
+    claims = results.get("guards", [])
+    guards = {
+        f"{guard['name']} (claimed)" if guard["name"] in taken else guard["name"]: guard for guard in claims
+    }
     row |= recorded | {name: _number(guard["value"]) for name, guard in guards.items()}
     row |= {f"{name}: claim": guard["status"] for name, guard in guards.items()}
     row |= {f"machine.{key}": value for key, value in facts.get("machine", {}).items()}

@@ -56,11 +56,16 @@ function draw() {
     const place = document.createElement("div");
     place.className = "plot " + ((figure.layout.meta || {}).kind || "");
     byId("plots").append(place);
-    const options = { responsive: true, displaylogo: false, displayModeBar: narrow.matches ? false : "hover" };
-    Plotly.newPlot(place, figure.data.map(dressedTrace), dressed(figure.layout), options);
-    place.on("plotly_click", (event) => openRuns(event.points[0].customdata));
-    place.on("plotly_restyle", () => brush(place));
+    setTimeout(() => plot(place, figure)); // one after another: the page stays alive between them
   }
+}
+
+function plot(place, figure) {
+  if (!place.isConnected) return; // another metric was chosen meanwhile
+  const options = { responsive: true, displaylogo: false, displayModeBar: narrow.matches ? false : "hover" };
+  Plotly.newPlot(place, figure.data.map(dressedTrace), dressed(figure.layout), options);
+  place.on("plotly_click", (event) => openRuns(event.points[0].customdata));
+  place.on("plotly_restyle", () => brush(place));
 }
 
 function openRuns(rows) {
@@ -178,5 +183,4 @@ byId("all").onclick = () => choose(null);
 byId("more").onclick = () => { shown += STEP; fill(); };
 dark.onchange = narrow.onchange = draw;
 head();
-fill();
-draw();
+fill(); // the table is there while plotly still loads; the page then calls draw()
