@@ -35,7 +35,7 @@ def run(lectures: tuple[str, ...], profile: str, changes: tuple[str, ...], out: 
     plan = _plan(syllabus, lectures, profile, changes)
     from k2c.runs import Run, execute_all, write_report
 
-    _terminate_like_ctrl_c()
+    terminate_like_ctrl_c()
     out = out or Path("runs") / time.strftime("%Y-%m-%d_%H-%M-%S")
     runs = [
         Run(name, syllabus.lectures[name].title, syllabus.lectures[name].profile_of(values), values)
@@ -69,7 +69,7 @@ def _name_and_value(change: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _terminate_like_ctrl_c() -> None:
+def terminate_like_ctrl_c() -> None:
     """Let `kill` and a job that is cancelled stop the kernels and leave a report, as Ctrl-C does."""
 
     def stop(number: int, frame: Any) -> NoReturn:

@@ -1,10 +1,12 @@
 """Lectures as runs: executed with checked parameters, collected, reported."""
 
 from k2c.runs.console import execute_all
-from k2c.runs.execute import Run, execute_run, notebook_path, run_id
+from k2c.runs.execute import Run, execute_run
+from k2c.runs.pages import format_seconds
 from k2c.runs.refresh import refresh_notebook
-from k2c.runs.report import format_seconds, write_report
+from k2c.runs.report import write_report
 from k2c.runs.results import collect_results
+from k2c.runs.source import notebook_path, run_id
 
 __all__ = [
     "Run",

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import papermill  # noqa: F401 - before our engines: it imports them, by their entry points
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -11,11 +12,12 @@ from rich.table import Table
 
 from k2c.runs.engine import Step
 from k2c.runs.execute import Run, execute_run
-from k2c.runs.report import format_seconds
+from k2c.runs.pages import format_seconds
 
 _MARKS = {
     "ok": "[green]✓ ok[/]",
     "failed": "[red]✗ failed[/]",
+    "crashed": "[red]✗ crashed[/]",
     "interrupted": "[yellow]! stopped[/]",
     "running": "[cyan]▶ running[/]",
     "not started": "[dim]· waiting[/]",

@@ -11,7 +11,8 @@ from rich.console import Console
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.runs.console import execute_all
-from k2c.runs.execute import Run, notebook_path
+from k2c.runs.execute import Run
+from k2c.runs.source import notebook_path
 from k2c.syllabus import load_syllabus
 
 MAXIMUM_BYTES = 2_000_000

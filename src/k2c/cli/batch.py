@@ -1,0 +1,123 @@
+"""Commands for batches of runs."""
+
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from k2c.cli.consoles import console
+from k2c.cli.lectures import terminate_like_ctrl_c
+
+_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+
+
+class FileOrCommand(click.Group):
+    """A group whose first word may be a file: then it is `run FILE`."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Take a word that is no command for the file of `run`."""
+        if args and args[0] not in self.commands:
+            args = ["run", *args]
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=FileOrCommand)
+def batch() -> None:
+    """Run a lecture many times, over a sweep of its parameters: `k2c batch FILE`.
+
+    FILE is YAML as in course/batches. Runs that ended well stay in the folder; start the batch again after a change or
+    a stop, and only what is missing is run.
+    """
+
+
+_workers = click.option(
+    "--workers", type=click.IntRange(1, 1024), help="Runs at a time; by default one a core."
+)
+_cluster = click.option(
+    "--cluster",
+    default="",
+    metavar="local|ADDRESS|SETUP.yml",
+    help="Run on a Dask cluster: processes of this machine, a scheduler's address, or a file that sets one up.",
+)
+
+
+@batch.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="The folder; runs/<name of FILE>."
+)
+@_workers
+@_cluster
+@click.option("--dry-run", is_flag=True, help="Only show the table of runs, and how long they may take.")
+def run(file: Path, out: Path | None, workers: int | None, cluster: str, dry_run: bool) -> None:
+    """Run what a batch file describes; `k2c batch FILE` is the same."""
+    out = out or Path("runs") / file.stem
+    if not dry_run:
+        _run(file, out, workers, cluster)
+    from k2c.machine import usable_cores
+    from k2c.runs.batch import Store, make_plan, read_batch
+    from k2c.runs.batch.board import print_plan
+
+    print_plan(make_plan(read_batch(file), file.stem), Store(out), workers or usable_cores(), console)
+
+
+@batch.command()
+@click.argument("folder", type=_FOLDER)
+@_workers
+@_cluster
+def resume(folder: Path, workers: int | None, cluster: str) -> None:
+    """Run what is missing in FOLDER or has failed there."""
+    from k2c.runs.batch import Store
+
+    Store(folder).plan()  # says what is wrong with the folder
+    _run(folder / "batch.yml", folder, workers, cluster)
+
+
+@batch.command()
+@click.argument("folder", type=_FOLDER)
+def report(folder: Path) -> None:
+    """Write the report of FOLDER again."""
+    _report(folder)
+
+
+@batch.command()
+@click.argument("a", type=_FOLDER)
+@click.argument("b", type=_FOLDER)
+def compare(a: Path, b: Path) -> None:
+    """Say which results of two batches differ by more than their seeds do."""
+    from k2c.runs.batch_report import compare_batches
+
+    compare_batches(a, b, console)
+
+
+def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
+    """Run a batch, write its report, and leave."""
+    from k2c.runs.batch import run_batch
+    from k2c.runs.batch.board import show_progress
+
+    terminate_like_ctrl_c()
+    try:
+        progress = run_batch(file, out, workers, cluster, partial(show_progress, console=console))
+    finally:
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # the report takes a moment, and is written after Ctrl-C too
+        if (out / "plan.json").is_file():
+            _report(out)
+    counts = ", ".join(f"{number:,} {status}" for status, number in progress.counts.items())
+    console.print(f"{len(progress.plan.runs):,} runs: {counts or 'none done'}.", highlight=False)
+    if progress.stopped:
+        console.print(f"Stopped. Go on with: k2c batch resume {out}", soft_wrap=True, highlight=False)
+        sys.exit(130)
+    sys.exit(0 if progress.counts["ok"] == len(progress.plan.runs) else 1)
+
+
+def _report(folder: Path) -> None:
+    from k2c.runs.batch.store import storage
+    from k2c.runs.batch_report import write_batch_report
+
+    with storage(folder):
+        console.print(f"Report: {write_batch_report(folder)}", soft_wrap=True, highlight=False)

@@ -1,0 +1,118 @@
+"""A batch in the terminal: the table of its runs beforehand, and how far it is meanwhile."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from k2c.runs.batch.plan import Plan, PlannedRun
+from k2c.runs.batch.run import Progress
+from k2c.runs.batch.store import Store
+from k2c.runs.execute import Run
+from k2c.runs.pages import format_seconds
+from k2c.syllabus import Value
+
+_STYLES = {"ok": "green", "interrupted": "yellow"}
+# What a lecture may take at most on two cores (the course's own rule); `full` has no such bound.
+_AT_MOST = {"smoke": 20.0, "lecture": 90.0}
+
+
+@contextmanager
+def show_progress(progress: Progress, console: Console) -> Iterator[None]:
+    """Show a live table while the block runs; in a log, a line for each run that ends."""
+    if not console.is_terminal:
+        progress.on_end = lambda planned, run: console.print(_ended(planned, run), soft_wrap=True)
+        yield
+        return
+    with Live(get_renderable=lambda: _board(progress, console), console=console, refresh_per_second=4):
+        yield
+
+
+def print_plan(plan: Plan, store: Store, workers: int, console: Console) -> None:
+    """Print the table of runs and how long they will take."""
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    columns = list(plan.runs[0].varied)
+    for column in ("run", *columns, "now"):
+        table.add_column(column, no_wrap=True)
+    statuses = [(store.facts(run.id) or {}).get("status", "to do") for run in plan.runs]
+    for run, status in zip(plan.runs, statuses, strict=True):
+        table.add_row(run.id, *(_shown(value) for value in run.varied.values()), status)
+    console.print(f"[bold]{escape(plan.name)}[/]: {escape(plan.title)} [dim]({plan.lecture})[/]")
+    console.print(table)
+    left = sum(status != "ok" for status in statuses)
+    console.print(
+        f"{len(plan.runs):,} runs, {left:,} to do. " + _estimate(plan, store, left, workers), soft_wrap=True
+    )
+
+
+def _estimate(plan: Plan, store: Store, left: int, workers: int) -> str:
+    seconds = [
+        facts["seconds"] for run in plan.runs if (facts := store.facts(run.id)) and facts["status"] == "ok"
+    ]
+    if seconds:
+        one = statistics.median(seconds)
+        source = f"a run took {format_seconds(one)} here (median of {len(seconds)})"
+        return f"About {format_seconds(left * one / workers)} with {workers} at a time: {source}."
+    if plan.profile not in _AT_MOST:
+        return (
+            "How long they take is not known: none of them was run here, and profile full has no time limit."
+        )
+    one = _AT_MOST[plan.profile]
+    source = f"none was run here yet, and profile {plan.profile} of a lecture takes at most {one:.0f} s on two cores"
+    return f"At most about {format_seconds(left * one)}: {source}."
+
+
+def _board(progress: Progress, console: Console) -> RenderableType:
+    total = len(progress.plan.runs)
+    counts = "  ".join(f"[{_STYLES.get(name, 'red')}]{n:,} {name}[/]" for name, n in progress.counts.items())
+    retried = f"  [yellow]{progress.retried:,} tried again[/]" if progress.retried else ""
+    head = Table.grid(padding=(0, 2))
+    head.add_row(
+        ProgressBar(total, progress.counts.total(), width=30),
+        f"{progress.counts.total():,} of {total:,}",
+        f"{counts}{retried}",
+        f"[cyan]{len(progress.running)} running[/]",
+        _left(progress),
+    )
+    table = Table.grid(padding=(0, 2), expand=True)
+    for ratio in (None, None, None, 1):
+        table.add_column(no_wrap=True, ratio=ratio, overflow="ellipsis")
+    for planned, since, step in list(progress.running.values())[: max(1, console.height - 4)]:
+        cell = f"cell {step.cell} of {step.cells}" if step else "starts"
+        printed = Text(step.printed if step else "", style="dim")
+        table.add_row(f"[bold]{_varied(planned)}[/]", cell, format_seconds(time.monotonic() - since), printed)
+    return Group(head, table)
+
+
+def _left(progress: Progress) -> str:
+    if not progress.finished:
+        return ""
+    rate = progress.rate()
+    speed = f"{rate:.1f} runs a second" if rate >= 1 else f"{rate * 60:.1f} runs a minute"
+    return f"[dim]{speed}, {format_seconds(progress.left / rate)} left[/]"
+
+
+def _ended(planned: PlannedRun, run: Run) -> str:
+    words = (
+        f"[{_STYLES.get(run.status, 'red')}]{run.status}[/]",
+        _varied(planned),
+        format_seconds(run.seconds),
+    )
+    return "  ".join(filter(None, (*words, escape(run.error))))
+
+
+def _varied(planned: PlannedRun) -> str:
+    return escape(
+        ", ".join(f"{name}={_shown(value)}" for name, value in planned.varied.items()) or planned.id
+    )
+
+
+def _shown(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

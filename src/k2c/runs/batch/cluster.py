@@ -1,0 +1,138 @@
+"""Runs on other machines: workers of Dask distributed, which looks after lost ones and has a dashboard.
+
+A worker needs this package, of the same source, and the course; it needs no folder in common with this machine: a run
+is made in a temporary folder there, and its files come back as the task's result.
+"""
+
+import importlib
+import json
+import tempfile
+from concurrent.futures import CancelledError, Future
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from distributed import Client, KilledWorker, LocalCluster, get_worker
+
+from k2c.errors import K2CError
+from k2c.machine import usable_cores
+from k2c.runs.batch.pool import fork_server, shared_cores
+from k2c.runs.batch.store import storage
+from k2c.runs.execute import Run, execute_run, keep_failure, place_run
+from k2c.runs.forkserver import ForkServer
+from k2c.runs.limits import Limits, Watch
+
+CONNECT_SECONDS = 30
+
+
+class ClusterPool:
+    """Executes runs on a Dask cluster; a run whose worker is lost is done by another.
+
+    Parameters
+    ----------
+    where
+        `local` (processes of this machine), the address of a scheduler, or a set-up file: YAML with `class` (such as
+        `dask_jobqueue.SLURMCluster`), `options` for it, and the number of `workers`.
+    out
+        The batch's folder, on this machine.
+    workers
+        How many worker processes `local` starts; as many as there are cores by default.
+    limits
+        What a run may take.
+    """
+
+    def __init__(self, where: str, out: Path, workers: int | None, limits: Limits) -> None:
+        self._out, self._limits = out, limits
+        self._cluster = _start(where, workers)
+        try:
+            self.client = Client(self._cluster or where, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise K2CError(
+                f"No Dask scheduler answers at {where}: {error}. An address looks like tcp://host:8786; "
+                "start one with: dask scheduler"
+            ) from error
+        self._executor = self.client.get_executor(pure=False)
+
+    @property
+    def slots(self) -> int:
+        """The number of runs at a time: the threads of all workers that are here now."""
+        return max(1, sum(self.client.nthreads().values()))
+
+    def submit(self, run: Run) -> "Future[dict[str, bytes]]":
+        """Send a run to the cluster; the future has the files of its folder."""
+        return self._executor.submit(execute_there, run, run.id, self._limits)
+
+    def collect(self, future: "Future[dict[str, bytes]]", run: Run) -> Run:
+        """Store what came back, and return the run as it ended.
+
+        Raises
+        ------
+        K2CError
+            When a worker has other source than this machine, or the result could not be stored.
+        """
+        try:
+            files = future.result()
+        except KilledWorker as error:
+            run.status, run.cause, run.error = "crashed", "its workers were lost", str(error)
+        except CancelledError:
+            run.status = run.cause = run.error = "interrupted"
+        else:
+            with storage(self._out):
+                place_run(files, self._out, run.id)
+            facts = json.loads(files["run.json"])
+            run.status, run.cause, run.error = facts["status"], facts["cause"], facts["error"]
+            return run
+        with storage(self._out):
+            return keep_failure(run, self._out)
+
+    def stop(self) -> None:
+        """End what runs now, as interrupted."""
+        self.client.run(Watch.end_all, on_error="ignore")
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started here ends."""
+        self.client.close()
+        if self._cluster:
+            self._cluster.close()
+
+
+def execute_there(run: Run, expected: str, limits: Limits) -> dict[str, bytes]:
+    """Execute a run on a worker and return the files of its folder."""
+    worker = get_worker()
+    if run.id != expected:
+        raise K2CError(
+            f"The worker {worker.name} has another version of the lecture or of this package than the machine that "
+            "sent it a run. Bring both to the same version."
+        )
+    run.worker = str(worker.name)
+    environment = shared_cores(worker.state.nthreads)
+    with tempfile.TemporaryDirectory(prefix="k2c-run-") as name:
+        execute_run(run, Path(name), None, limits, _server(run.lecture), environment)
+        return {file.name: file.read_bytes() for file in (Path(name) / run.id).iterdir()}
+
+
+@cache
+def _server(lecture: str) -> ForkServer | None:
+    """Return this worker's fork server: one for all its runs of a lecture."""
+    return fork_server(lecture, shared_cores(get_worker().state.nthreads))
+
+
+def _start(where: str, workers: int | None) -> Any:
+    """Return the cluster to start; None for an address, where one runs already."""
+    if where == "local":
+        return LocalCluster(workers or usable_cores(), threads_per_worker=1, dashboard_address="127.0.0.1:0")
+    path = Path(where)
+    if path.suffix not in (".yml", ".yaml"):
+        return None
+    try:
+        setup = yaml.safe_load(path.read_text(encoding="utf-8"))
+        module, _, name = setup["class"].rpartition(".")
+        cluster = getattr(importlib.import_module(module), name)(**setup.get("options", {}))
+        cluster.scale(int(workers or setup.get("workers", 1)))
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ImportError, ValueError) as error:
+        raise K2CError(
+            f"{path} does not set up a cluster ({type(error).__name__}: {error}). It has the entries class, such as "
+            "dask_jobqueue.SLURMCluster, options for it, and workers, their number."
+        ) from error
+    return cluster

@@ -1,0 +1,282 @@
+"""A batch's YAML file: its form, and every problem in it with its line."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, model_validator
+
+from k2c.errors import K2CError, unknown
+from k2c.runs.limits import Limits
+from k2c.syllabus import Lecture, ParameterError, Value, load_syllabus
+
+Place = tuple[str | int, ...]
+_UNITS = {"s": 1, "min": 60, "h": 3600}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _seconds(value: Any) -> Any:
+    """Read a time: a number of seconds, or text such as `90 s`, `10 min`, `1.5 h`."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([0-9.]+)\s*(s|min|h)\s*", value)
+    if match is None:
+        raise ValueError("a time is a number of seconds, or text such as 90 s, 10 min or 1.5 h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+class LimitsForm(_Strict):
+    """What a run may take: `time: 10 min`, `memory: 2 GB`, `retries: 1`."""
+
+    time: Annotated[float, BeforeValidator(_seconds), Field(gt=0)] | None = None
+    memory: Annotated[ByteSize, Field(ge=1_000_000)] | None = None
+    retries: int = Field(default=0, ge=0, le=10)
+
+    def limits(self) -> Limits:
+        """Return the limits on one run."""
+        return Limits(self.time, int(self.memory) if self.memory else None)
+
+
+class Distribution(_Strict):
+    """Where a random sweep draws a parameter from; exactly one of the fields."""
+
+    uniform: tuple[float, float] | None = None
+    log_uniform: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
+    integers: tuple[int, int] | None = None
+    choice: list[Value] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one(self) -> "Distribution":
+        given = self.model_fields_set
+        if len(given) != 1:
+            raise ValueError(
+                "give one of uniform, log_uniform, integers (each with [least, greatest]) and choice"
+            )
+        bounds = self.values()
+        if not self.choice and not bounds[0] < bounds[1]:  # type: ignore[operator]
+            raise ValueError("the least value comes first, then the greatest")
+        return self
+
+    def values(self) -> list[Value]:
+        """Return the bounds or the choices."""
+        return list(getattr(self, next(iter(self.model_fields_set))) or ())
+
+
+class RandomSweep(_Strict):
+    """`samples` settings drawn at random, the same ones for the same `seed`."""
+
+    samples: int = Field(ge=1, le=100_000)
+    seed: int = Field(default=0, ge=0)
+    parameters: dict[str, Distribution] = Field(min_length=1)
+
+
+Values = Annotated[list[Value], Field(min_length=1)]
+
+
+class Sweep(_Strict):
+    """What varies; one of the four."""
+
+    grid: dict[str, Values] | None = None
+    zip: dict[str, Values] | None = None
+    random: RandomSweep | None = None
+    listed: Annotated[list[dict[str, Value]], Field(min_length=1)] | None = Field(default=None, alias="list")
+
+    @model_validator(mode="after")
+    def _one(self) -> "Sweep":
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a sweep is one of grid, zip, random and list")
+        if self.zip and len({len(values) for values in self.zip.values()}) > 1:
+            lengths = ", ".join(f"{name} has {len(values)}" for name, values in self.zip.items())
+            raise ValueError(f"the lists of a zip are equally long; here {lengths}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """`grid`, `zip`, `random` or `list`."""
+        return next(iter(self.model_fields_set)).replace("listed", "list")
+
+
+class BatchFile(_Strict):
+    """A batch as its file describes it.
+
+    Attributes
+    ----------
+    lecture
+        The lecture's name, or the start of it.
+    profile
+        Whose settings are the base.
+    fixed
+        Parameters that are the same in every run.
+    sweep
+        Parameters that vary.
+    repeats
+        One more parameter, with each of whose values every setting is run: `seed: [0, 1, 2]`.
+    filter
+        Which settings to keep: an expression of parameters, such as `blur + label_noise <= 1`.
+    limits
+        What a run may take.
+    """
+
+    lecture: str
+    profile: Literal["smoke", "lecture", "full"] = "lecture"
+    fixed: dict[str, Value] = {}
+    sweep: Sweep | None = None
+    repeats: Annotated[dict[str, Values], Field(min_length=1, max_length=1)] | None = None
+    filter: str = ""
+    limits: LimitsForm = LimitsForm()
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something wrong in a batch file.
+
+    Attributes
+    ----------
+    line
+        The line that it stands in, from 1.
+    message
+        What is wrong, and what is allowed.
+    """
+
+    line: int
+    message: str
+
+
+def read_batch(path: Path) -> BatchFile:
+    """Read a batch file, checked against the syllabus; the lecture's name is completed.
+
+    Raises
+    ------
+    K2CError
+        Listing every problem with its line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise K2CError(f"{path} cannot be read as a batch: {error}.") from error
+    lines, problems = _lines(text, path)
+    content = yaml.safe_load(text)
+    if not isinstance(content, dict):
+        raise K2CError(f"{path} is not a batch: it needs at least the entry `lecture: NAME`.")
+    if isinstance(content.get("lecture"), int):
+        content["lecture"] = f"{content['lecture']:02d}"  # YAML takes `lecture: 05` for a number
+    batch = None
+    try:
+        batch = BatchFile.model_validate(content)
+    except ValidationError as error:
+        problems += [Problem(_line(entry["loc"], lines), _sentence(entry)) for entry in error.errors()]
+    # What has the right form is checked against the syllabus also when something else has not.
+    problems += [Problem(_line(place, lines), message) for place, message in _against_syllabus(content)]
+    if problems or batch is None:
+        listed = "\n".join(f"  line {problem.line}: {problem.message}" for problem in sorted(set(problems)))
+        raise K2CError(f"{path} is not a batch that can run:\n{listed}")
+    return batch.model_copy(update={"lecture": load_syllabus().lecture_name(batch.lecture)})
+
+
+def _lines(text: str, path: Path) -> tuple[dict[Place, int], list[Problem]]:
+    """Return the line of every entry, and the entries that occur twice."""
+    try:
+        root = yaml.compose(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise K2CError(f"{path} is not valid YAML: {where}{getattr(error, 'problem', error)}.") from error
+    lines: dict[Place, int] = {}
+    problems: list[Problem] = []
+
+    def visit(node: yaml.Node, place: Place) -> None:
+        lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                entry = (*place, key.value)
+                if entry in lines:
+                    problems.append(Problem(key.start_mark.line + 1, f"{key.value} is given twice."))
+                lines.setdefault(entry, key.start_mark.line + 1)
+                visit(value, entry)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                visit(value, (*place, index))
+
+    if root is not None:
+        visit(root, ())
+    return lines, problems
+
+
+def _line(place: Place, lines: dict[Place, int]) -> int:
+    """Return the line of an entry, or of the nearest one around it that is there."""
+    while place and place not in lines:
+        place = place[:-1]
+    return lines.get(place, 1)
+
+
+_FORMS: dict[Place, type[BaseModel]] = {
+    (): BatchFile,
+    ("sweep",): Sweep,
+    ("limits",): LimitsForm,
+    ("sweep", "random"): RandomSweep,
+}
+
+
+def _sentence(entry: Any) -> str:
+    *around, name = entry["loc"] or ("",)
+    if entry["type"] == "extra_forbidden":
+        fields = _FORMS.get(tuple(around), Distribution).model_fields
+        return unknown("entry", str(name), [field.alias or key for key, field in fields.items()])
+    if entry["type"] == "missing":
+        return f"the entry {name} is missing."
+    message = entry["msg"].removeprefix("Value error, ")
+    names = [str(part) for part in entry["loc"] if not str(part).startswith(("function-", "constrained-"))]
+    return f"{'.'.join(names)}: {message[:1].lower()}{message[1:]}."
+
+
+def _against_syllabus(content: dict[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Yield what the syllabus does not allow, with its place in the file."""
+    try:
+        lecture = load_syllabus().lecture(str(content.get("lecture", "")))
+    except ParameterError as error:
+        if "lecture" in content:
+            yield ("lecture",), str(error)
+        return
+    seen: dict[str, str] = {}
+    for place, name, value in _settings(content):
+        part = place[0] if place[0] != "sweep" else "sweep"
+        if seen.setdefault(name, str(part)) != part:
+            yield place, f"{name} is set in {seen[name]} already; a parameter has one place."
+        yield from ((place, message) for message in _not_allowed(lecture, name, value))
+
+
+def _not_allowed(lecture: Lecture, name: str, value: Any) -> Iterator[str]:
+    try:
+        lecture.resolve({name: value})
+    except ParameterError as error:
+        yield str(error)
+
+
+def _settings(content: dict[str, Any]) -> Iterator[tuple[Place, str, Any]]:
+    """Yield place, parameter and value of everything in a file that names a parameter."""
+    sweep = _mapping(content.get("sweep"))
+    for name, value in _mapping(content.get("fixed")).items():
+        yield ("fixed", name), name, value
+    for where in (("repeats",), ("sweep", "grid"), ("sweep", "zip")):
+        lists = _mapping(content.get("repeats") if len(where) == 1 else sweep.get(where[1]))
+        for name, values in lists.items():
+            for index, value in enumerate(values if isinstance(values, list) else ()):
+                yield (*where, name, index), name, value
+    listed = sweep.get("list")
+    for index, entry in enumerate(listed if isinstance(listed, list) else ()):
+        for name, value in _mapping(entry).items():
+            yield ("sweep", "list", index, name), name, value
+    for name, drawn in _mapping(_mapping(sweep.get("random")).get("parameters")).items():
+        for kind, values in _mapping(drawn).items():
+            for index, value in enumerate(values if isinstance(values, list) else ()):
+                yield ("sweep", "random", "parameters", name, kind, index), name, value
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return {str(key): entry for key, entry in value.items()} if isinstance(value, dict) else {}

@@ -1,0 +1,171 @@
+"""From a batch file to the table of its runs."""
+
+import itertools
+import json
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+
+from k2c.errors import K2CError
+from k2c.runs.batch.file import BatchFile, Distribution, Sweep
+from k2c.runs.source import run_id
+from k2c.syllabus import Value, load_syllabus
+
+MAXIMUM_RUNS = 100_000
+Setting = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One row of the table.
+
+    Attributes
+    ----------
+    id
+        The name of its folder.
+    parameters
+        Every parameter of the lecture.
+    varied
+        Those that differ from run to run.
+    seed
+        The lecture's parameter of that name, None when it has none.
+    profile
+        The profile that the parameters make.
+    """
+
+    id: str
+    parameters: Setting
+    varied: Setting
+    seed: int | None
+    profile: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch runs.
+
+    Attributes
+    ----------
+    name, lecture, title, profile
+        What it is, and of what.
+    kind
+        `grid`, `zip`, `random`, `list` or `none`.
+    parameters
+        The names of the swept parameters.
+    repeat
+        The parameter over which every setting is repeated, None when there is none.
+    runs
+        The table, in the file's order.
+    """
+
+    name: str
+    lecture: str
+    title: str
+    profile: str
+    kind: str
+    parameters: list[str]
+    repeat: str | None
+    runs: list[PlannedRun]
+
+    def to_json(self) -> str:
+        """Return the content of `plan.json`."""
+        content = asdict(self)
+        content["sweep"] = {"kind": content.pop("kind"), "parameters": content.pop("parameters")}
+        runs = content.pop("runs")
+        rows = ",\n  ".join(json.dumps(run, ensure_ascii=False) for run in runs)
+        return json.dumps(content, ensure_ascii=False)[:-1] + f',\n "runs": [\n  {rows}\n ]}}\n'
+
+    @classmethod
+    def from_json(cls, text: str) -> "Plan":
+        """Read the content of `plan.json`."""
+        content = json.loads(text)
+        runs = [PlannedRun(**run) for run in content.pop("runs")]
+        return cls(**content.pop("sweep"), **content, runs=runs)
+
+
+def make_plan(batch: BatchFile, name: str) -> Plan:
+    """Return the table of a batch's runs; equal settings are run once.
+
+    Parameters
+    ----------
+    batch
+        What `read_batch` returned.
+    name
+        The batch's name.
+
+    Raises
+    ------
+    K2CError
+        When nothing is left to run, there is too much of it, or the filter is no expression of parameters.
+    """
+    lecture = load_syllabus().lectures[batch.lecture]
+    base = lecture.settings(batch.profile) | lecture.resolve(batch.fixed)
+    repeat, values = next(iter((batch.repeats or {}).items()), (None, [None]))
+    runs: dict[str, PlannedRun] = {}
+    _refuse_many(batch, len(values))
+    settings = _filtered(batch, [base | lecture.resolve(setting) for setting in _settings(batch.sweep)])
+    swept = list(dict.fromkeys(key for setting in _settings(batch.sweep) for key in setting))
+    for setting, value in itertools.product(settings, values):
+        parameters = setting | (lecture.resolve({repeat: value}) if repeat else {})
+        varied = {key: parameters[key] for key in (*swept, *([repeat] if repeat else []))}
+        identity = run_id(batch.lecture, parameters)
+        seed = parameters.get("seed")
+        profile = lecture.profile_of(parameters)
+        runs.setdefault(identity, PlannedRun(identity, parameters, varied, seed, profile))  # type: ignore[arg-type]
+    kind = batch.sweep.kind if batch.sweep else "none"
+    return Plan(name, batch.lecture, lecture.title, batch.profile, kind, swept, repeat, list(runs.values()))
+
+
+def _settings(sweep: Sweep | None) -> Iterator[Setting]:
+    if sweep is None:
+        yield {}
+    elif sweep.grid is not None:
+        yield from (
+            dict(zip(sweep.grid, row, strict=True)) for row in itertools.product(*sweep.grid.values())
+        )
+    elif sweep.zip is not None:
+        yield from (dict(zip(sweep.zip, row, strict=True)) for row in zip(*sweep.zip.values(), strict=True))
+    elif sweep.listed is not None:
+        yield from sweep.listed
+    elif sweep.random is not None:
+        drawn = random.Random(sweep.random.seed)
+        for _ in range(sweep.random.samples):
+            yield {name: _draw(drawn, source) for name, source in sweep.random.parameters.items()}
+
+
+def _draw(drawn: random.Random, source: Distribution) -> Value:
+    if source.choice is not None:
+        return drawn.choice(source.choice)
+    if source.integers is not None:
+        return drawn.randint(*source.integers)
+    if source.uniform is not None:
+        return drawn.uniform(*source.uniform)
+    low, high = source.log_uniform or (1, 1)
+    return min(max(math.exp(drawn.uniform(math.log(low), math.log(high))), low), high)
+
+
+def _refuse_many(batch: BatchFile, repeats: int) -> None:
+    sweep = batch.sweep
+    sizes = [len(values) for values in (sweep.grid or {}).values()] if sweep else []
+    number = math.prod(sizes) * repeats * (sweep.random.samples if sweep and sweep.random else 1)
+    if number > MAXIMUM_RUNS:
+        raise K2CError(f"The batch has {number:,} runs; {MAXIMUM_RUNS:,} is the most. Sweep fewer values.")
+
+
+def _filtered(batch: BatchFile, settings: list[Setting]) -> list[Setting]:
+    if not batch.filter:
+        return settings
+    try:
+        keep = pd.DataFrame(settings).eval(batch.filter, engine="python")
+        kept = [setting for setting, keeps in zip(settings, keep, strict=True) if bool(keeps)]
+    except Exception as error:
+        raise K2CError(
+            f"The filter {batch.filter!r} is no comparison of parameters such as `epochs <= 5 and momentum > 0`: "
+            f"{error}. There are: {', '.join(settings[0])}."
+        ) from error
+    if not kept:
+        raise K2CError(f"The filter {batch.filter!r} leaves none of the {len(settings)} settings.")
+    return kept

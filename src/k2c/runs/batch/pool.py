@@ -1,0 +1,99 @@
+"""Runs on this machine: threads of one process, each driving a kernel of its own."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from k2c.machine import usable_cores
+from k2c.runs.batch.store import storage
+from k2c.runs.engine import Step
+from k2c.runs.execute import Run, execute_run
+from k2c.runs.forkserver import ForkServer, can_fork
+from k2c.runs.limits import Limits, Watch
+from k2c.runs.source import imported_modules
+
+# Their import starts threads or opens devices that do not survive a fork; kernels import them themselves.
+_AFTER_FORK = ("pyopencl", "k2c.kernels", "k2c.parallel", "pyspark", "mpi4py", "ray", "dask", "distributed")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+Listen = Callable[[Run, Step], None]
+
+
+class LocalPool:
+    """Executes runs into a folder, `slots` at a time.
+
+    Many papermill processes collide on ports now and then; threads of one process share its list of ports.
+
+    Parameters
+    ----------
+    lecture
+        What is run; its imports are made once, before kernels are forked.
+    out
+        The batch's folder.
+    workers
+        Runs at a time, as many as there are cores by default. They share the cores: each has cores / workers threads.
+    limits
+        What a run may take.
+    listen
+        Told where each run is.
+    """
+
+    def __init__(
+        self,
+        lecture: str,
+        out: Path,
+        workers: int | None,
+        limits: Limits,
+        listen: Listen = lambda *seen: None,
+    ) -> None:
+        self.slots = workers or usable_cores()
+        self._out, self._limits, self._listen = out, limits, listen
+        self._environment = shared_cores(self.slots)
+        self._server = fork_server(lecture, self._environment)
+        self._threads = ThreadPoolExecutor(self.slots, thread_name_prefix="k2c run")
+
+    def submit(self, run: Run) -> "Future[Run]":
+        """Execute a run; the future has it finished, and its folder is in place."""
+        return self._threads.submit(self._execute, run)
+
+    def collect(self, future: "Future[Run]", run: Run) -> Run:
+        """Return a finished run.
+
+        Raises
+        ------
+        StorageError
+            When it could not be stored.
+        """
+        return future.result()
+
+    def stop(self) -> None:
+        """End what runs now, as interrupted."""
+        Watch.end_all()
+
+    def close(self) -> None:
+        """End the threads and the server."""
+        self._threads.shutdown(cancel_futures=True)
+        if self._server:
+            self._server.close()
+
+    def _execute(self, run: Run) -> Run:
+        def listen(step: Step) -> None:
+            self._listen(run, step)
+
+        with storage(self._out):
+            return execute_run(run, self._out, listen, self._limits, self._server, self._environment)
+
+
+def fork_server(lecture: str, environment: dict[str, str]) -> ForkServer | None:
+    """Return a server that forks kernels for a lecture, its imports made; None where kernels cannot be forked."""
+    if not can_fork():
+        return None
+    return ForkServer(
+        [name for name in imported_modules(lecture) if not name.startswith(_AFTER_FORK)], environment
+    )
+
+
+def shared_cores(workers: int) -> dict[str, str]:
+    """Return an environment in which each of several workers takes its share of the cores, unless it says otherwise."""
+    threads = str(max(1, usable_cores() // workers))
+    return {name: threads for name in _THREADS} | dict(os.environ)

@@ -1,0 +1,272 @@
+"""Run a batch: what is missing or failed, in parallel, until all is done or somebody stops it."""
+
+import heapq
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock
+
+from k2c.errors import K2CError
+from k2c.runs.batch.file import read_batch
+from k2c.runs.batch.plan import Plan, PlannedRun, make_plan
+from k2c.runs.batch.pool import LocalPool
+from k2c.runs.batch.store import Store
+from k2c.runs.engine import Step
+from k2c.runs.execute import Run
+from k2c.runs.limits import Limits
+
+# A claim that does not hold fails again, and so does a limit; what else fails may be an accident.
+_FINAL_CAUSES = ("GuardError", "ParameterError")
+_LONGEST_PAUSE = 60.0
+
+
+class Pool(Protocol):
+    """Where runs are executed."""
+
+    @property
+    def slots(self) -> int:
+        """Runs at a time."""
+
+    def submit(self, run: Run) -> "Future[Any]":
+        """Start a run."""
+
+    def collect(self, future: "Future[Any]", run: Run) -> Run:
+        """Return what became of it, once it has ended and is stored."""
+
+    def stop(self) -> None:
+        """End what runs now, as interrupted."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+@dataclass
+class Progress:
+    """How far a batch is.
+
+    Attributes
+    ----------
+    plan
+        What is to be run.
+    counts
+        Number of runs by status, those of earlier batches in the folder included.
+    running
+        Where the runs in flight are, by id.
+    since
+        When it started, by `time.monotonic`.
+    finished
+        Runs that ended since.
+    retried
+        Attempts that failed and are repeated.
+    stopped
+        Whether somebody stopped it.
+    on_end
+        Called with every run that has ended.
+    """
+
+    plan: Plan
+    counts: Counter[str] = field(default_factory=Counter)
+    running: dict[str, tuple[PlannedRun, float, Step | None]] = field(default_factory=dict)
+    since: float = field(default_factory=time.monotonic)
+    finished: int = 0
+    retried: int = 0
+    stopped: bool = False
+    on_end: Callable[[PlannedRun, Run], None] = lambda planned, run: None
+
+    @property
+    def left(self) -> int:
+        """The number of runs that are still to be done."""
+        return len(self.plan.runs) - self.counts.total()
+
+    def listen(self, run: Run, step: Step) -> None:
+        """Take down where a run is."""
+        planned, since, _ = self.running.get(run.id, (None, 0.0, None))
+        if planned:
+            self.running[run.id] = (planned, since, step)
+
+    def rate(self) -> float:
+        """Return the runs a second since the start."""
+        return self.finished / max(time.monotonic() - self.since, 1e-9)
+
+
+@dataclass
+class _Flight:
+    index: int
+    attempt: int
+    run: Run
+    lock: FileLock
+
+
+class Scheduler:
+    """Keeps a pool busy with the runs of a plan that the folder does not have yet."""
+
+    def __init__(self, plan: Plan, store: Store, progress: Progress, retries: int = 0) -> None:
+        self._plan, self._store, self._progress = plan, store, progress
+        self._pool: Pool
+        self._retries = retries
+        self._flying: dict[Future[Any], _Flight] = {}
+        # (when it may start, place in the table, which attempt)
+        self._waiting: list[tuple[float, int, int]] = []
+        self._before: dict[str, str] = {}
+        for index, planned in enumerate(plan.runs):
+            facts = store.facts(planned.id) or {}
+            if facts.get("status") == "ok":
+                progress.counts["ok"] += 1
+            else:
+                self._before[planned.id] = facts.get("started", "")
+                heapq.heappush(self._waiting, (0.0, index, 1))
+
+    @property
+    def left(self) -> int:
+        """The number of runs to do."""
+        return len(self._waiting) + len(self._flying)
+
+    def work(self, pool: Pool) -> None:
+        """Work until nothing is left; Ctrl-C ends what runs and keeps it as interrupted.
+
+        Raises
+        ------
+        StorageError
+            When the folder takes nothing more; what runs is ended.
+        """
+        self._pool = pool
+        try:
+            while self.left:
+                self._start_some()
+                self._collect_some(0.25)
+        except KeyboardInterrupt:
+            self._progress.stopped = True
+            self._drain()
+        except BaseException:
+            self._drain()
+            raise
+
+    def _start_some(self) -> None:
+        while (
+            len(self._flying) < self._pool.slots and self._waiting and self._waiting[0][0] <= time.monotonic()
+        ):
+            _, index, attempt = heapq.heappop(self._waiting)
+            planned = self._plan.runs[index]
+            lock = self._store.claim(planned.id)
+            if lock is None:  # another batch works on it: look again
+                heapq.heappush(self._waiting, (time.monotonic() + 1, index, attempt))
+            elif attempt == 1 and (status := self._done_elsewhere(planned.id)):
+                lock.release()
+                self._progress.counts[status] += 1
+            else:
+                run = Run(
+                    self._plan.lecture,
+                    self._plan.title,
+                    planned.profile,
+                    planned.parameters,
+                    attempts=attempt,
+                )
+                self._progress.running[planned.id] = (planned, time.monotonic(), None)
+                self._flying[self._pool.submit(run)] = _Flight(index, attempt, run, lock)
+
+    def _done_elsewhere(self, run: str) -> str:
+        """Return the status that another batch has given a run since this one began."""
+        facts = self._store.facts(run) or {}
+        return facts["status"] if facts and facts["started"] != self._before[run] else ""
+
+    def _collect_some(self, seconds: float) -> None:
+        if not self._flying:
+            pause = self._waiting[0][0] - time.monotonic() if self._waiting else 0
+            time.sleep(min(max(pause, 0), seconds))
+            return
+        for future in wait(self._flying, seconds, FIRST_COMPLETED).done:
+            flight = self._flying.pop(future)
+            try:
+                self._collect(flight, self._pool.collect(future, flight.run))
+            finally:
+                flight.lock.release()
+
+    def _collect(self, flight: _Flight, run: Run) -> None:
+        self._progress.running.pop(self._plan.runs[flight.index].id, None)
+        if flight.attempt <= self._retries and _may_be_an_accident(run):
+            pause = min(2 ** (flight.attempt - 1), _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
+            heapq.heappush(self._waiting, (time.monotonic() + pause, flight.index, flight.attempt + 1))
+            self._progress.retried += 1
+            return
+        self._progress.counts[run.status] += 1
+        self._progress.finished += 1
+        self._progress.on_end(self._plan.runs[flight.index], run)
+
+    def _drain(self) -> None:
+        """End what runs, and wait until it is stored."""
+        self._waiting.clear()
+        self._retries = 0
+        while self._flying:
+            for future in [future for future in self._flying if future.cancel()]:
+                flight = self._flying.pop(future)
+                flight.lock.release()
+            self._pool.stop()  # again and again: a run that was about to start has started meanwhile
+            try:
+                self._collect_some(0.5)
+            except Exception:  # a second thing that cannot be stored; the first is being reported
+                continue
+
+
+def _may_be_an_accident(run: Run) -> bool:
+    return run.status in ("failed", "crashed") and not run.cause.startswith(_FINAL_CAUSES)
+
+
+def run_batch(
+    path: Path,
+    out: Path,
+    workers: int | None = None,
+    cluster: str = "",
+    show: Callable[[Progress], AbstractContextManager[Any]] = nullcontext,
+) -> Progress:
+    """Run what a batch's folder does not have yet, and return how far it came.
+
+    Parameters
+    ----------
+    path
+        The batch file.
+    out
+        The folder. Runs that ended well stay; all others are run.
+    workers
+        Runs at a time.
+    cluster
+        Where to run: nothing for this process, else see `k2c.runs.batch.cluster.ClusterPool`.
+    show
+        Shows the progress while the block that it opens lasts.
+
+    Raises
+    ------
+    K2CError
+        When the file is wrong, or the folder takes nothing.
+    """
+    batch = read_batch(path)
+    store = Store(out)
+    plan = make_plan(batch, store.plan().name if path.parent == out else path.stem)
+    progress = Progress(plan)
+    with store.opened(plan, path.read_text(encoding="utf-8")):
+        scheduler = Scheduler(plan, store, progress, batch.limits.retries)
+        if scheduler.left:
+            with (
+                closing(_pool(plan, out, workers, cluster, batch.limits.limits(), progress)) as pool,
+                show(progress),
+            ):
+                scheduler.work(pool)
+    return progress
+
+
+def _pool(
+    plan: Plan, out: Path, workers: int | None, cluster: str, limits: Limits, progress: Progress
+) -> Pool:
+    if not cluster:
+        return LocalPool(plan.lecture, out, workers, limits, progress.listen)
+    try:
+        from k2c.runs.batch.cluster import ClusterPool
+    except ImportError as error:
+        raise K2CError("--cluster needs Dask: pip install 'k2c[cluster]'.") from error
+    return ClusterPool(cluster, out, workers, limits)

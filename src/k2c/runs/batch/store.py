@@ -1,0 +1,157 @@
+"""A batch's folder: what is planned, what is done, and who works on what.
+
+All state is on the disk. A run's folder appears by one rename, so it is there and complete, or not there. Locks are
+the operating system's, so those of a killed process are free.
+"""
+
+import contextlib
+import errno
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from k2c.atomic import atomic_path
+from k2c.errors import K2CError
+from k2c.runs.batch.plan import Plan
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class StorageError(K2CError):
+    """The batch's folder takes nothing more."""
+
+
+class Store:
+    """The folder of a batch.
+
+    Parameters
+    ----------
+    folder
+        `batch.yml`, `plan.json`, a folder a run, and `.batch` with the locks.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._inside = folder / ".batch"
+
+    def plan(self) -> Plan:
+        """Return the plan that the folder was started with.
+
+        Raises
+        ------
+        K2CError
+            When there is none.
+        """
+        try:
+            return Plan.from_json((self.folder / "plan.json").read_text(encoding="utf-8"))
+        except OSError as error:
+            raise K2CError(f"{self.folder} holds no batch: there is no plan.json to read in it.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise K2CError(
+                f"{self.folder}/plan.json is damaged ({error}). Run the batch file again."
+            ) from error
+
+    def facts(self, run: str) -> dict[str, Any] | None:
+        """Return the `run.json` of a run; None when it is not there."""
+        return _read(self.folder / run / "run.json")
+
+    def metrics(self, run: str) -> dict[str, Any]:
+        """Return the `metrics.json` of a run; empty when it is not there."""
+        return _read(self.folder / run / "metrics.json") or {}
+
+    def is_done(self, run: str) -> bool:
+        """Tell whether a run has come to its good end."""
+        return (self.facts(run) or {}).get("status") == "ok"
+
+    @contextmanager
+    def opened(self, plan: Plan, batch_file: str) -> Iterator[None]:
+        """Hold the folder for a batch, and write down what is planned.
+
+        Several batches may hold a folder at once when they have the same plan.
+
+        Raises
+        ------
+        K2CError
+            When a batch with another plan runs here, or the folder cannot be written.
+        """
+        with storage(self.folder):
+            self._inside.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._inside / "plan.lock"):
+                others = self._live()
+                if others and self.plan() != plan:
+                    raise K2CError(
+                        f"Another batch is running in {self.folder}, with other runs. Wait for it, or name another "
+                        "folder with --out."
+                    )
+                for name, content in (("batch.yml", batch_file), ("plan.json", plan.to_json())):
+                    with atomic_path(self.folder / name) as part:
+                        part.write_text(content, encoding="utf-8")
+                here = self._hold_place(others)
+        try:
+            yield
+        finally:
+            here.release()
+
+    def claim(self, run: str) -> FileLock | None:
+        """Return the held lock of a run, or None while another batch has it; what was left half-done is removed."""
+        lock = FileLock(self._inside / f"{run}.lock", thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return None
+        for rest in self.folder.glob(f".{run}.*"):
+            shutil.rmtree(rest, ignore_errors=True)
+        return lock
+
+    def _live(self) -> list[int]:
+        """Return the numbers of the places that running batches hold."""
+        held = []
+        for path in self._inside.glob("place-*.lock"):
+            lock = FileLock(path)
+            try:
+                lock.acquire(blocking=False)
+                lock.release()
+            except Timeout:
+                held.append(int(path.stem.removeprefix("place-")))
+        return held
+
+    def _hold_place(self, others: list[int]) -> FileLock:
+        number = next(number for number in range(len(others) + 1) if number not in others)
+        lock = FileLock(self._inside / f"place-{number}.lock", thread_local=False)
+        lock.acquire(blocking=False)
+        return lock
+
+
+@contextmanager
+def storage(folder: Path) -> Iterator[None]:
+    """Turn a full disk or a folder that cannot be written into a sentence.
+
+    Raises
+    ------
+    StorageError
+        Saying which, and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageError(
+                f"The disk with {folder} is full. Free some space and go on with: k2c batch resume {folder}"
+            ) from error
+        if error.errno in _FORBIDDEN or isinstance(error, FileExistsError | NotADirectoryError):
+            raise StorageError(
+                f"{folder} cannot be written ({error.strerror}). Name another folder with --out."
+            ) from error
+        raise
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError):
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    return None

@@ -1,0 +1,223 @@
+"""A batch runs what is missing, keeps what failed, and survives being stopped, killed and started twice."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+
+import psutil
+import pytest
+
+# A cell that writes down each start of a run, with its kernel, beside the notebook.
+COUNTING = """\
+import os, time
+with open("started", "a") as file:
+    file.write(f"{steps} {os.getpid()}\\n")
+time.sleep(rate)
+k2c.record(total=steps * rate)
+"""
+
+
+@pytest.fixture
+def batch(tiny_course, tmp_path, k2c):
+    """Return a function that starts a batch in the background, and one that waits for its end."""
+
+    def write(text):
+        (tmp_path / "trial.yml").write_text("lecture: 00\n" + textwrap.dedent(text))
+
+    return write
+
+
+def start(tmp_path, *words):
+    command = [sys.executable, "-m", "k2c", "batch", *words, "--out", "out", "--workers", "2"]
+    return subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def facts(tmp_path):
+    """Return the `run.json` of the runs that are there, by the value of `steps`."""
+    found = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("00_tiny-*/run.json")]
+    by_steps = {entry["parameters"]["steps"]: entry for entry in found}
+    assert len(by_steps) == len(found)
+    return by_steps
+
+
+def starts(tiny_course):
+    """Return (steps, pid) of every start of a run."""
+    file = tiny_course / "notebooks/started"
+    return [tuple(map(int, line.split())) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def wait_until(process, condition):
+    while not condition():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.05)
+
+
+def no_kernel_lives(tiny_course):
+    processes = [psutil.Process(pid) for _, pid in starts(tiny_course) if psutil.pid_exists(pid)]
+    return not psutil.wait_procs(processes, timeout=60)[1]
+
+
+def test_failures_are_kept_by_cause_and_the_others_go_on(batch, tiny_course, tmp_path, k2c, edit_cell):
+    edit_cell(
+        "claim",
+        """\
+        import os, time
+        if steps == 1: raise ValueError("no")
+        if steps == 2: k2c.guard("a claim", 0, low=1)
+        if steps == 3: os._exit(3)
+        if steps == 4: hog = b"x" * 900_000_000; time.sleep(600)
+        if steps == 5 and not os.path.exists("tried"): open("tried", "w").close(); os._exit(3)
+        """,
+    )
+    batch("sweep: {grid: {steps: [1, 2, 3, 4, 5, 6]}}\nlimits: {memory: 600 MB, retries: 1}\n")
+    result = k2c("batch", "trial.yml", "--out", "out")
+    assert result.returncode == 1, result.stderr
+    told = {
+        steps: (entry["status"], entry["cause"], entry["attempts"])
+        for steps, entry in facts(tmp_path).items()
+    }
+    assert told == {
+        1: ("failed", "ValueError in cell 5", 2),
+        2: ("failed", "GuardError in cell 5", 1),  # what does not hold will not hold when it is tried again
+        3: ("crashed", "the kernel died (exit code 3)", 2),
+        4: ("out of memory", "over the memory limit", 1),
+        5: ("ok", "", 2),
+        6: ("ok", "", 1),
+    }
+    assert "6 runs: " in result.stdout
+    assert (tmp_path / "out/index.html").is_file()
+
+
+def test_only_what_changed_is_run_again(batch, tiny_course, tmp_path, k2c, edit_cell):
+    edit_cell("claim", COUNTING)
+    batch("sweep: {grid: {steps: [1, 2]}}\nfixed: {rate: 0}\n")
+    assert k2c("batch", "trial.yml", "--out", "out").returncode == 0
+    batch("sweep: {grid: {steps: [1, 2, 3]}}\nfixed: {rate: 0}\n")
+    assert k2c("batch", "trial.yml", "--out", "out").returncode == 0
+    assert [steps for steps, _ in starts(tiny_course)].count(3) == 1
+    assert len(starts(tiny_course)) == 3
+    edit_cell("claim", COUNTING + "# changed")
+    shown = k2c("batch", "resume", "out").stdout
+    assert "3 runs: 3 ok." in shown
+    assert len(starts(tiny_course)) == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_killed_and_resumed_every_run_is_there_once(batch, tiny_course, tmp_path, k2c, edit_cell):
+    edit_cell("claim", COUNTING)
+    batch("sweep: {grid: {steps: [1, 2, 3, 4, 5, 6]}}\nfixed: {rate: 0.5}\n")
+    process = start(tmp_path, "trial.yml")
+    wait_until(process, lambda: len(starts(tiny_course)) >= 4)
+    process.kill()
+    process.wait()
+    assert no_kernel_lives(tiny_course)
+    done = facts(tmp_path)
+    assert k2c("batch", "resume", "out").returncode == 0
+    after = facts(tmp_path)
+    assert sorted(after) == [1, 2, 3, 4, 5, 6]
+    assert {steps: after[steps]["started"] for steps in done} == {s: e["started"] for s, e in done.items()}
+    counts = Counter(steps for steps, _ in starts(tiny_course))
+    assert all(counts[steps] == 1 for steps in done)
+    assert not list((tmp_path / "out").glob(".00_tiny*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_ctrl_c_ends_the_kernels_and_leaves_a_report(batch, tiny_course, tmp_path, k2c, edit_cell):
+    edit_cell("claim", COUNTING.replace("time.sleep(rate)", "time.sleep(600 if steps > 1 else 0)"))
+    batch("sweep: {grid: {steps: [1, 2, 3, 4, 5]}}\n")
+    process = start(tmp_path, "trial.yml")
+    wait_until(process, lambda: len(starts(tiny_course)) >= 3)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 130, printed
+    assert "Go on with: k2c batch resume out" in printed
+    assert {steps: entry["status"] for steps, entry in facts(tmp_path).items()} == {
+        1: "ok",
+        2: "interrupted",
+        3: "interrupted",
+    }
+    assert (tmp_path / "out/index.html").is_file()
+    assert no_kernel_lives(tiny_course)
+
+
+def test_two_batches_in_one_folder_share_the_work(batch, tiny_course, tmp_path, edit_cell):
+    edit_cell("claim", COUNTING)
+    batch("sweep: {grid: {steps: [1, 2, 3, 4, 5, 6]}}\nfixed: {rate: 0.5}\n")
+    both = [start(tmp_path, "trial.yml") for _ in range(2)]
+    for process in both:
+        printed, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, printed
+        assert "6 runs: 6 ok." in printed
+    assert sorted(steps for steps, _ in starts(tiny_course)) == [1, 2, 3, 4, 5, 6]
+
+
+def test_another_plan_waits_for_the_one_that_runs(batch, tiny_course, tmp_path, k2c, edit_cell):
+    edit_cell("claim", COUNTING)
+    batch("fixed: {steps: 1}\n")
+    (tiny_course / "notebooks/00_tiny.ipynb").write_text(
+        (tiny_course / "notebooks/00_tiny.ipynb").read_text().replace("time.sleep(rate)", "time.sleep(600)")
+    )
+    process = start(tmp_path, "trial.yml")
+    try:
+        wait_until(process, lambda: starts(tiny_course))
+        batch("fixed: {steps: 2}\n")
+        refused = k2c("batch", "trial.yml", "--out", "out")
+        assert refused.returncode == 2
+        assert "Another batch is running in out, with other runs." in refused.stderr
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(batch, tmp_path, k2c):
+    batch("")
+    (tmp_path / "taken").write_text("")
+    result = k2c("batch", "trial.yml", "--out", "taken/out")
+    assert result.returncode == 2
+    assert "taken/out cannot be written" in result.stderr
+    assert "Name another folder with --out." in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+def test_a_full_disk_is_a_sentence(batch, tmp_path, k2c):
+    import resource
+
+    batch("sweep: {grid: {steps: [1, 2]}}\n")
+    result = k2c(
+        "batch",
+        "trial.yml",
+        "--out",
+        "out",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+    )
+    assert result.returncode == 2
+    assert "The disk with out is full." in result.stderr
+    assert "k2c batch resume out" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert facts(tmp_path) == {}
+    assert k2c("batch", "resume", "out").returncode == 0
+
+
+def test_a_cluster_runs_the_same_batch(batch, tmp_path, k2c):
+    pytest.importorskip("distributed")
+    batch("sweep: {grid: {steps: [1, 2]}}\n")
+    result = k2c("batch", "trial.yml", "--out", "out", "--cluster", "local", "--workers", "1")
+    assert result.returncode == 0, result.stderr
+    assert {entry["worker"] for entry in facts(tmp_path).values()} == {"0"}
+    assert k2c("batch", "trial.yml", "--out", "out").returncode == 0  # all done: nothing starts
+    refused = k2c("batch", "trial.yml", "--out", "other", "--cluster", "tcp://127.0.0.1:1")
+    assert refused.returncode == 2
+    assert "No Dask scheduler answers at tcp://127.0.0.1:1" in refused.stderr
+
+
+def test_resuming_what_is_no_batch_is_a_sentence(tmp_path, k2c):
+    (tmp_path / "empty").mkdir()
+    result = k2c("batch", "resume", "empty")
+    assert result.returncode == 2
+    assert "empty holds no batch" in result.stderr
