@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+Bundle = tuple[dict[str, Any], dict[str, Any]]  # the representations by MIME type, and what is said of them
 
 
-def widget_bundle(widget: Any, still: Mapping[str, str]) -> dict[str, Any]:
-    """Return the representations of a widget by MIME type.
+def widget_bundle(widget: Any, still: Mapping[str, str]) -> Bundle:
+    """Return the representations of a widget.
 
     Parameters
     ----------
@@ -18,7 +19,8 @@ def widget_bundle(widget: Any, still: Mapping[str, str]) -> dict[str, Any]:
         What stands for it where no widget can be shown: `text/plain`, and `image/png` or `text/html`.
     """
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {**still, WIDGET_VIEW: view}
+    about = {"image/png": {"alt": still["text/plain"]}} if "image/png" in still else {}
+    return {**still, WIDGET_VIEW: view}, about
 
 
 def still_picture(png: bytes, words: str) -> dict[str, str]:

@@ -6,8 +6,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from k2c.results import RESULT_MIME
-
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+from k2c.widget_bundle import WIDGET_VIEW
 
 
 def collect_results(notebook: NotebookNode) -> dict[str, Any]:
@@ -40,15 +39,21 @@ def first_picture(notebook: NotebookNode) -> str | None:
 
 
 def drop_bare_widgets(notebook: NotebookNode) -> None:
-    """Remove outputs that only a live widget shows: what is left of them on a page is the bar as it started."""
+    """Keep of each widget what stands for it where none can be shown, and nothing of one that has no such thing.
+
+    A widget is alive as long as its kernel. Opened later, a page would say that it cannot be found.
+    """
+    notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if not _is_bare_widget(output)]
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET_VIEW, None)
 
 
 def _is_bare_widget(output: NotebookNode) -> bool:
     kinds = set(output.get("data", {}))
-    return _WIDGET_VIEW in kinds and kinds <= {_WIDGET_VIEW, "text/plain"}
+    return WIDGET_VIEW in kinds and kinds <= {WIDGET_VIEW, "text/plain"}
 
 
 def failing_cell(notebook: NotebookNode) -> int | None:

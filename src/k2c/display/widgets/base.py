@@ -12,7 +12,7 @@ import ipywidgets
 from matplotlib.figure import Figure
 
 from k2c.errors import K2CError
-from k2c.widget_bundle import still_picture, widget_bundle
+from k2c.widget_bundle import Bundle, still_picture, widget_bundle
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 _ALERT = (
@@ -72,7 +72,7 @@ class LectureWidget(ipywidgets.VBox):
         """Bring the view up to date."""
         raise NotImplementedError
 
-    def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_options: Any) -> Bundle:
         return widget_bundle(self, self.still())
 
     @shows_errors
