@@ -154,9 +154,8 @@ def block_means(network, data):
             ]
             network.trunk(network.preprocessing.normalise(torch.from_numpy(np.stack(pictures))))
     blocks = [torch.cat(parts).numpy().astype(float) for parts in found.values()]
-    return [
-        block / np.sqrt(block.shape[1]) / len(blocks) ** 0.5 for block in (b / b.std(axis=0) for b in blocks)
-    ]
+    spread = [block / np.maximum(block.std(axis=0), 1e-6) for block in blocks]  # some channels never change
+    return [block / np.sqrt(block.shape[1] * len(blocks)) for block in spread]
 
 
 def ridge(features, labels, learn, judge, strengths):
@@ -199,4 +198,4 @@ def test_frozen_features_tell_findings_on_real_films(capsys):
     areas = [cross_validated(features, data, seed) for seed in range(4)]
     with capsys.disabled():
         print(f"\n400 real films: macro AUC {np.mean(areas):.3f} ({min(areas):.3f} to {max(areas):.3f})")
-    assert np.mean(areas) >= 0.61
+    assert np.mean(areas) >= 0.615  # 0.621, rounded; which strength wins may depend on the last digits
