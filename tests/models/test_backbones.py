@@ -339,6 +339,35 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(server, resnet, tmp_path,
 # ---- real photographs -------------------------------------------------------------------------------------
 
 
+def test_a_network_can_be_cut_where_its_maps_still_know_lesions(lite0):
+    inputs = lite0.preprocessing.normalise(
+        np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
+    )
+    cut = lite0.cut("block16", "mean+max")
+    with torch.inference_mode():
+        maps = cut.feature_map(inputs)
+        features = cut(inputs)
+        assert torch.equal(
+            lite0.trunk.head(maps), lite0.feature_map(inputs)
+        )  # the other one goes on from there
+    assert maps.shape == (2, 320, 3, 3) and features.shape == (2, cut.n_features) == (2, 640)
+    assert torch.allclose(features, torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1))
+    assert cut.last_convolution is lite0.trunk.block16
+    assert (
+        cut.weights_hash() != lite0.cut("block16", "max").weights_hash()
+    )  # their features must not be mixed up
+    assert lite0.n_features == 1280 and lite0.classifier is not None
+
+
+def test_a_cut_that_cannot_be_made_is_a_sentence(lite0):
+    with pytest.raises(K2CError, match=r"block17.* did you mean 'block7'"):
+        lite0.cut("block17")
+    with pytest.raises(K2CError, match="no pooling 'median'"):
+        lite0.cut("block16", "median")
+    with pytest.raises(K2CError, match="without a classifier"):
+        lite0.cut("block16").logits(torch.zeros(1, 3, 64, 64))
+
+
 @pytest.mark.realdata
 def test_top_1_on_photographs(lite0):
     if "K2C_REALDATA" not in os.environ:

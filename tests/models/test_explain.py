@@ -80,6 +80,14 @@ def test_occlusion_gives_the_logit_that_is_lost(network, four):
     assert lost[200, 10] == pytest.approx(expected, abs=1e-3)
 
 
+def test_several_classes_are_asked_about_at_once_also_with_squares_over_the_edge(network, four):
+    targets = [class_index("moped"), class_index("tabby")]
+    together = occlusion(network, four, targets, window=80, stride=70)
+    assert together.shape == (2, 224, 224) and np.isfinite(together).all()
+    for lost, target in zip(together, targets, strict=True):
+        np.testing.assert_array_equal(lost, occlusion(network, four, target, window=80, stride=70))
+
+
 def test_a_frozen_network_is_explained_without_a_warning(four):
     frozen = backbone().requires_grad_(False)
     with warnings.catch_warnings():

@@ -17,6 +17,7 @@ from k2c.training import (
     screening_costs,
     screening_row,
     screening_table,
+    with_fellow_eye,
 )  # fmt: skip
 
 RNG = np.random.default_rng(0)
@@ -69,6 +70,25 @@ def test_resamples_keep_the_classes_and_pair_two_models():
     np.testing.assert_array_equal(
         bootstrap_auc(SCORES, LABELS, seed=4), bootstrap_auc(SCORES, LABELS, seed=4)
     )
+
+
+def test_two_eyes_of_a_patient_tell_less_than_two_patients():
+    generator = np.random.default_rng(2)
+    labels = np.repeat([0, 1], [75, 25])
+    scores = generator.normal(size=100) + labels
+    twice, owner = np.tile(labels, 2), np.tile(np.arange(100), 2)  # the fellow eyes show the same
+    as_eyes = bootstrap_auc(np.tile(scores, 2), twice, samples=400)
+    as_patients = bootstrap_auc(np.tile(scores, 2), twice, samples=400, patients=owner)
+    alone = bootstrap_auc(scores, labels, samples=400)
+    assert as_patients.std() == pytest.approx(alone.std(), rel=0.2)
+    assert as_eyes.std() < 0.85 * as_patients.std()
+    assert auc_interval(scores, labels, patients=np.arange(100))[0] < roc_auc(scores, labels)
+
+
+def test_the_fellow_eye_is_heard_half():
+    np.testing.assert_allclose(with_fellow_eye([4.0, 0, 2, 1], ["a", "b", "a", "c"]), [3.5, 0, 2.5, 1])
+    with pytest.raises(K2CError, match="one of each an eye"):
+        with_fellow_eye([1.0, 2.0], ["a"])
 
 
 @pytest.mark.parametrize("scores", [SCORES, COARSE])

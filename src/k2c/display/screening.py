@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from sklearn.metrics import roc_curve
 
+from k2c.display.compact import show_compact
 from k2c.display.style import COLOURS
 from k2c.training import History, OperatingPoint, screening_costs
 
@@ -42,7 +43,7 @@ def show_epochs(
     if len(handles) > 1:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(handles), 4))
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
-    plt.show()
+    show_compact()
 
 
 def show_stages(table: pd.DataFrame, *, title: str) -> None:

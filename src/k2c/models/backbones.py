@@ -1,5 +1,6 @@
 """Networks trained on ImageNet, cut where the pooled features come out."""
 
+import copy
 import hashlib
 import os
 from collections import OrderedDict
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from k2c.errors import K2CError, unknown
 from k2c.models.architectures import Parts, published_url
 from k2c.models.catalogue import NETWORKS, OFFLINE
+from k2c.models.pooling import POOLINGS
 from k2c.models.weights import download_weights, installed_weights, load_weights
 
 
@@ -83,6 +85,40 @@ class Backbone(nn.Module):
         """Return a network whose output is the logits. It shares trunk, pool and classifier with this one."""
         parts = OrderedDict(trunk=self.trunk, pool=self.pool, classifier=self._classifier())
         return nn.Sequential(parts).train(self.training)
+
+    def cut(self, layer: str, pooling: str = "mean") -> "Backbone":
+        """Return a network that ends earlier, or pools otherwise. It shares its weights with this one.
+
+        The last maps are the furthest from a picture of another kind, and their mean forgets a lesion that only
+        one place of it shows. Earlier maps and their maximum may tell more.
+
+        Parameters
+        ----------
+        layer
+            The part of `trunk` whose maps are pooled: a name in it, such as `"block16"`.
+        pooling
+            `"mean"` or `"max"` over the places of each map, or `"mean+max"`, one after the other.
+
+        Raises
+        ------
+        K2CError
+            For an unknown layer or pooling.
+        """
+        parts = dict(self.trunk.named_children())
+        if layer not in parts:
+            raise K2CError(unknown(f"part of {self.name}'s trunk", layer, parts))
+        if pooling not in POOLINGS:
+            raise K2CError(unknown("pooling", pooling, POOLINGS))
+        kept = list(parts)[: list(parts).index(layer) + 1]
+        shorter = copy.copy(self)
+        shorter._modules = dict(self._modules)  # not the dictionary of the other network
+        shorter.name = f"{self.name}-{layer}-{pooling}"
+        shorter.trunk = nn.Sequential(OrderedDict((name, parts[name]) for name in kept))
+        shorter.pool, shorter.classifier, shorter._last = POOLINGS[pooling](), None, layer
+        weight = next(self.parameters())
+        with torch.inference_mode():
+            shorter.n_features = shorter.eval()(weight.new_zeros(1, 3, 96, 96)).shape[1]
+        return shorter.train(self.training)
 
     @property
     def last_convolution(self) -> nn.Module:

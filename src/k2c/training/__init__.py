@@ -27,6 +27,7 @@ from k2c.training.screening import (
     screening_costs,
     screening_row,
     screening_table,
+    with_fellow_eye,
 )
 
 __all__ = [
@@ -74,4 +75,5 @@ __all__ = [
     "screening_costs",
     "screening_row",
     "screening_table",
+    "with_fellow_eye",
 ]

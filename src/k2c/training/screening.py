@@ -90,16 +90,23 @@ def roc_auc(scores: Any, labels: Any) -> float:
     return float(_auc(scores[ill][None], scores[~ill][None])[0])
 
 
-def bootstrap_auc(scores: Any, labels: Any, samples: int = 1000, seed: int = 0) -> np.ndarray:
+def bootstrap_auc(
+    scores: Any, labels: Any, samples: int = 1000, seed: int = 0, patients: Any = None
+) -> np.ndarray:
     """Return the ROC AUC of `samples` resamples of the examples, float64 (samples,).
 
     The ill and the healthy are resampled separately, so every resample has as many of each as the data (Efron and
     Tibshirani, 1993, section 8.3). Equal seeds and labels give equal resamples: subtract two results to compare
     two models on the same people.
+
+    With `patients`, (N,), the names of whom the examples belong to, whole patients are resampled instead: two eyes
+    of one patient tell less than the eyes of two.
     """
     scores, ill = _check(scores, labels)
     generator = np.random.default_rng(seed)
     order = np.unique(scores, return_inverse=True)[1]
+    if patients is not None:
+        return _auc_of_patients(order, ill, as_array(patients), samples, generator)
     shares = []
     for members in (order[ill], order[~ill]):
         picks = generator.integers(len(members), size=(samples, len(members)))
@@ -108,12 +115,39 @@ def bootstrap_auc(scores: Any, labels: Any, samples: int = 1000, seed: int = 0) 
 
 
 def auc_interval(
-    scores: Any, labels: Any, confidence: float = 0.95, samples: int = 1000, seed: int = 0
+    scores: Any,
+    labels: Any,
+    confidence: float = 0.95,
+    samples: int = 1000,
+    seed: int = 0,
+    patients: Any = None,
 ) -> tuple[float, float]:
     """Return the percentile interval of `bootstrap_auc`: (low, high)."""
     tail = (1 - confidence) / 2
-    low, high = np.quantile(bootstrap_auc(scores, labels, samples, seed), [tail, 1 - tail])
+    low, high = np.quantile(bootstrap_auc(scores, labels, samples, seed, patients), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def with_fellow_eye(scores: Any, patients: Any) -> np.ndarray:
+    """Return for each eye the mean of its own score and its patient's mean score, float64 (N,).
+
+    Diabetes damages both eyes, so what is seen in one makes the other more suspicious.
+
+    Parameters
+    ----------
+    scores
+        Any numbers that rise with the suspicion, (N,). Log odds are better to average than probabilities.
+    patients
+        Whom each eye belongs to, (N,).
+    """
+    values, names = as_array(scores).astype(float), as_array(patients)
+    if values.ndim != 1 or values.shape != names.shape:
+        raise K2CError(
+            f"There are scores of shape {values.shape} and patients of shape {names.shape}. Give one of each an eye."
+        )
+    of_eye = np.unique(names, return_inverse=True)[1]
+    mean = np.bincount(of_eye, values) / np.bincount(of_eye)
+    return (values + mean[of_eye]) / 2
 
 
 def screening_row(probabilities: Any, labels: Any, threshold: float = 0.5, seed: int = 0) -> dict[str, float]:
@@ -226,6 +260,21 @@ def _auc(ill: np.ndarray, healthy: np.ndarray) -> np.ndarray:
     for some, others in zip(ill, np.sort(healthy, axis=1), strict=True):
         below, up_to = np.searchsorted(others, some), np.searchsorted(others, some, side="right")
         values.append((below.sum() + up_to.sum()) / 2 / (len(some) * len(others)))
+    return np.array(values)
+
+
+def _auc_of_patients(
+    order: np.ndarray, ill: np.ndarray, patients: np.ndarray, samples: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Return the AUC of resamples of whole patients; those without an ill or a healthy eye are drawn anew."""
+    of_row = np.unique(patients, return_inverse=True)[1]
+    rows = [np.flatnonzero(of_row == number) for number in range(of_row.max() + 1)]
+    values: list[float] = []
+    while len(values) < samples:
+        drawn = np.concatenate([rows[number] for number in generator.integers(len(rows), size=len(rows))])
+        found = ill[drawn]
+        if found.any() and not found.all():
+            values.append(_auc(order[drawn][found][None], order[drawn][~found][None])[0])
     return np.array(values)
 
 
