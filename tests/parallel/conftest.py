@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import sys
-from pathlib import Path
 
 import psutil
 import pytest
@@ -82,27 +81,16 @@ def apart():
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind():
-    """Every process that a test started has ended when the test has."""
-    before = _children()
+def nothing_left_behind(request):
+    """Every process that a test started has ended when the test has, whoever is its parent now."""
     yield
-    left = [process for process in _children() - before if _is_worker(process)]
-    assert not left
+    assert not [process for process in psutil.process_iter() if _started_by(request.node.nodeid, process)]
 
 
-def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return process.status() != psutil.STATUS_ZOMBIE and any(
-            word in " ".join(process.cmdline()) for word in ("k2c", "ray", "spark", "mpirun", "prte")
-        )
+def _started_by(test: str, process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        started_in = process.environ().get(
+            "PYTEST_CURRENT_TEST", ""
+        )  # pytest sets it, and children inherit it
+        return started_in.startswith(f"{test} ") and process.status() != psutil.STATUS_ZOMBIE
     return False
-
-
-@pytest.fixture(scope="session")
-def run_folder_of(tmp_path_factory):
-    """Return a new folder for a run."""
-    return lambda: Path(tmp_path_factory.mktemp("run"))

@@ -18,8 +18,8 @@ from k2c.parallel.experiments import optimizer_named
 from k2c.torchvision_compat import import_torchvision
 
 TURNS = 3  # how often the sides take turns
-EPOCHS = 4  # a turn; the first one warms up
-IMAGES, PIXELS, BATCH_SIZE, FINDINGS = 256, 64, 16, 14
+EPOCHS = 3  # a turn; the first one warms up
+IMAGES, PIXELS, BATCH_SIZE, FINDINGS = 192, 64, 16, 14
 
 # The same model, data, batches and optimiser, as a tutorial writes it: torchrun starts it.
 PLAIN = """

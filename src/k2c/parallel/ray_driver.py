@@ -6,7 +6,11 @@ again too, and the training goes on from the last checkpoint. On Kubernetes, Kub
 
 import logging
 import os
+import secrets
+import socket
+import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +28,7 @@ from k2c.parallel.server_learner import ServerLearner
 from k2c.parallel.shard_server import Server
 from k2c.parallel.worker import hold_lifeline, read_run, report, run_worker, train_and_write
 
-_TRIES = 4  # on a busy machine Ray misses the 15 s that it gives its own processes
+_START_UP = 120.0  # seconds
 _MEMORY = 200 * 2**20  # bytes of memory shared between the actors
 
 
@@ -105,31 +109,53 @@ def main() -> None:
     hold_lifeline()
     os.environ[LIFELINE] = "0"  # the actors end with Ray, and Ray with this process
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Ray listens on this machine's address; nobody else may give it orders.
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    messenger = Messenger(folder / "messages", DRIVER)
 
     def work() -> None:
         _, options = read_run(folder, ServerOptions)
-        _start_ray(workers + options.servers, session)
+        _start_ray(workers + options.servers, session, messenger)
         _start_and_train(folder, workers, options)
-        ray.shutdown()
 
-    run_worker(Messenger(folder / "messages", DRIVER), work)
+    run_worker(messenger, work)
 
 
-def _start_ray(actors: int, session: str) -> None:
-    for _ in range(_TRIES):
-        try:
-            ray.init(
-                address="local", num_cpus=actors, include_dashboard=False, _temp_dir=session,
-                object_store_memory=_MEMORY, logging_level=logging.ERROR,
-            )  # fmt: skip
-            return
-        except Exception as error:  # Ray raises a plain one
-            print(error, file=sys.stderr)
-            ray.shutdown()
-    raise K2CError(
-        f"Ray did not start in {_TRIES} tries: it gives each of its own processes 15 seconds. End other programs "
-        "that keep this machine busy, or use engine='rpc'."
+def _start_ray(actors: int, session: str, messenger: Messenger) -> None:
+    """Start Ray on this machine and connect to it.
+
+    Its helpers get their ports here: Ray waits 15 s for a helper to choose one, and dies on a busy machine.
+    """
+    port, *helpers = {free_port() for _ in range(12)}
+    flags = (
+        "dashboard-agent-grpc-port",
+        "dashboard-agent-listen-port",
+        "runtime-env-agent-port",
+        "metrics-export-port",
     )
+    subprocess.Popen(
+        [
+            sys.executable, str(Path(__file__).with_name("hold.py")),
+            sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block",
+            f"--port={port}", f"--num-cpus={actors}", f"--temp-dir={session}",
+            f"--object-store-memory={_MEMORY}", "--include-dashboard=False", "--include-log-monitor=False",
+            *(f"--{flag}={number}" for flag, number in zip(flags, helpers, strict=False)),
+        ],
+        stdin=subprocess.PIPE,  # closes when this process ends, and Ray ends then
+    )  # fmt: skip
+    end = time.monotonic() + _START_UP
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5):
+                break
+        except OSError:
+            if time.monotonic() > end:
+                raise K2CError(
+                    f"Ray did not start within {_START_UP:g} s. Use engine='rpc', or free this machine."
+                ) from None
+            time.sleep(0.2)
+            messenger.alive()
+    ray.init(address=f"127.0.0.1:{port}", logging_level=logging.ERROR)
 
 
 if __name__ == "__main__":
