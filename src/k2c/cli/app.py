@@ -16,6 +16,7 @@ from k2c.cli.consoles import problems
 from k2c.cli.data import data
 from k2c.cli.grade import grade
 from k2c.cli.lectures import lab, list_lectures, notebooks, run
+from k2c.cli.site import site, slides
 from k2c.cli.tools import bench, doctor, predict
 from k2c.cli.train import train
 from k2c.errors import K2CError
@@ -41,5 +42,20 @@ def main() -> None:
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
 
 
-for command in (run, list_lectures, notebooks, lab, doctor, bench, predict, data, batch, grade, build, train):
+for command in (
+    run,
+    list_lectures,
+    notebooks,
+    lab,
+    doctor,
+    bench,
+    predict,
+    data,
+    batch,
+    grade,
+    build,
+    train,
+    site,
+    slides,
+):
     main.add_command(command)

@@ -1,0 +1,105 @@
+"""The site's build: Sphinx with myst-nb over the executed notebooks, set up so that no page asks the network."""
+
+import importlib.util
+import io
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from k2c.errors import K2CError
+from k2c.runs.site.pages import EXTRA, write_pages
+from k2c.syllabus import load_syllabus
+
+STATIC = Path(__file__).parent / "static"
+MADE_BY_SPHINX = "searchindex.js"
+
+
+def build_site(out: Path) -> tuple[Path, str]:
+    """Build the course site from the executed notebooks in `notebooks` and the pages in `course/site`.
+
+    Parameters
+    ----------
+    out
+        The folder of the site; one that holds an older site is replaced when the new one is complete.
+
+    Returns
+    -------
+    tuple of pathlib.Path and str
+        The start page, and what Sphinx warned of.
+
+    Raises
+    ------
+    K2CError
+        When the extra is missing, `out` is a folder of something else, or Sphinx fails.
+    """
+    if importlib.util.find_spec("sphinx_book_theme") is None or importlib.util.find_spec("myst_nb") is None:
+        raise K2CError('The site needs Sphinx and myst-nb. Install them with: pip install -e ".[site]"')
+    if out.exists() and not (out / MADE_BY_SPHINX).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise K2CError(f"{out} holds something else than a course site. Name a folder that is new or empty.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the place where it goes, so that the finished site moves there at once.
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as room:
+        warnings = _run_sphinx(Path(room))
+        if out.exists():
+            shutil.rmtree(out)
+        (Path(room) / "site").rename(out)
+    return out / "index.html", warnings
+
+
+def _run_sphinx(room: Path) -> str:
+    from sphinx.application import Sphinx
+    from sphinx.errors import SphinxError
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    told, warnings = write_pages(room / "source"), io.StringIO()
+    try:
+        with patch_docutils(), docutils_namespace():
+            app = Sphinx(
+                room / "source",
+                None,
+                room / "site",
+                room / "doctrees",
+                "html",
+                confoverrides=_settings(told) | {"html_extra_path": [str(room / "source" / EXTRA)]},
+                status=None,
+                warning=warnings,
+            )
+            app.build()
+    except SphinxError as error:
+        raise K2CError(f"Sphinx could not build the site: {error}") from error
+    (room / "site/.buildinfo").unlink(missing_ok=True)
+    return warnings.getvalue()
+
+
+def _settings(told: dict[str, str]) -> dict[str, Any]:
+    course = load_syllabus().course
+    return {
+        "extensions": ["myst_nb", "k2c.runs.site.extension"],
+        "project": course,
+        "html_title": course,
+        "language": "en",
+        "html_theme": "sphinx_book_theme",
+        "html_theme_options": {
+            "use_fullscreen_button": False,
+            "use_download_button": True,
+            "show_toc_level": 2,
+            "navigation_with_keys": False,
+            "navbar_persistent": [],
+            "pygments_light_style": "a11y-high-contrast-light",
+            "pygments_dark_style": "a11y-high-contrast-dark",
+        },
+        "html_static_path": [str(STATIC)],
+        "html_css_files": ["course.css"],
+        "html_js_files": ["course.js"],
+        "html_show_copyright": False,
+        "html_show_sphinx": False,
+        "html_math_renderer": "mathml",
+        "k2c_alternative_text": told,
+        "myst_enable_extensions": ["dollarmath", "amsmath", "deflist"],
+        "exclude_patterns": [EXTRA],
+        "myst_heading_anchors": 3,
+        "nb_execution_mode": "off",
+        "nb_ipywidgets_js": {},
+        "nb_merge_streams": True,
+    }

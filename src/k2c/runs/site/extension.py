@@ -1,0 +1,35 @@
+"""What Sphinx is taught for the course: formulas as MathML, and words for every picture."""
+
+from pathlib import PurePosixPath
+from typing import Any, NoReturn
+
+from docutils import nodes  # type: ignore[import-untyped]
+from sphinx.application import Sphinx
+
+from k2c.runs.export import formula_to_mathml
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension with Sphinx."""
+    app.add_html_math_renderer("mathml", (_draw_inline, None), (_draw_block, None))
+    app.add_config_value("k2c_alternative_text", {}, "env", dict)
+    app.connect("doctree-read", _describe_pictures)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _draw_inline(translator: Any, node: nodes.math) -> NoReturn:
+    translator.body.append(formula_to_mathml(node.astext(), display="inline"))
+    raise nodes.SkipNode
+
+
+def _draw_block(translator: Any, node: nodes.math_block) -> NoReturn:
+    translator.body.append(formula_to_mathml(node.astext(), display="block"))
+    raise nodes.SkipNode
+
+
+def _describe_pictures(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each picture of a notebook its alternative text; myst-nb names its file by the hash of its bytes."""
+    for picture in doctree.findall(nodes.image):
+        text = app.config.k2c_alternative_text.get(PurePosixPath(picture["uri"]).stem)
+        if text:
+            picture["alt"] = text

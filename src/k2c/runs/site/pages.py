@@ -1,0 +1,106 @@
+"""The sources of the site: the notebooks as they are read, and the pages of `course/site`."""
+
+import base64
+import hashlib
+import html
+import shutil
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from k2c.errors import K2CError
+from k2c.paths import project_root
+from k2c.runs.export import with_alternative_text
+from k2c.runs.results import drop_bare_widgets, first_picture
+from k2c.runs.source import notebook_path
+from k2c.syllabus import Lecture, load_syllabus
+
+PATH_MARK = "<!-- lectures -->"  # stands in course/site/index.md, where the path through the lectures goes
+EXTRA = "extra"  # the folder of files that go into the site as they are
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+_CARD = """\
+<a class="lecture" href="{name}.html"><img src="pictures/{name}.png" alt="">
+<span class="number">Lecture {number} · {minutes} minutes</span>
+<strong>{title}</strong><span>{summary}</span></a>"""
+
+
+def write_pages(folder: Path) -> dict[str, str]:
+    """Write everything that Sphinx reads into a folder.
+
+    Returns
+    -------
+    dict of str to str
+        The alternative text of each picture in a notebook, by the SHA-256 of its bytes.
+    """
+    source = project_root() / "course/site"
+    own = source / "images"
+    if not (source / "index.md").is_file():
+        raise K2CError(f"The site's start page is missing: {source / 'index.md'}.")
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    lectures = load_syllabus().lectures
+    told: dict[str, str] = {}
+    for name in lectures:
+        notebook = nbformat.read(notebook_path(name), as_version=4)
+        _write_picture(notebook, own / f"{name}.png", folder / f"{EXTRA}/pictures/{name}.png")
+        notebook = _as_read(notebook)
+        told |= _alternative_text(notebook)
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    start = (source / "index.md").read_text(encoding="utf-8")
+    (folder / "index.md").write_text(start.replace(PATH_MARK, _path(lectures)), encoding="utf-8")
+    return told
+
+
+def _as_read(notebook: NotebookNode) -> NotebookNode:
+    """Return the notebook as it is read: plumbing folded away, no widgets that nothing would drive."""
+    notebook = with_alternative_text(notebook)
+    notebook.metadata.pop("widgets", None)
+    drop_bare_widgets(notebook)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+    plumbing = [cell for cell in notebook.cells if cell.cell_type == "code"][:2]
+    for cell, words in zip(plumbing, ("the parameters", "the imports"), strict=False):
+        cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
+        cell.metadata["mystnb"] = {"code_prompt_show": f"Show {words}", "code_prompt_hide": f"Hide {words}"}
+    return notebook
+
+
+def _alternative_text(notebook: NotebookNode) -> dict[str, str]:
+    pictures = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if "image/png" in output.get("data", {})
+    ]
+    return {
+        hashlib.sha256(base64.b64decode(output.data["image/png"])).hexdigest(): output.metadata["image/png"][
+            "alt"
+        ]
+        for output in pictures
+    }
+
+
+def _write_picture(notebook: NotebookNode, chosen: Path, path: Path) -> None:
+    """Write the picture that was chosen for the lecture, else the first one that it draws."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if chosen.is_file():
+        shutil.copy(chosen, path)
+    elif picture := first_picture(notebook):
+        path.write_bytes(base64.b64decode(picture))
+
+
+def _path(lectures: dict[str, Lecture]) -> str:
+    """Return the path through the lectures, for people and for Sphinx's table of contents."""
+    cards = [
+        _CARD.format(
+            name=name,
+            number=name.split("_")[0].lstrip("0"),
+            minutes=lecture.minutes,
+            title=html.escape(lecture.title),
+            summary=html.escape(lecture.summary),
+        )
+        for name, lecture in lectures.items()
+    ]
+    contents = ["```{toctree}", ":caption: Lectures", ":hidden:", "", *lectures, "```"]
+    return "\n".join(['<div class="lectures">', *cards, "</div>", "", *contents])

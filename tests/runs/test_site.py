@@ -1,0 +1,126 @@
+"""The course as a site: what a reader finds, and that nothing is asked of the network."""
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+
+import matplotlib.figure
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+pytest.importorskip("sphinx_book_theme", reason="the extra 'site' is not installed")
+
+STORY = r"""## 1. A formula
+
+Inline $p_i$ and
+
+$$\frac{a}{b} = \sum_i p_i$$
+
+| word | meaning |
+|---|---|
+| spam | nobody asked for it |
+"""
+
+
+class Resources(HTMLParser):
+    """What a page loads, and its pictures."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.loaded, self.pictures = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag == "img":
+            self.pictures.append(attrs)
+        if "src" in attrs:
+            self.loaded.append(attrs["src"])
+        if tag == "link" and attrs.get("rel") not in ("search", "next", "prev", "index", "canonical"):
+            self.loaded.append(attrs["href"])
+
+
+def a_picture():
+    figure = matplotlib.figure.Figure(figsize=(2, 1))
+    figure.subplots().plot([1, 2])
+    file = io.BytesIO()
+    figure.savefig(file)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.fixture
+def illustrated_course(tiny_course):
+    """Give the tiny lecture a formula, a table and two pictures, one of which says what it shows."""
+    path = tiny_course / "notebooks/00_tiny.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    picture, told = a_picture(), {"image/png": {"alt": "A line that rises."}}
+    outputs = [
+        new_output("display_data", {"image/png": picture, "text/plain": "figure"}, metadata=told),
+        new_output("display_data", {"image/png": picture[:-8] + "AAAAAAA=", "text/plain": "figure"}),
+        new_output("display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}),
+    ]
+    notebook.cells += [new_markdown_cell(STORY), new_code_cell("show()", outputs=outputs, execution_count=1)]
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    nbformat.write(notebook, path)
+    site = tiny_course / "course/site"
+    site.mkdir()
+    (site / "index.md").write_text("# A course\n\nHello.\n\n<!-- lectures -->\n")
+    return tiny_course
+
+
+def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_course, tmp_path, k2c):
+    out = tmp_path / "made/site"
+    result = k2c("site", str(out))
+    assert result.returncode == 0, result.stderr
+    assert "Sphinx warns" not in result.stderr
+    assert str(out / "index.html") in result.stdout
+    start, lecture = ((out / name).read_text(encoding="utf-8") for name in ("index.html", "00_tiny.html"))
+    assert 'href="00_tiny.html"' in start
+    assert "10 minutes" not in start
+    assert "A tiny lecture" in start
+    assert [picture["alt"] for picture in Resources(lecture).pictures] == [
+        "A line that rises.", "Picture to: 1. A formula"]  # fmt: skip
+    assert len(re.findall(r"<math", lecture)) == 2
+    assert "<th" in lecture
+    assert "Show the parameters" in lecture
+    assert "widget" not in lecture
+    for page in out.glob("*.html"):
+        loaded = Resources(page.read_text(encoding="utf-8")).loaded
+        assert not [name for name in loaded if re.match(r"(https?:)?//", name)], page.name
+        missing = [
+            name
+            for name in loaded
+            if not name.startswith("data:") and not (out / name.split("?")[0]).exists()
+        ]
+        assert not missing, page.name
+    styles = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.css"))
+    assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", styles)
+
+
+def test_an_older_site_is_replaced_and_another_folder_is_not(illustrated_course, tmp_path, k2c):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("four years")
+    refused = k2c("site", str(mine))
+    assert refused.returncode == 2
+    assert "holds something else than a course site" in refused.stderr
+    assert (mine / "thesis.txt").read_text() == "four years"
+    out = tmp_path / "site"
+    assert k2c("site", str(out)).returncode == 0
+    (out / "old.html").write_text("old")
+    assert k2c("site", str(out)).returncode == 0
+    assert not (out / "old.html").exists()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch, tmp_path):
+    import importlib.util
+
+    from k2c.errors import K2CError
+    from k2c.runs.site import build_site
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(K2CError, match=r"Install them with: pip install"):
+        build_site(tmp_path / "site")
