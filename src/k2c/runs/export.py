@@ -3,12 +3,15 @@
 import copy
 import html
 import re
+import threading
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 
 import latex2mathml.converter
 from markupsafe import Markup
 from nbconvert import HTMLExporter
+from nbconvert.filters import clean_html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
@@ -36,15 +39,24 @@ def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
 
 def cells_to_html(cells: Sequence[NotebookNode]) -> Markup:
     """Return cells as HTML, without a page around them. Every picture must have its alternative text."""
-    exporter = HTMLExporter(
+    with _lock:
+        body, _ = _exporter().from_notebook_node(new_notebook(cells=list(cells)))
+    return Markup(body)
+
+
+_lock = threading.Lock()  # a batch writes pages from several threads
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    """Return the one exporter of this process: compiling its templates takes longer than filling them."""
+    return HTMLExporter(
         template_name="cells",
         extra_template_basedirs=[str(TEMPLATES)],
-        filters={"markdown2html": _markdown_to_html},
+        filters={"markdown2html": _markdown_to_html, "clean_html": lru_cache(maxsize=1000)(clean_html)},
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    body, _ = exporter.from_notebook_node(new_notebook(cells=list(cells)))
-    return Markup(body)
 
 
 def with_alternative_text(notebook: NotebookNode) -> NotebookNode:
@@ -94,5 +106,6 @@ class _Renderer(IPythonRenderer):
         return formula_to_mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
 
 
+@lru_cache(maxsize=1000)  # the runs of a batch share their text
 def _markdown_to_html(source: str) -> str:
     return MarkdownWithMath(renderer=_Renderer(escape=False)).render(source)

@@ -1,0 +1,104 @@
+"""A batch of short runs against the same runs through papermill's command line, one after another."""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+from k2c.bench.registry import Row, benchmark, time_row
+from k2c.bench.sides import spread
+from k2c.machine import usable_cores
+from k2c.paths import project_root
+
+LECTURE = "02_lenet_mnist"
+SETTINGS = {"train_size": 1000, "epochs": 1}
+RUNS = 32
+REFERENCE_RUNS = (
+    4  # of the same 32; all of them would take many minutes, and each takes about as long as the others
+)
+EQUAL = 0.002  # sums in another order, by another number of threads, turn a digit or two of 10,000
+
+
+@benchmark("batch")
+def batch() -> list[Row]:
+    """Measure the batch between two halves of the reference, and compare what they claim."""
+    with tempfile.TemporaryDirectory(prefix="k2c-bench-") as name:
+        folder = Path(name)
+        half = REFERENCE_RUNS // 2
+        single = [_papermill(folder, seed) for seed in range(half)]
+        ours = _batch(folder)
+        single += [_papermill(folder, seed) for seed in range(half, REFERENCE_RUNS)]
+        difference, accuracies = _compare(folder)
+    reference = RUNS * statistics.fmean(single)
+    detail = (
+        f"lecture 2 with 1,000 training digits and one epoch, {RUNS} seeds, {usable_cores()} cores; k2c batch, from "
+        f"its start to its report, against papermill's command line one after another, measured on {REFERENCE_RUNS} of "
+        f"the {RUNS} runs: {spread(single)} s each"
+    )
+    equal = Row(
+        name="batch: mean test accuracy",
+        ours=accuracies[0],
+        reference=accuracies[1],
+        unit="",
+        ratio=accuracies[0] / accuracies[1],
+        target=1.0,
+        ok=difference <= EQUAL,
+        detail=f"over the {REFERENCE_RUNS} runs of the reference; no claim of the lecture differs by more than "
+        f"{difference:.1g} of it; allowed is {EQUAL:g}",
+    )
+    return [time_row(f"batch: {RUNS} short runs", ([ours], [reference]), target=5.0, detail=detail), equal]
+
+
+def _batch(folder: Path) -> float:
+    """Run the batch and return its seconds."""
+    content = {"lecture": LECTURE, "fixed": SETTINGS, "repeats": {"seed": list(range(RUNS))}}
+    (folder / "short.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return _seconds([sys.executable, "-m", "k2c", "batch", "short.yml", "--out", "ours"], folder)
+
+
+def _papermill(folder: Path, seed: int) -> float:
+    """Run one notebook by papermill's command line and return its seconds."""
+    notebooks = project_root() / "notebooks"
+    command = [sys.executable, "-m", "papermill", f"{notebooks}/{LECTURE}.ipynb", f"{folder}/{seed}.ipynb"]
+    for key, value in (SETTINGS | {"seed": seed}).items():
+        command += ["-p", key, str(value)]
+    return _seconds([*command, "--cwd", str(notebooks)], folder)
+
+
+def _seconds(command: list[str], folder: Path) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def _compare(folder: Path) -> tuple[float, tuple[float, float]]:
+    """Return the largest relative difference of any claim, and both mean test accuracies."""
+    from k2c.runs import collect_results
+
+    ours = {}
+    for path in (folder / "ours").glob("*/run.json"):
+        seed = json.loads(path.read_text())["parameters"]["seed"]
+        ours[seed] = _claims(json.loads((path.parent / "metrics.json").read_text()))
+    theirs = [
+        _claims(collect_results(nbformat.read(folder / f"{seed}.ipynb", as_version=4)))
+        for seed in range(REFERENCE_RUNS)
+    ]
+    differences = [
+        abs(ours[seed][name] - value) / max(abs(value), 1e-3)
+        for seed, claims in enumerate(theirs)
+        for name, value in claims.items()
+        if "minus the layer" not in name  # a rounding error itself
+    ]
+    accuracies = [[side[seed]["test accuracy"] for seed in range(REFERENCE_RUNS)] for side in (ours, theirs)]
+    return max(differences), (statistics.fmean(accuracies[0]), statistics.fmean(accuracies[1]))
+
+
+def _claims(results: dict[str, Any]) -> dict[str, float]:
+    return {guard["name"]: float(guard["value"]) for guard in results["guards"]}
