@@ -22,6 +22,11 @@ function render({ model, el }) {
   let drawing = false;
   let waiting = false;
 
+  // How many points there are, and how many of them the answer on show is about.
+  function count() {
+    canvas.dataset.points = strokes.flat().length;
+    canvas.dataset.answered = model.get("answered");
+  }
   function paint() {
     pen.clearRect(0, 0, 1, 1);
     for (const stroke of strokes) {
@@ -30,6 +35,7 @@ function render({ model, el }) {
       for (const point of stroke) pen.lineTo(...point);
       pen.stroke();
     }
+    count();
   }
   function send() {
     if (waiting) return;
@@ -63,6 +69,7 @@ function render({ model, el }) {
       drawing = false;
     });
   }
+  model.on("change:answered", count);
   model.on("change:strokes", () => {
     if (drawing || waiting) return;
     strokes = structuredClone(model.get("strokes"));

@@ -66,6 +66,7 @@ class _Paper(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("digit_pad.js")
     strokes: Any = traitlets.List().tag(sync=True)
+    answered = traitlets.Int().tag(sync=True)
 
 
 class DigitPad(PictureWidget):
@@ -108,6 +109,12 @@ class DigitPad(PictureWidget):
             axes.imshow(mosaic(maps), cmap=SIGNED, vmin=-most, vmax=most)
             _frame(axes, f"{len(maps)} maps of {maps.shape[1]} × {maps.shape[2]}")
         return figure, self._words(reading)
+
+    def show(self) -> None:
+        """Read the digit anew, and tell the paper which of its points were read."""
+        points = sum(map(len, self.paper.strokes))
+        super().show()
+        self.paper.answered = points
 
     def _words(self, reading: Reading) -> str:
         if not reading.image.any():
