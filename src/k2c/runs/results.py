@@ -57,12 +57,19 @@ def _is_bare_widget(output: NotebookNode) -> bool:
 
 
 def failing_cell(notebook: NotebookNode) -> int | None:
-    """Return the number of the first code cell (from 1) that ended in an error, or None."""
-    code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    """Return the number of the first code cell (from 1) that ended in an error, or None.
+
+    The cell with a run's own parameters does not count, so that a cell has the same number in every run.
+    """
+    code_cells = [cell for cell in notebook.cells if cell.cell_type == "code" and not _is_injected(cell)]
     for number, cell in enumerate(code_cells, start=1):
         if any(output.output_type == "error" for output in cell.outputs):
             return number
     return None
+
+
+def _is_injected(cell: NotebookNode) -> bool:
+    return "injected-parameters" in cell.metadata.get("tags", [])
 
 
 def _outputs(notebook: NotebookNode) -> Iterator[NotebookNode]:
