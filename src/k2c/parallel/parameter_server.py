@@ -1,6 +1,7 @@
 """`parameter_server`: servers hold the model; workers push gradients to them and pull weights."""
 
 import importlib.util
+import secrets
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -40,10 +41,16 @@ def _on_ray(folder: Path, workers: int, options: ServerOptions, watchers: Sequen
         raise K2CError(
             "The engine 'ray' needs Ray. Install it with: pip install 'k2c[ray]', or use engine='rpc'."
         )
+    # Ray listens on this machine's address, so it gets a secret that its callers must know.
+    environment = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
     # Ray's own folder: the paths of its sockets must be short. It goes when all its processes have.
     with tempfile.TemporaryDirectory(prefix="k2c-ray-", dir="/tmp", ignore_cleanup_errors=True) as session:
         driver = [sys.executable, "-m", "k2c.parallel.ray_driver", str(folder), str(workers), session]
-        supervise(driver, folder, workers, options.time_limit, watchers, servers=options.servers)
+        supervise(driver, folder, workers, options.time_limit, watchers, environment, servers=options.servers)
 
 
 PARAMETER_SERVER = register(

@@ -6,8 +6,6 @@ again too, and the training goes on from the last checkpoint. On Kubernetes, Kub
 
 import logging
 import os
-import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -108,9 +106,6 @@ def main() -> None:
     folder, workers, session = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     hold_lifeline()
     os.environ[LIFELINE] = "0"  # the actors end with Ray, and Ray with this process
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Ray listens on this machine's address; nobody else may give it orders.
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     messenger = Messenger(folder / "messages", DRIVER)
 
     def work() -> None:
@@ -146,16 +141,16 @@ def _start_ray(actors: int, session: str, messenger: Messenger) -> None:
     end = time.monotonic() + _START_UP
     while True:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=5):
-                break
-        except OSError:
+            ray.init(address=f"127.0.0.1:{port}", logging_level=logging.ERROR)
+            return
+        except ConnectionError as error:  # not there yet
+            messenger.alive()
             if time.monotonic() > end:
                 raise K2CError(
-                    f"Ray did not start within {_START_UP:g} s. Use engine='rpc', or free this machine."
-                ) from None
-            time.sleep(0.2)
-            messenger.alive()
-    ray.init(address=f"127.0.0.1:{port}", logging_level=logging.ERROR)
+                    f"Ray did not start within {_START_UP:g} s. End other programs that keep this machine busy, or "
+                    "use engine='rpc'."
+                ) from error
+            time.sleep(0.5)
 
 
 if __name__ == "__main__":
