@@ -46,7 +46,7 @@ def write_run(folder, run, status, cause, error, score):
         "status": "ok" if score > 0.5 else "failed",
     }
     measured = {
-        "recorded": {"score": score, "series": [1, 2], "broken": "nan"},
+        "recorded": {"noise": random.random(), "score": score, "series": [1, 2], "broken": "nan"},
         "guards": [guard],
         "exercises": {},
     }
@@ -154,6 +154,11 @@ def test_failures_are_grouped_by_cause_and_nothing_that_a_run_wrote_runs(make_ba
     assert text.count("ZeroDivisionError in cell 5</summary>") == 1
     assert "2 failed" in text
     assert json.loads(re.search(r'id="data">(.*?)</script>', text, re.S).group(1))["table"]["rows"]
+
+
+def test_the_page_opens_on_what_the_sweep_moves(make_batch):
+    text = write_batch_report(make_batch(rate=[0.1, 0.5, 1.0])).read_text()
+    assert re.findall(r'<option value="([^"]*)"', text)[:2] == ["score", "noise"]
 
 
 def test_the_page_needs_no_network(make_batch):

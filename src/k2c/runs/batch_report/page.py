@@ -53,9 +53,26 @@ def write_batch_report(folder: Path) -> Path:
 
 
 def _by_interest(batch: Batch) -> list[str]:
-    """Return the metrics to choose from, first those that differ between runs; the first one is shown."""
+    """Return the metrics to choose from; the first is the one that the sweep moves most against the repeats' noise.
+
+    After it come those that differ between runs, then those that do not, then what every run measures.
+    """
     varies = {name: batch.done[name].nunique() > 1 for name in batch.metrics}
-    return sorted(batch.metrics, key=lambda name: (name in USED, not varies[name]))[:MOST_METRICS]
+    ordered = sorted(batch.metrics, key=lambda name: (name in USED, not varies[name]))[:MOST_METRICS]
+    first = batch.show if batch.show in ordered else max(ordered, key=lambda name: _explained(batch, name))
+    return [first, *(name for name in ordered if name != first)]
+
+
+def _explained(batch: Batch, metric: str) -> float:
+    """Return the share of a metric's variance that lies between settings; 0 where nothing tells it from noise."""
+    if metric in USED or not batch.swept or batch.done[metric].nunique() < 2:
+        return 0.0
+    values = batch.done[metric].astype(float)
+    settings = values.groupby([batch.done[name] for name in batch.swept])
+    spread = float(((values - values.mean()) ** 2).sum())
+    inside = float(((values - settings.transform("mean")) ** 2).sum())
+    repeated = int(settings.count().max() or 0) > 1
+    return 1 - inside / spread if repeated and spread > 0 else 0.0
 
 
 def _shape(batch: Batch) -> str:

@@ -35,6 +35,8 @@ class Batch:
         The columns with numbers that the runs measured; first what the lecture recorded and claimed.
     guards
         The claims of the lecture, each with a column `<name>: claim` for its status.
+    show
+        The metric to show first, if the batch's file names one.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Batch:
     repeat: str | None
     metrics: list[str]
     guards: list[str]
+    show: str = ""
 
     @property
     def done(self) -> pd.DataFrame:
@@ -97,7 +100,7 @@ def read_batch(folder: Path) -> Batch:
     numeric = [name for name in (*measured, *guards) if _is_numeric(frame, name)]
     repeat = plan.get("repeat")
     varied = [name for name in plan["sweep"]["parameters"] if name != repeat and frame[name].nunique() > 1]
-    facts = {key: plan.get(key) or "" for key in ("name", "lecture", "title", "profile")}
+    facts = {key: plan.get(key) or "" for key in ("name", "lecture", "title", "profile", "show")}
     twice = {guard for guard in guards for name in measured if guard in numeric and _same(frame, guard, name)}
     metrics = [*(name for name in dict.fromkeys(numeric) if name not in twice), *USED]
     return Batch(

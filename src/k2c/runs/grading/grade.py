@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from k2c.atomic import atomic_path
 from k2c.exercises import Answer, Verdict, judge, load_solutions
-from k2c.runs.grading.confinement import Confinement, Limits, Outcome, run_confined
+from k2c.runs.grading.confinement import Confinement, Limits
 from k2c.runs.grading.page import write_index, write_page
 from k2c.runs.grading.submissions import (
     Check,
@@ -25,6 +25,7 @@ from k2c.runs.grading.submissions import (
     find_submissions,
     place_checks,
 )
+from k2c.runs.grading.watch import Outcome, run_confined
 from k2c.runs.results import collect_results
 
 
@@ -193,15 +194,15 @@ def _say_how_it_ended(submission: Submission, grade: Grade, outcome: Outcome) ->
             submission.notes.append(
                 f"The notebook's own output says that {name} is right, and it is {verdict.status}."
             )
-    where = f" in cell {outcome.cell + 1}" if outcome.cell >= 0 else ""
     if outcome.end == "done":
         grade.status = "edited checks" if submission.notes else "graded"
         failing = _first_error(grade.notebook)
         sentences = [*submission.notes, *([failing] if failing else [])]
     else:
         grade.status = outcome.end
-        error = f": {outcome.error}" if outcome.error else ""
-        sentences = [f"Stopped{where}{error}.", *submission.notes]
+        where = f" in cell {outcome.cell + 1}" if outcome.cell >= 0 else ""
+        reason = f": {outcome.error.rstrip('.')}" if outcome.error else ""
+        sentences = [f"Stopped{where}{reason}.", *submission.notes]
     grade.detail = " ".join(sentences)
 
 

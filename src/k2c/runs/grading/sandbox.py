@@ -19,7 +19,7 @@ from typing import Any
 
 ANSWERS_MIME = "application/vnd.k2c.answers+json"
 CELL_BYTES, NOTEBOOK_BYTES, ANSWER_BYTES = 2_000_000, 20_000_000, 1_000_000
-FILE_BYTES, TASKS = 1 << 30, 512
+FILE_BYTES = 1 << 30
 _OUTPUTS = ("stream", "display_data", "update_display_data", "execute_result", "error")
 _CUT = "\n[the rest was too long to keep]\n"
 
@@ -63,7 +63,7 @@ def confine(work: Path, job: dict[str, Any]) -> dict[str, bool]:
             )  # PR_SET_CHILD_SUBREAPER: nothing that it starts gets away
         return {"network": False, "files": False}
     if job["user_namespace"]:  # counts what this namespace started, so it bounds the submission alone
-        resource.setrlimit(resource.RLIMIT_NPROC, (TASKS, TASKS))
+        resource.setrlimit(resource.RLIMIT_NPROC, (job["tasks"], job["tasks"]))
     return {"network": _only_loopback(), "files": _only_writable(work, job["memory"])}
 
 
