@@ -58,9 +58,19 @@ def wait_until(process, condition):
         time.sleep(0.05)
 
 
-def no_kernel_lives(tiny_course):
-    processes = [psutil.Process(pid) for _, pid in starts(tiny_course) if psutil.pid_exists(pid)]
-    return not psutil.wait_procs(processes, timeout=60)[1]
+def wait_for_kernels_to_end(tiny_course):
+    pids = [pid for _, pid in starts(tiny_course)]
+    limit = time.monotonic() + 60
+    while alive := [pid for pid in pids if is_alive(pid)]:
+        assert time.monotonic() < limit, alive
+        time.sleep(0.1)
+
+
+def is_alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_failures_are_kept_by_cause_and_the_others_go_on(batch, tiny_course, tmp_path, k2c, edit_cell):
@@ -116,7 +126,7 @@ def test_killed_and_resumed_every_run_is_there_once(batch, tiny_course, tmp_path
     wait_until(process, lambda: len(starts(tiny_course)) >= 4)
     process.kill()
     process.wait()
-    assert no_kernel_lives(tiny_course)
+    wait_for_kernels_to_end(tiny_course)
     done = facts(tmp_path)
     assert k2c("batch", "resume", "out").returncode == 0
     after = facts(tmp_path)
@@ -143,7 +153,7 @@ def test_ctrl_c_ends_the_kernels_and_leaves_a_report(batch, tiny_course, tmp_pat
         3: "interrupted",
     }
     assert (tmp_path / "out/index.html").is_file()
-    assert no_kernel_lives(tiny_course)
+    wait_for_kernels_to_end(tiny_course)
 
 
 def test_two_batches_in_one_folder_share_the_work(batch, tiny_course, tmp_path, edit_cell):

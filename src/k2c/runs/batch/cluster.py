@@ -82,6 +82,7 @@ class ClusterPool:
                 place_run(files, self._out, run.id)
             facts = json.loads(files["run.json"])
             run.status, run.cause, run.error = facts["status"], facts["cause"], facts["error"]
+            run.seconds = facts["seconds"]
             return run
         with storage(self._out):
             return keep_failure(run, self._out)
