@@ -114,7 +114,7 @@ def _distribute(spark: SparkContext, folder: Path, workers: int) -> None:
 
     SparkSession(spark)
     main_file = Path(__file__).with_name("__main__.py")
-    TorchDistributor(workers, local_mode=False, use_gpu=False).run(str(main_file), str(folder))
+    TorchDistributor(workers, local_mode=False, use_gpu=False).run(str(main_file), str(folder), "spark")
 
 
 def split(made: Experiment, workers: int, options: SparkOptions) -> Iterator[Partition]:

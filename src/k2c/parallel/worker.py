@@ -17,7 +17,7 @@ from k2c.errors import K2CError
 from k2c.parallel import five_steps
 from k2c.parallel.job import Job
 from k2c.parallel.messages import LIFELINE, Messenger
-from k2c.parallel.options import AllReduceOptions, Kind
+from k2c.parallel.options import AllReduceOptions, Kind, SparkOptions
 from k2c.parallel.place import Place, find_place
 from k2c.parallel.replica import train_replica
 
@@ -38,7 +38,8 @@ def main() -> None:
         folder / "messages", place.rank, int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     )
     hold_lifeline()
-    run_worker(messenger, lambda: all_reduce_worker(folder, place, messenger))
+    options = SparkOptions if "spark" in sys.argv[2:] else AllReduceOptions
+    run_worker(messenger, lambda: all_reduce_worker(folder, place, messenger, options))
 
 
 def run_worker(messenger: Messenger, work: Callable[[], object]) -> None:
