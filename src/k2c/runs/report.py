@@ -8,7 +8,7 @@ import nbformat
 
 from k2c.atomic import atomic_path
 from k2c.machine import describe_machine, package_versions
-from k2c.runs.execute import Run
+from k2c.runs.execute import STATUSES, Run
 from k2c.runs.pages import render
 from k2c.runs.results import first_picture
 
@@ -25,7 +25,7 @@ def write_report(runs: Sequence[Run], out: Path, name: str) -> Path:
         "report.html.j2",
         name=name,
         runs=[_card(run) for run in runs],
-        counts={status: sum(run.status == status for run in runs) for status in _STATUSES},
+        counts={status: sum(run.status == status for run in runs) for status in STATUSES},
         seconds=sum(run.seconds for run in runs),
         machine=describe_machine(),
         versions=package_versions(),
@@ -33,9 +33,6 @@ def write_report(runs: Sequence[Run], out: Path, name: str) -> Path:
     with atomic_path(out / "index.html") as part:
         part.write_text(page, encoding="utf-8")
     return out / "index.html"
-
-
-_STATUSES = ("ok", "failed", "interrupted", "not started")
 
 
 def _card(run: Run) -> dict[str, Any]:
