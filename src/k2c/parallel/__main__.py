@@ -3,7 +3,8 @@
 import importlib
 import sys
 
-# `spark`: a worker that Spark's TorchDistributor started. `serve`: a worker or a server of `parameter_server`, as its rank says.
+# `spark`: a worker that Spark's TorchDistributor started.
+# `serve`: a worker or a server of `parameter_server`, as its rank says.
 TASKS = {
     "train": "k2c.parallel.worker",
     "spark": "k2c.parallel.worker",
