@@ -1,7 +1,9 @@
 """Slides from a lecture's notebook: one HTML file that needs no network, for the lecture hall and for a PDF."""
 
+import base64
 import html
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +20,10 @@ from k2c.runs.pages import render
 from k2c.runs.source import notebook_path
 from k2c.syllabus import load_syllabus
 
-LINES = 11  # of text that fit on a slide below its title
-WIDE, NARROW = 76, 37  # characters in a line, alone and beside a picture
-LONGEST_CODE = 14  # lines; longer code is read in the notebook
+WIDE, LINES = 80, 13.5  # characters in a line and lines on a slide, below its title
+NARROW, LINES_BESIDE = 42, 15  # the same beside a picture, where the letters are smaller
+LINES_ABOVE = 6.5  # wide lines above a picture that is itself wide
+LONGEST_CODE, LONGEST_OUTPUT = 14, 22  # lines; what is longer is read in the notebook
 LEFT_OUT = ("skip", "notes")
 STARTS = ("slide", "subslide")
 _HEADING = re.compile(r"#+\s+(.+)")
@@ -39,6 +42,14 @@ class Part:
         """Return about how many lines it takes."""
         return sum(max(1, -(-len(line) // width)) for line in self.text.split("\n")) + 0.4
 
+    def is_wide(self) -> bool:
+        """Tell whether it is a picture that is more than twice as wide as high."""
+        if self.kind != "picture":
+            return False
+        header = base64.b64decode(self.cell.outputs[0].data["image/png"][:32])
+        width, height = struct.unpack(">II", header[16:24])  # where every PNG has them
+        return width > 2 * height
+
 
 @dataclass
 class Slide:
@@ -48,12 +59,25 @@ class Slide:
     words: list[Part] = field(default_factory=list)
     picture: Part | None = None
 
+    @property
+    def layout(self) -> str:
+        """How words and picture share the slide: `alone`, `beside` or, with a wide picture, `above`."""
+        if not (self.words and self.picture):
+            return "alone"
+        return "above" if self.picture.is_wide() else "beside"
+
     def has_room_for(self, part: Part) -> bool:
         """Tell whether a part fits beside what is there; on an empty slide everything does."""
-        if part.kind == "picture":
-            return self.picture is None and self._lines(NARROW) <= LINES
-        width = NARROW if self.picture else WIDE
-        return self._lines(width) + part.lines(width) <= LINES or not (self.words or self.picture)
+        if not (self.words or self.picture):
+            return True
+        if part.kind == "picture" and self.picture:
+            return False
+        picture = part if part.kind == "picture" else self.picture
+        width, room = (WIDE, LINES) if picture is None else (NARROW, LINES_BESIDE)
+        if picture and picture.is_wide():
+            width, room = WIDE, LINES_ABOVE
+        words = [*self.words, part] if part.kind == "words" else self.words
+        return sum(word.lines(width) for word in words) <= room
 
     def add(self, part: Part) -> None:
         """Put a part on the slide."""
@@ -61,9 +85,6 @@ class Slide:
             self.picture = part
         else:
             self.words.append(part)
-
-    def _lines(self, width: int) -> float:
-        return sum(part.lines(width) for part in self.words)
 
 
 def write_slides(lecture: str, path: Path, *, all_code: bool = False) -> int:
@@ -87,6 +108,7 @@ def write_slides(lecture: str, path: Path, *, all_code: bool = False) -> int:
     slides = [
         {
             "title": slide.title,
+            "layout": slide.layout,
             "words": cells_to_html([part.cell for part in slide.words]),
             "picture": cells_to_html([slide.picture.cell]) if slide.picture else "",
         }
@@ -119,20 +141,37 @@ def slides_of(notebook: NotebookNode, *, all_code: bool = False) -> list[Slide]:
 def _parts(notebook: NotebookNode, all_code: bool) -> Iterator[tuple[bool, str, Part | None]]:
     """Yield whether a slide starts here, the title if it is a new one, and what goes there."""
     plumbing = [id(cell) for cell in notebook.cells if cell.cell_type == "code"][:2]
+    section = back = ""  # an exercise has a heading of its own; after its check the section goes on
     for cell in notebook.cells:
         kind = cell.metadata.get("slideshow", {}).get("slide_type", "")
+        starts = kind in STARTS
         if kind in LEFT_OUT or id(cell) in plumbing:
             continue
-        starts = kind in STARTS
-        if cell.cell_type == "markdown":
-            for block in _blocks(cell.source):
-                heading = _HEADING.match(block)
-                yield starts, heading[1] if heading else "", None if heading else _words(block)
-                starts = False
-        elif cell.cell_type == "code":
-            for part in _code_parts(cell, all_code or bool(kind)):
-                yield starts, "", part
-                starts = False
+        if _is_check(cell):
+            back = section
+            continue
+        for title, part in _cell_parts(cell, all_code or bool(kind)):
+            if title:
+                section = section if title.startswith("Exercise") else title
+            yield starts, title or back, part
+            starts, back = False, ""
+
+
+def _is_check(cell: NotebookNode) -> bool:
+    return any(
+        "exercise" in output.get("metadata", {}).get(RESULT_MIME, {}) for output in cell.get("outputs", ())
+    )
+
+
+def _cell_parts(cell: NotebookNode, show_code: bool) -> Iterator[tuple[str, Part | None]]:
+    """Yield titles and parts; a heading is a title without a part."""
+    if cell.cell_type == "code":
+        for part in _code_parts(cell, show_code):
+            yield "", part
+    elif cell.cell_type == "markdown":
+        for block in _blocks(cell.source):
+            heading = _HEADING.match(block)
+            yield (heading[1], None) if heading else ("", _words(block))
 
 
 def _blocks(source: str) -> Iterator[str]:
@@ -171,7 +210,10 @@ def _code_parts(cell: NotebookNode, show_code: bool) -> Iterator[Part]:
         elif "image/png" in data:
             yield Part("picture", new_code_cell("", outputs=[output]))
         elif "text/html" in data:
-            yield Part("words", new_code_cell("", outputs=[output]), "".join(data.get("text/plain", "")))
+            looks = "".join(data.get("text/plain", "")) + "\n" * "".join(data["text/html"]).count("<br")
+            part = Part("words", new_code_cell("", outputs=[output]), looks)
+            if part.lines(WIDE) <= LONGEST_OUTPUT:
+                yield part
     if claims:
         items = "".join(f"<li>{html.escape(claim)}</li>" for claim in claims)
         yield Part("words", new_markdown_cell(f'<ul class="claims">{items}</ul>'), "\n".join(claims))

@@ -1,0 +1,106 @@
+"""Lectures, site and slides as pages: nothing serious for axe-core, nothing too wide, nothing from the network."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from k2c.paths import project_root
+from k2c.runs.export import write_html
+from k2c.runs.site import build_site
+from k2c.runs.slides import write_slides
+from k2c.syllabus import load_syllabus
+
+LECTURES = list(load_syllabus(project_root() / "course/syllabus.yml").lectures)
+AROUND = ["index", "install", "start", "instructors", "glossary", "search"]
+LOOKS = [pytest.param("light", 1440, id="light-1440"), pytest.param("dark", 390, id="dark-390")]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    start, warnings = build_site(tmp_path_factory.mktemp("made") / "site")
+    assert warnings == ""
+    return start.parent
+
+
+@pytest.fixture
+def open_page(browser):
+    """Return a function that opens a file at a width and in a mode, and remembers what it asked the network for."""
+    contexts = []
+
+    def opened(path: Path, scheme: str, width: int, query: str = ""):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page, asked = context.new_page(), []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri() + query, timeout=240_000)
+        assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def serious(page):
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{violation['impact']}: {violation['help']}: {node['html'][:200]}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+def too_wide(page):
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@pytest.mark.parametrize("name", [*AROUND, *LECTURES])
+def test_the_site_can_be_used_by_everyone(site, open_page, name, scheme, width):
+    page = open_page(site / f"{name}.html", scheme, width)
+    assert serious(page) == []
+    assert too_wide(page) <= 0
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@pytest.mark.parametrize("name", LECTURES)
+def test_a_lecture_s_page_can_be_used_by_everyone(tmp_path, open_page, name, scheme, width):
+    notebook = nbformat.read(project_root() / f"notebooks/{name}.ipynb", as_version=4)
+    write_html(notebook, tmp_path / "notebook.html", name)
+    page = open_page(tmp_path / "notebook.html", scheme, width)
+    assert serious(page) == []
+    assert too_wide(page) <= 0
+
+
+def test_search_finds_a_word_without_a_server(site, open_page):
+    page = open_page(site / "search.html", "light", 1440, query="?q=softmax")
+    page.locator("#search-results li").first.wait_for(timeout=120_000)
+    assert "02_lenet_mnist" in "".join(
+        link.get_attribute("href") for link in page.locator("#search-results li a").all()
+    )
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_slides_hold_what_is_on_them_and_turn_by_keys(tmp_path, open_page, name):
+    count = write_slides(name, tmp_path / "slides.html")
+    page = open_page(tmp_path / "slides.html", "light", 1280)
+    assert page.evaluate("slides.length") == count > 10
+    spilled = page.evaluate("""() => slides.filter(slide =>
+        [slide.querySelector(".body"), ...slide.querySelectorAll(".words")].some(part =>
+            part.scrollHeight > part.clientHeight + 1 || part.scrollWidth > part.clientWidth + 1)
+    ).map(slide => slide.innerText)""")
+    assert spilled == []
+    for key, place in (
+        ("ArrowRight", "#2"),
+        (" ", "#3"),
+        ("ArrowLeft", "#2"),
+        ("End", f"#{count}"),
+        ("Home", "#1"),
+    ):
+        page.keyboard.press(key)
+        assert page.url.endswith(place)
+    assert serious(page) == []

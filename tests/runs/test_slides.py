@@ -1,0 +1,127 @@
+"""Slides of a notebook: what starts one, what goes on it, what stays out."""
+
+import base64
+import struct
+
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from k2c.results import RESULT_MIME
+from k2c.runs.slides import slides_of
+
+
+def picture(width=800, height=450):
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", width, height) + bytes(40)
+    data = {"image/png": base64.b64encode(header).decode(), "text/plain": "figure"}
+    return new_output("display_data", data, metadata={"image/png": {"alt": "a line"}})
+
+
+def claim(text):
+    return new_output("display_data", {"text/plain": f"{text}: ok"}, metadata={RESULT_MIME: {"guard": {}}})
+
+
+def notebook(*cells):
+    plumbing = [new_code_cell("steps: int = 3"), new_code_cell("import k2c")]
+    return new_notebook(cells=[*plumbing, *cells])
+
+
+def typed(cell, kind):
+    cell.metadata["slideshow"] = {"slide_type": kind}
+    return cell
+
+
+def told(slide):
+    return [part.text for part in slide.words]
+
+
+def test_a_heading_starts_a_slide_with_its_words_its_picture_and_its_claims():
+    made = slides_of(
+        notebook(
+            new_markdown_cell("# A lecture\n\nIt begins."),
+            new_markdown_cell("## One\n\nWords."),
+            new_code_cell("show()", outputs=[picture(), claim("the line rises")]),
+            new_markdown_cell("It did."),
+        )
+    )
+    assert [slide.title for slide in made] == ["A lecture", "One"]
+    assert told(made[1]) == ["Words.", "the line rises", "It did."]
+    assert made[1].picture is not None
+    assert made[1].layout == "beside"
+
+
+def test_a_second_picture_and_text_without_room_go_to_a_slide_with_the_same_title():
+    made = slides_of(
+        notebook(
+            new_markdown_cell("## One"),
+            new_code_cell("show()", outputs=[picture(), picture(1600, 400)]),
+            new_markdown_cell("Below a wide picture there is room for this."),
+            new_markdown_cell("\n\n".join("A paragraph of several words. " * 9 for _ in range(6))),
+        )
+    )
+    assert {slide.title for slide in made} == {"One"}
+    assert [bool(slide.picture) for slide in made] == [True, True, False, False]
+    assert made[1].layout == "above"
+
+
+def test_plumbing_long_code_and_long_tables_stay_in_the_notebook():
+    table = new_output("display_data", {"text/html": "<table></table>", "text/plain": "a row\n" * 40})
+    made = slides_of(
+        notebook(
+            new_markdown_cell("## One"),
+            new_code_cell("def double(x):\n    return 2 * x"),
+            new_code_cell("x = double(1)"),
+            new_code_cell("def long(x):\n" + "    x += 1\n" * 30),
+            new_code_cell("x", outputs=[table]),
+        )
+    )
+    assert [told(slide) for slide in made] == [["def double(x):\n    return 2 * x"]]
+
+
+def test_after_an_exercise_s_check_its_section_goes_on():
+    check = new_output(
+        "display_data", {"text/plain": "not attempted"}, metadata={RESULT_MIME: {"exercise": {}}}
+    )
+    made = slides_of(
+        notebook(
+            new_markdown_cell("## One\n\nWords."),
+            new_markdown_cell("### Exercise 1: try\n\nFill it in."),
+            new_code_cell("def f(x):\n    return ..."),
+            new_code_cell("k2c.check('a.1', f)", outputs=[check]),
+            new_markdown_cell("Did you?"),
+        )
+    )
+    assert [slide.title for slide in made] == ["One", "Exercise 1: try", "One"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "titles", "words"),
+    [
+        ("slide", ["One", "One"], ["First.", "Second."]),
+        ("skip", ["One"], ["First."]),
+        ("notes", ["One"], ["First."]),
+        ("fragment", ["One"], ["First.", "Second."]),
+    ],
+)
+def test_a_cell_s_slide_type_decides(kind, titles, words):
+    made = slides_of(
+        notebook(new_markdown_cell("## One\n\nFirst."), typed(new_markdown_cell("Second."), kind))
+    )
+    assert [slide.title for slide in made] == titles
+    assert [text for slide in made for text in told(slide)] == words
+
+
+def test_code_with_a_slide_type_is_shown():
+    made = slides_of(notebook(new_markdown_cell("## One"), typed(new_code_cell("x = 1"), "fragment")))
+    assert told(made[0]) == ["x = 1"]
+
+
+def test_slides_are_one_file_that_loads_nothing(tiny_course, tmp_path, k2c):
+    result = k2c("slides", "00", "--out", str(tmp_path / "slides.html"), "--code")
+    assert result.returncode == 0, result.stderr
+    page = (tmp_path / "slides.html").read_text(encoding="utf-8")
+    assert "A tiny lecture" in page
+    assert "src=" not in page
+    assert "<link" not in page
+    unknown = k2c("slides", "99")
+    assert unknown.returncode == 2
+    assert "There is no lecture '99'" in unknown.stderr
