@@ -70,7 +70,9 @@ class Messenger:
     def event(self, kind: str, **content: Any) -> None:
         """Append one event: a line of JSON."""
         line = {"event": kind, "rank": self.rank, "attempt": self.attempt, "time": time.time()} | content
-        with self._events.open("ab", buffering=0) as file:  # one write: two processes of a rank must not mix lines
+        with self._events.open(
+            "ab", buffering=0
+        ) as file:  # one write: two processes of a rank must not mix lines
             file.write(json.dumps(line).encode() + b"\n")
 
     def pulse(self, epoch: int, batch: int, batches: int, loss: float = float("nan")) -> None:
