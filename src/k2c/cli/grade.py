@@ -8,6 +8,7 @@ import click
 from rich.markup import escape
 
 from k2c.cli.consoles import console, problems
+from k2c.cli.lectures import terminate_like_ctrl_c
 
 if TYPE_CHECKING:
     from k2c.runs.grading import Grade, Limits
@@ -53,6 +54,7 @@ def grade(
     confinement = Confinement.probe()
     for what, how in confinement.describe().items():
         console.print(f"[dim]{what}: {escape(how)}[/]", soft_wrap=True, highlight=False)
+    terminate_like_ctrl_c()
     limits, workers = _limits(timeout, memory, workers)
     try:
         grades = grade_folder(folder, out, csv_file, name, limits, workers, confinement, _say)
