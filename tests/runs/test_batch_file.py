@@ -62,7 +62,6 @@ def test_every_problem_is_listed_with_its_line(plan_of):
         "line 8: steps must be a whole number from 1 to 9, not 'ten'.",
         "line 9: sweep.grid.rate:",
         "line 10: repeats:",
-        "line 10: rate is set in sweep already; a parameter has one place.",
         "line 10: seed must be a whole number, not 0.5.",
         "line 11: limits.retries:",
         "line 11: limits.time: a time is a number of seconds, or text such as 90 s, 10 min or 1.5 h.",

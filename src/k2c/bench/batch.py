@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import yaml
@@ -16,6 +15,7 @@ from k2c.bench.registry import Row, benchmark, time_row
 from k2c.bench.sides import spread
 from k2c.machine import usable_cores
 from k2c.paths import project_root
+from k2c.results import RESULT_MIME
 
 LECTURE = "02_lenet_mnist"
 SETTINGS = {"train_size": 1000, "epochs": 1}
@@ -80,16 +80,11 @@ def _seconds(command: list[str], folder: Path) -> float:
 
 def _compare(folder: Path) -> tuple[float, tuple[float, float]]:
     """Return the largest relative difference of any claim, and both mean test accuracies."""
-    from k2c.runs import collect_results
-
     ours = {}
     for path in (folder / "ours").glob("*/run.json"):
         seed = json.loads(path.read_text())["parameters"]["seed"]
-        ours[seed] = _claims(json.loads((path.parent / "metrics.json").read_text()))
-    theirs = [
-        _claims(collect_results(nbformat.read(folder / f"{seed}.ipynb", as_version=4)))
-        for seed in range(REFERENCE_RUNS)
-    ]
+        ours[seed] = _claims(path.parent / "notebook.ipynb")
+    theirs = [_claims(folder / f"{seed}.ipynb") for seed in range(REFERENCE_RUNS)]
     differences = [
         abs(ours[seed][name] - value) / max(abs(value), 1e-3)
         for seed, claims in enumerate(theirs)
@@ -100,5 +95,13 @@ def _compare(folder: Path) -> tuple[float, tuple[float, float]]:
     return max(differences), (statistics.fmean(accuracies[0]), statistics.fmean(accuracies[1]))
 
 
-def _claims(results: dict[str, Any]) -> dict[str, float]:
-    return {guard["name"]: float(guard["value"]) for guard in results["guards"]}
+def _claims(path: Path) -> dict[str, float]:
+    """Return what an executed notebook claims, by name."""
+    cells = nbformat.read(path, as_version=4).cells
+    results = [
+        output.get("metadata", {}).get(RESULT_MIME, {})
+        for cell in cells
+        for output in cell.get("outputs", ())
+    ]
+    guards = [result["guard"] for result in results if "guard" in result]
+    return {guard["name"]: float(guard["value"]) for guard in guards}

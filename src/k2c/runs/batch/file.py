@@ -121,6 +121,8 @@ class BatchFile(_Strict):
         Which settings to keep: an expression of parameters, such as `blur + label_noise <= 1`.
     limits
         What a run may take.
+    show
+        The result that the report shows first, by its name; the one that the sweep moves most when it is empty.
     """
 
     lecture: str
@@ -130,6 +132,7 @@ class BatchFile(_Strict):
     repeats: Annotated[dict[str, Values], Field(min_length=1, max_length=1)] | None = None
     filter: str = ""
     limits: LimitsForm = LimitsForm()
+    show: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -197,7 +200,8 @@ def _lines(text: str, path: Path) -> tuple[dict[Place, int], list[Problem]]:
                 entry = (*place, key.value)
                 if entry in lines:
                     problems.append(Problem(key.start_mark.line + 1, f"{key.value} is given twice."))
-                lines.setdefault(entry, key.start_mark.line + 1)
+                    continue
+                lines[entry] = key.start_mark.line + 1
                 visit(value, entry)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):

@@ -59,6 +59,8 @@ class Plan:
         The parameter over which every setting is repeated, None when there is none.
     runs
         The table, in the file's order.
+    show
+        The result that the report shows first; empty for its own choice.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Plan:
     parameters: list[str]
     repeat: str | None
     runs: list[PlannedRun]
+    show: str = ""
 
     def to_json(self) -> str:
         """Return the content of `plan.json`."""
@@ -116,7 +119,17 @@ def make_plan(batch: BatchFile, name: str) -> Plan:
         profile = lecture.profile_of(parameters)
         runs.setdefault(identity, PlannedRun(identity, parameters, varied, seed, profile))  # type: ignore[arg-type]
     kind = batch.sweep.kind if batch.sweep else "none"
-    return Plan(name, batch.lecture, lecture.title, batch.profile, kind, swept, repeat, list(runs.values()))
+    return Plan(
+        name,
+        batch.lecture,
+        lecture.title,
+        batch.profile,
+        kind,
+        swept,
+        repeat,
+        list(runs.values()),
+        batch.show,
+    )
 
 
 def _settings(sweep: Sweep | None) -> Iterator[Setting]:
