@@ -15,10 +15,27 @@ def test_a_chart_tells_its_title_its_axes_and_where_its_lines_lead():
     axes = figure.subplots()
     axes.plot([1, 2, 3], [0.9, 0.5, 0.25], label="training")
     axes.axhline(0.4)  # matplotlib's own label, "_child1", is nobody's business
+    axes.axhline(0.3, label="the counts")
+    axes.axvline(2, label="chosen")
     axes.set_title("The cost falls", loc="left")
     axes.set(xlabel="epoch", ylabel="cost")
     told = describe_figure(figure)
-    assert told == "The cost falls: line chart of cost over epoch; training from 0.9 to 0.25."
+    assert (
+        told
+        == "The cost falls: line chart of cost over epoch; training from 0.9 to 0.25, the counts at 0.3, chosen."
+    )
+
+
+def test_bars_tell_their_lengths_and_small_tables_of_colours_their_numbers():
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    left.bar(["easy", "hard"], [0.88, 0.714], label="words")
+    right.imshow([[3, 1], [0, 4]])
+    right.set(xlabel="predicted", ylabel="true")
+    for row, column, number in ((0, 0, 3), (0, 1, 1), (1, 0, 0), (1, 1, 4)):
+        right.text(column, row, str(number))
+    told = describe_figure(figure)
+    assert told == "2 panels. bar chart; words 0.88 0.714; picture of true over predicted; with 3 1 0 4."
 
 
 def test_many_panels_are_counted_and_a_colour_bar_is_no_panel():
@@ -46,4 +63,4 @@ def test_a_notebook_keeps_the_words_beside_the_picture(show):
     shown = [output for output in notebook.cells[1].outputs if "image/png" in output.get("data", {})]
     assert shown
     for output in shown:
-        assert output.metadata["image/png"]["alt"] == "The cost falls: bar chart."
+        assert output.metadata["image/png"]["alt"] == "The cost falls: bar chart; 2."

@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter
 
 MAX_PANELS = 6  # panels named one by one; more are counted
 MAX_NAMES = 6
+MAX_FIELDS = 16
 
 
 def describe_figure(figure: Figure) -> str:
@@ -36,15 +39,13 @@ def _describe_panel(axes: Axes) -> str:
     title = " ".join(
         filter(None, (_one_line(axes.get_title(loc=place)) for place in ("left", "center", "right")))
     )
-    kind = _kind(axes)
+    kind, over, of = _kind(axes), _one_line(axes.get_xlabel()), _one_line(axes.get_ylabel())
+    if kind == "picture" and not (over and of):  # a label alone below a picture is its caption
+        title, over = title or over, ""
     if not kind:
         return title
-    where = "".join(
-        f" {word} {_one_line(label)}"
-        for word, label in (("of", axes.get_ylabel()), ("over", axes.get_xlabel()))
-        if label
-    )
-    series = [*_lines(axes), *_named(axes.containers), *_named(axes.collections)]
+    where = (f" of {of}" if of else "") + (f" over {over}" if over else "")
+    series = [*_lines(axes), *_bars(axes), *_named(axes.collections), *_numbers(axes)]
     names = "; " + ", ".join(series[:MAX_NAMES]) if series else ""
     return f"{title}: {kind}{where}{names}" if title else f"{kind}{where}{names}"
 
@@ -62,16 +63,39 @@ def _kind(axes: Axes) -> str:
 
 
 def _lines(axes: Axes) -> list[str]:
+    """Return each named line with where it begins and ends, if its heights are numbers on the axis."""
+    counted = not isinstance(axes.yaxis.get_major_formatter(), FixedFormatter | StrCategoryFormatter)
     told = []
     for line in axes.lines:
-        name = _name(line)
-        values = np.asarray(line.get_ydata(), dtype=float)
+        name, values = _name(line), np.asarray(line.get_ydata(), dtype=float)
         values = values[np.isfinite(values)]
-        if name and len(values) > 1:
-            told.append(f"{name} from {values[0]:.3g} to {values[-1]:.3g}")
-        elif name:
+        if not name:
+            continue
+        _, is_height = line.get_transform().contains_branch_seperately(
+            axes.transData
+        )  # not so in a vertical line
+        if not counted or not is_height or len(values) < 2:
             told.append(name)
+        elif values.min() == values.max():
+            told.append(f"{name} at {values[0]:.3g}")
+        else:
+            told.append(f"{name} from {values[0]:.3g} to {values[-1]:.3g}")
     return told
+
+
+def _bars(axes: Axes) -> list[str]:
+    told = []
+    for bars in axes.containers:
+        lengths = getattr(bars, "datavalues", ())
+        values = " ".join(f"{length:.3g}" for length in lengths) if len(lengths) <= MAX_NAMES else ""
+        told.append(" ".join(filter(None, (_name(bars), values))))
+    return [words for words in told if words]
+
+
+def _numbers(axes: Axes) -> list[str]:
+    """Return what is written into the fields of a small table of colours."""
+    written = [_one_line(text.get_text()) for text in axes.texts] if axes.images else []
+    return [f"with {' '.join(written)}"] if 1 < len(written) <= MAX_FIELDS else []
 
 
 def _named(parts: Sequence[Any]) -> list[str]:
