@@ -16,13 +16,13 @@ def widget_bundle(widget: Any, still: Mapping[str, str]) -> Bundle:
     widget
         An ipywidgets widget.
     still
-        What stands for it where no widget can be shown: `text/plain`, and `image/png` or `text/html`.
+        What stands for it where no widget can be shown: `text/plain`, and a picture or `text/html`.
     """
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    about = {"image/png": {"alt": still["text/plain"]}} if "image/png" in still else {}
+    about = {kind: {"alt": still["text/plain"]} for kind in still if kind.startswith("image/")}
     return {**still, WIDGET_VIEW: view}, about
 
 
-def still_picture(png: bytes, words: str) -> dict[str, str]:
-    """Return the representations of a picture, with the words that stand for it."""
-    return {"image/png": base64.b64encode(png).decode("ascii"), "text/plain": words}
+def still_picture(picture: bytes, words: str, kind: str = "png") -> dict[str, str]:
+    """Return the representations of a picture, `png` or `jpeg`, with the words that stand for it."""
+    return {f"image/{kind}": base64.b64encode(picture).decode("ascii"), "text/plain": words}

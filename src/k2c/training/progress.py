@@ -236,6 +236,7 @@ class _Bar:
             description="Stop", icon="stop", tooltip="Stop after this batch, and keep what is learnt"
         )
         self._button.on_click(lambda _button: self._pressed(stop))
+        _answer_in_a_free_thread(self._button)
         self._box = ipywidgets.HBox([self._bar, self._button, self._words])
         self._handle = _show(*widget_bundle(self._box, {"text/plain": "training starts"}))
 
@@ -257,6 +258,16 @@ class _Bar:
     def _pressed(self, stop: Callable[[], None]) -> None:
         self._button.description, self._button.disabled = "stopping ...", True
         stop()
+
+
+def _answer_in_a_free_thread(widget: Any) -> None:
+    """Let a widget be answered while the main thread trains: in the thread that the front end asks for, a subshell.
+
+    From ipykernel 7.4 on, the thread that spoke last on a widget's channel gets its messages: here, the one that is
+    busy. Older ones heed the front end anyway.
+    """
+    if hasattr(widget.comm, "_reply_subshell_for"):
+        widget.comm._reply_subshell_for = lambda _data, asked_for: asked_for
 
 
 def _measured(learner: Learner) -> dict[str, float]:

@@ -84,31 +84,39 @@ class PictureWidget(LectureWidget):
     """A widget whose view is a picture with a caption in words.
 
     A subclass draws the picture in `draw`, on a figure that it makes itself: pyplot knows one thread only.
+
+    Attributes
+    ----------
+    kind
+        `png`, or `jpeg` for photographs, which would weigh ten times as much otherwise.
     """
 
+    kind = "png"
+
     def __init__(self, controls: Sequence[ipywidgets.Widget]) -> None:
-        super().__init__(controls, ipywidgets.Image(format="png", layout={"max_width": "100%"}))
+        super().__init__(controls, ipywidgets.Image(format=self.kind, layout={"max_width": "100%"}))
 
     def draw(self) -> tuple[Figure, str]:
         """Return the picture, and in a sentence or two what is to be seen on it."""
         raise NotImplementedError
 
     def still(self) -> dict[str, str]:
-        """Return the picture as PNG, and its caption."""
+        """Return the picture, and its caption."""
         figure, words = self.draw()
-        return still_picture(_png(figure), words)
+        return still_picture(_saved(figure, self.kind), words, self.kind)
 
     def show(self) -> None:
         """Draw anew."""
         figure, words = self.draw()
-        self.view.value = _png(figure)
+        self.view.value = _saved(figure, self.kind)
         self.view.tooltip = words  # a front end makes it the picture's name for those who cannot see it
         self.caption.value = _CAPTION.format(html.escape(words))
 
 
-def _png(figure: Figure) -> bytes:
+def _saved(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    options = {"quality": 80} if kind == "jpeg" else {}
+    figure.savefig(buffer, format=kind, pil_kwargs=options)
     return buffer.getvalue()
 
 

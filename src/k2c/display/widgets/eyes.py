@@ -1,0 +1,115 @@
+"""The twin's eye, by slider; and what augmentation makes of a picture."""
+
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from k2c.datasets.fundus.twin import Drawing, Eye, draw_eye
+from k2c.display.photographs import draw_photograph
+from k2c.display.style import COLOURS
+from k2c.display.widgets.base import PictureWidget
+from k2c.training.augment import GaussianNoise, Rotate180
+
+GRADES = ("none", "mild", "moderate", "severe", "proliferative")
+_LESIONS = ("yellow", "sky", "green", "purple", "orange", "red")
+
+
+class TwinEye(PictureWidget):
+    """The photograph of a synthetic eye: grade, blur, and where the lesions are, by slider.
+
+    Parameters
+    ----------
+    seed
+        Which eye.
+    size
+        Pixels of the photograph's side.
+    """
+
+    kind = "jpeg"
+
+    def __init__(self, seed: int = 11, size: int = 320) -> None:
+        self.size = size
+        self.eye = ipywidgets.IntSlider(seed, 0, 99, description="Eye")
+        self.grade = ipywidgets.IntSlider(3, 0, 4, description="Grade")
+        self.blur = ipywidgets.FloatSlider(0.0, min=0.0, max=4.0, step=0.25, description="Blur")
+        self.lesions = ipywidgets.Checkbox(True, description="Show where the lesions are")
+        super().__init__([self.eye, self.grade, self.blur, self.lesions])
+
+    def drawing(self) -> Drawing:
+        """Return the photograph that the sliders ask for, with its truth."""
+        return draw_eye(Eye(seed=self.eye.value, grade=self.grade.value, blur=self.blur.value), self.size)
+
+    def draw(self) -> tuple[Figure, str]:
+        """Draw the photograph, with the lesions outlined beside it."""
+        drawing, grade = self.drawing(), self.grade.value
+        figure = Figure(figsize=(8.6, 4.6), layout="constrained")
+        plain, marked = figure.subplots(1, 2)
+        draw_photograph(plain, drawing.image)
+        draw_photograph(marked, drawing.image)
+        plain.set_title("what the camera sees")
+        marked.set_title("where the lesions are" if self.lesions.value else "where would you look?")
+        kinds = [kind for kind, mask in drawing.masks.items() if mask.any() and self.lesions.value]
+        for kind, colour in zip(kinds, _LESIONS, strict=False):
+            marked.contour(drawing.masks[kind], levels=[0.5], colors=[COLOURS[colour]], linewidths=1.6)
+            marked.plot([], [], color=COLOURS[colour], label=kind.replace("_", " "))
+        if kinds:
+            figure.legend(loc="outside lower center", ncols=len(kinds), fontsize=11)
+        found = ", ".join(f"{kind.replace('_', ' ')} {n}" for kind, n in drawing.counts.items() if n)
+        return figure, f"Grade {grade} ({GRADES[grade]}), blur {self.blur.value:g}: {found or 'no lesions'}."
+
+
+def augmented(picture: np.ndarray, noise: float, turned: float, count: int = 6, seed: int = 0) -> np.ndarray:
+    """Return several random variants of a picture, uint8 (count, H, W, 3).
+
+    Parameters
+    ----------
+    picture
+        uint8 (H, W, 3).
+    noise
+        Standard deviation of the noise, as a share of the range of values.
+    turned
+        The probability that a variant is upside down.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    batch = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float().div(255).repeat(count, 1, 1, 1)
+    changed = GaussianNoise(noise, generator=generator)(Rotate180(turned, generator=generator)(batch))
+    return changed.permute(0, 2, 3, 1).mul(255).round().byte().numpy()
+
+
+class AugmentationSliders(PictureWidget):
+    """Six random variants of a picture, by the strength of the noise and the chance of a turn.
+
+    Parameters
+    ----------
+    picture
+        uint8 (H, W, 3).
+    """
+
+    kind = "jpeg"
+
+    def __init__(self, picture: Any) -> None:
+        self.picture = np.asarray(picture)
+        share: dict[str, Any] = {"min": 0.0, "max": 0.5, "step": 0.02, "description": "Noise"}
+        self.noise = ipywidgets.FloatSlider(0.1, **share)
+        self.turned = ipywidgets.FloatSlider(0.5, min=0.0, max=1.0, step=0.1, description="Turned")
+        self.draws = ipywidgets.IntSlider(0, 0, 20, description="Draw again")
+        super().__init__([self.noise, self.turned, self.draws])
+
+    def draw(self) -> tuple[Figure, str]:
+        """Draw the variants."""
+        noise, turned = self.noise.value, self.turned.value
+        figure = Figure(figsize=(8.0, 5.6), layout="constrained")
+        for axes, picture in zip(
+            figure.subplots(2, 3).flat,
+            augmented(self.picture, noise, turned, seed=self.draws.value),
+            strict=True,
+        ):
+            draw_photograph(axes, picture)
+        figure.suptitle("Six variants that keep the label", x=0.01, ha="left")
+        return (
+            figure,
+            f"Six variants: noise of {noise:.0%} of the range, and a turn with a chance of {turned:.0%}.",
+        )

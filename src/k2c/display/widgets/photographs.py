@@ -1,0 +1,123 @@
+"""A picture of one's own before a pretrained network: its five best answers, and what they rest on."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from k2c.datasets.photographs import SAMPLES, sample_photograph
+from k2c.datasets.pictures import read_picture
+from k2c.display.photographs import draw_photograph
+from k2c.display.style import COLOURS
+from k2c.display.widgets.base import PictureWidget, shows_errors
+from k2c.models.backbones import Backbone
+from k2c.models.classify import picture_logits, top_classes
+from k2c.models.explain import grad_cam
+
+
+class Look(NamedTuple):
+    """What a network makes of a picture.
+
+    Attributes
+    ----------
+    square
+        uint8 (S, S, 3): what it sees.
+    answers
+        Its best answers, a row each: `name`, `probability`, `index`.
+    heat
+        float32 (S, S): where the last feature maps speak for the answer that was asked about.
+    """
+
+    square: np.ndarray
+    answers: pd.DataFrame
+    heat: np.ndarray
+
+
+def look_at(network: Backbone, picture: np.ndarray, rank: int = 1) -> Look:
+    """Return a network's five best answers to a picture, and Grad-CAM for one of them.
+
+    Parameters
+    ----------
+    network
+        A backbone with a classifier.
+    picture
+        uint8 (H, W, 3) of any size.
+    rank
+        Which answer is asked about: 1 is the best.
+    """
+    answers = top_classes(picture_logits(network, [picture]), 5)
+    inputs = network.preprocessing(picture).to(next(network.parameters()).device)
+    heat = grad_cam(network, inputs, int(answers["index"].iloc[rank - 1]))[0]
+    return Look(network.preprocessing.square(picture), answers, heat)
+
+
+class PicturePicker(PictureWidget):
+    """A photograph to choose or to bring along; a network's five best answers, and where they come from.
+
+    Parameters
+    ----------
+    network
+        A backbone with a classifier.
+    name
+        The photograph at the start, one of `k2c.datasets.photographs.SAMPLES`.
+    """
+
+    kind = "jpeg"
+
+    def __init__(self, network: Backbone, name: str = "cat") -> None:
+        self.network, self.picture = network, sample_photograph(name)
+        self.sample = ipywidgets.Dropdown(options=list(SAMPLES), value=name, description="Picture")
+        self.upload = ipywidgets.FileUpload(accept="image/*", description="Your own")
+        self.rank = ipywidgets.IntSlider(1, 1, 5, description="Answer")
+        super().__init__([ipywidgets.HBox([self.sample, self.upload]), self.rank])
+
+    def draw(self) -> tuple[Figure, str]:
+        """Draw the picture, where the answer comes from, and the five answers."""
+        seen, rank = look_at(self.network, self.picture, self.rank.value), self.rank.value
+        asked = seen.answers.iloc[rank - 1]
+        figure = Figure(figsize=(12.0, 4.2), layout="constrained")
+        plain, hot, bars = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
+        draw_photograph(plain, seen.square)
+        plain.set_title("what it sees")
+        draw_photograph(hot, (seen.square.mean(axis=2) * 0.6 + 100).clip(0, 255).astype(np.uint8))
+        most = float(seen.heat.max()) or 1.0
+        hot.imshow(seen.heat, cmap="magma_r", alpha=0.8 * (seen.heat / most) ** 0.5, interpolation="auto")
+        hot.set_title(f"what speaks for {asked['name']}", fontsize=13)
+        _draw_answers(bars, seen.answers, rank)
+        best = seen.answers.iloc[0]
+        return figure, (
+            f"The network's best answer is {best['name']} ({best['probability']:.0%}). The map shows what speaks for "
+            f"its answer number {rank}, {asked['name']} ({asked['probability']:.0%})."
+        )
+
+    @shows_errors
+    def _changed(self, change: Any) -> None:
+        if change["owner"] is self.upload and self.upload.value:
+            self.picture = _read(self.upload.value[-1])
+        elif change["owner"] is self.sample:
+            self.picture = sample_photograph(self.sample.value)
+        self.show()
+
+
+def _read(upload: Any) -> np.ndarray:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "picture"
+        file.write_bytes(bytes(upload["content"]))
+        return read_picture(file)
+
+
+def _draw_answers(axes: Any, answers: pd.DataFrame, rank: int) -> None:
+    places = np.arange(len(answers))
+    colours = [COLOURS["red"] if place == rank - 1 else COLOURS["blue"] for place in places]
+    bars = axes.barh(places, answers["probability"], color=colours)
+    axes.bar_label(bars, labels=[f"{share:.0%}" for share in answers["probability"]], padding=3)
+    axes.set_yticks(places, answers["name"])
+    axes.invert_yaxis()
+    axes.set(title="its five best answers", xlim=(0, 1.15))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.grid(axis="y", visible=False)

@@ -1,0 +1,175 @@
+"""How far a training scales, by slider; and a ring all-reduce that steps."""
+
+import ipywidgets
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from k2c.display.style import COLOURS
+from k2c.display.widgets.base import PictureWidget
+from k2c.errors import K2CError
+from k2c.parallel.cost import Step, bandwidth_for, gigabit, speed_up
+
+WAYS = {"ring": "ring all-reduce", "tree": "tree", "parameter_server": "one parameter server"}
+_NODES = (2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class ScalingCurves(PictureWidget):
+    """Speed-up against the number of workers, by the speed of the link and the size of the model.
+
+    Parameters
+    ----------
+    step
+        One worker's step, alone; its bytes of gradient are where the slider starts.
+    latency
+        Seconds of a message of no bytes.
+    """
+
+    def __init__(self, step: Step, latency: float = 30e-6) -> None:
+        if step.gradient_bytes <= 0:
+            raise K2CError(
+                "This step has no bytes of gradient, so nothing is exchanged. Give Step its gradient_bytes."
+            )
+        self.start, self.latency = step, latency
+        megabytes = float(np.clip(step.gradient_bytes / 1e6, 0.1, 10_000))
+        self.nodes = ipywidgets.SelectionSlider(options=_NODES, value=64, description="Nodes")
+        self.link = ipywidgets.FloatLogSlider(
+            10, min=-1, max=3, step=0.1, description="Gbit/s", readout_format=".3g"
+        )
+        self.model = ipywidgets.FloatLogSlider(
+            megabytes, min=-1, max=4, step=0.1, description="Model, MB", readout_format=".3g"
+        )
+        self.overlap = ipywidgets.Checkbox(True, description="Exchange while computing")
+        super().__init__([self.nodes, self.link, self.model, self.overlap])
+
+    def curves(self) -> dict[str, list[float]]:
+        """Return the speed-up of each way to exchange, for 1, 2, 4 ... workers up to the slider's."""
+        return {way: [self._speed_up(n, way) for n in self._counts()] for way in WAYS}
+
+    def draw(self) -> tuple[Figure, str]:
+        """Draw speed-up and efficiency."""
+        counts, curves = self._counts(), self.curves()
+        figure = Figure(figsize=(11.0, 4.6), layout="constrained")
+        speed, efficiency = figure.subplots(1, 2)
+        speed.plot(counts, counts, color=COLOURS["grey"], linestyle="--", linewidth=1.4, label="ideal")
+        for (way, values), marker in zip(curves.items(), "os^", strict=True):
+            speed.plot(counts, values, marker=marker, label=WAYS[way])
+            efficiency.plot(counts, np.divide(values, counts), marker=marker)
+        speed.set(title="speed-up", xlabel="workers", xscale="log", yscale="log")
+        efficiency.set(title="efficiency", xlabel="workers", xscale="log", ylim=(0, 1.05))
+        for axes in (speed, efficiency):
+            axes.set_xticks(counts, [str(n) for n in counts])
+            axes.minorticks_off()
+        speed.set_yticks(counts, [str(n) for n in counts])
+        figure.legend(loc="outside lower center", ncols=4)
+        return figure, self._words({way: values[-1] for way, values in curves.items()})
+
+    def _counts(self) -> list[int]:
+        return [1, *(n for n in _NODES if n <= self.nodes.value)]
+
+    def _step(self) -> Step:
+        return Step(
+            self.start.forward,
+            self.start.backward,
+            self.model.value * 1e6,
+            self.start.update,
+            self.start.bucket_bytes,
+        )
+
+    def _speed_up(self, workers: int, way: str) -> float:
+        link = gigabit(self.link.value, self.latency)
+        return speed_up(self._step(), workers, link, way, self.overlap.value)
+
+    def _words(self, last: dict[str, float]) -> str:
+        n = self.nodes.value
+        needed = bandwidth_for(self._step(), n, 0.9 * n, self.latency, "ring", self.overlap.value)
+        wanted = (
+            "no link is fast enough for a ring to reach 90%"
+            if needed is None
+            else f"a ring reaches 90% with {8 * needed / 1e9:.3g} Gbit/s"
+        )
+        told = ", ".join(f"{WAYS[way]} {value:.1f} times" for way, value in last.items())
+        return (
+            f"{n} workers, a link of {self.link.value:.3g} Gbit/s, {self.model.value:.3g} MB of gradient: "
+            f"{told} as fast as one; {wanted}."
+        )
+
+
+def ring_states(values: np.ndarray) -> list[np.ndarray]:
+    """Return what each worker holds at the start of a ring all-reduce and after each of its 2 (n - 1) rounds.
+
+    In a round each worker sends one piece to its right: first sums that grow, then sums that are complete.
+
+    Parameters
+    ----------
+    values
+        (n, n): row i is what worker i starts with, one number for each of n pieces.
+    """
+    n, states = len(values), [np.array(values)]
+    for number in range(2 * (n - 1)):
+        before, after = states[-1], states[-1].copy()
+        for worker, piece, adds in sent_in(n, number):
+            right = (worker + 1) % n
+            after[right, piece] = before[worker, piece] + (before[right, piece] if adds else 0)
+        states.append(after)
+    return states
+
+
+def sent_in(n: int, number: int) -> list[tuple[int, int, bool]]:
+    """Return who sends which piece in a round (from 0), and whether the receiver adds it to its own."""
+    adds = number < n - 1
+    first = number if adds else number - (n - 1) - 1
+    return [(worker, (worker - first) % n, adds) for worker in range(n)]
+
+
+class RingSteps(PictureWidget):
+    """A ring all-reduce, round by round: who sends which piece, and what everybody holds then.
+
+    Parameters
+    ----------
+    workers
+        How many stand in the ring, 2 to 8.
+    """
+
+    def __init__(self, workers: int = 4) -> None:
+        self.workers = ipywidgets.IntSlider(workers, 2, 8, description="Workers")
+        self.round = ipywidgets.IntSlider(0, 0, 2 * (workers - 1), description="Round")
+        super().__init__([self.workers, self.round])
+
+    def draw(self) -> tuple[Figure, str]:
+        """Draw what each worker holds; what has just arrived is framed, complete sums are blue."""
+        n = self.workers.value
+        self.round.max = 2 * (n - 1)
+        number = self.round.value
+        start = np.repeat(np.arange(1, n + 1)[:, None], n, axis=1)
+        state = ring_states(start)[number]
+        complete = state == start.sum(axis=0)
+        figure = Figure(figsize=(1.0 + 1.05 * n, 1.3 + 0.72 * n), layout="constrained")
+        axes = figure.subplots()
+        arrived = {
+            ((worker + 1) % n, piece) for worker, piece, _ in (sent_in(n, number - 1) if number else [])
+        }
+        for (worker, piece), value in np.ndenumerate(state):
+            place, face = (
+                (piece - 0.46, worker - 0.42),
+                COLOURS["sky"] if complete[worker, piece] else "#EEEEEE",
+            )
+            edge = COLOURS["red"] if (worker, piece) in arrived else "none"
+            axes.add_patch(Rectangle(place, 0.92, 0.84, facecolor=face, edgecolor=edge, linewidth=3))
+            axes.text(piece, worker, f"{value}", ha="center", va="center", color="#222222", fontsize=15)
+        axes.set(xlim=(-0.6, n - 0.4), ylim=(n - 0.4, -0.6), xticks=range(n), yticks=range(n), xlabel="piece")
+        axes.set_yticklabels([f"worker {worker}" for worker in range(n)])
+        axes.set_title(f"round {number} of {2 * (n - 1)}")
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        return figure, self._words(n, number, int(complete.sum()))
+
+    def _words(self, n: int, number: int, complete: int) -> str:
+        if number == 0:
+            what = "At the start each worker has its own gradient, cut into pieces."
+        elif number < n:
+            what = "Each worker sent one piece to the next, who added it to its own."
+        else:
+            what = "Each worker passed on a complete sum, and the next one took it as it is."
+        sent = f"So far each has sent {number}/{n} of the gradient."
+        return f"{what} {complete} of {n * n} pieces are complete. {sent}"

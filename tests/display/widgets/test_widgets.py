@@ -1,0 +1,141 @@
+"""Widgets without a browser: what they compute, what they show where no front end runs, what an error does."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
+from sklearn.feature_extraction.text import CountVectorizer
+
+from k2c.datasets import load_spam
+from k2c.display.widgets.eyes import AugmentationSliders, TwinEye, augmented
+from k2c.display.widgets.messages import MessageBox, light_up
+from k2c.display.widgets.scaling import RingSteps, ScalingCurves, ring_states
+from k2c.display.widgets.screening import ThresholdSlider, decide
+from k2c.errors import K2CError
+from k2c.models import NaiveBayes
+from k2c.parallel.cost import Step
+from k2c.runs.results import drop_bare_widgets
+from k2c.widget_bundle import WIDGET_VIEW
+
+
+def picture_of(widget):
+    """Return the still picture of a widget, having checked that the widget itself comes with it."""
+    data, about = widget._repr_mimebundle_()
+    assert data[WIDGET_VIEW]["model_id"] == widget.model_id
+    kind = next(kind for kind in data if kind.startswith("image/"))
+    assert about[kind]["alt"] == data["text/plain"]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data[kind]))).convert("L"))
+
+
+@pytest.fixture(scope="module")
+def filters():
+    messages, vectorizer = load_spam("shipped"), CountVectorizer()
+    counts = vectorizer.fit_transform(messages.texts)
+    return vectorizer, NaiveBayes().fit(counts, messages.is_spam)
+
+
+def test_words_light_up_by_their_log_odds(filters):
+    page, plain = light_up("Claim the refund <b>now</b>", *filters)
+    assert "<b>now" not in page
+    assert 'title="+' in page
+    assert "so spam" in plain
+    assert "so ham" in light_up("lunch on tuesday with the kids?", *filters)[1]
+    assert "start" in light_up("", *filters)[1]
+
+
+def test_a_callback_that_raises_is_shown_and_forgotten_after_the_next_that_does_not(filters):
+    box = MessageBox(*filters)
+    shown, box.classifier = box.view.value, None
+    box.box.value = "lunch"
+    assert "AttributeError" in box.error.value
+    assert 'role="alert"' in box.error.value
+    assert box.view.value == shown
+    box.classifier = filters[1]
+    box.box.value = "lunch on tuesday"
+    assert box.error.value == ""
+    assert "tuesday" in box.view.value
+    with pytest.raises(K2CError, match="has not counted anything"):
+        MessageBox(CountVectorizer(), filters[1])
+
+
+def test_a_saved_notebook_keeps_the_still_picture_and_no_widget(filters):
+    data, about = MessageBox(*filters)._repr_mimebundle_()
+    outputs = [
+        new_output("display_data", data, metadata=about),
+        new_output("display_data", {WIDGET_VIEW: {"model_id": "1"}, "text/plain": "a bar"}),
+    ]
+    notebook = new_notebook(cells=[new_code_cell(outputs=outputs)], metadata={"widgets": {"state": {}}})
+    drop_bare_widgets(notebook)
+    (kept,) = notebook.cells[0].outputs
+    assert set(kept.data) == {"text/html", "text/plain"}
+    assert "widgets" not in notebook.metadata
+
+
+def test_the_twins_eye_follows_its_sliders():
+    eye = TwinEye(size=128)
+    sharp = picture_of(eye)
+    eye.blur.value = 4.0
+    assert np.abs(np.diff(picture_of(eye).astype(int))).mean() < np.abs(np.diff(sharp.astype(int))).mean()
+    eye.grade.value = 0
+    assert "Grade 0 (none), blur 4: no lesions." in eye.caption.value
+
+
+def test_augmentation_turns_and_adds_noise():
+    picture = np.zeros((20, 30, 3), np.uint8)
+    picture[:10] = 128
+    assert (augmented(picture, 0, 0) == picture).all()
+    assert (augmented(picture, 0, 1) == picture[::-1, ::-1]).all()
+    assert 0.05 < augmented(picture, 0.1, 0)[:, :10].std() / 255 < 0.15
+    sliders = AugmentationSliders(picture)
+    calm = picture_of(sliders)
+    sliders.noise.value = 0.5
+    assert (picture_of(sliders) != calm).mean() > 0.1
+
+
+def test_a_threshold_moves_the_matrix_and_the_cost():
+    scores, labels = np.array([0.1, 0.2, 0.3, 0.8, 0.4, 0.9]), np.array([0, 0, 0, 0, 1, 1])
+    made = decide(scores, labels, 0.5, missed=10)
+    assert made.counts.tolist() == [[3, 1], [1, 1]]
+    assert made.cost == pytest.approx(11 / 6)
+    assert (made.least, made.best) == (pytest.approx(1 / 6), 0.4)
+    slider = ThresholdSlider(scores, labels)
+    slider.threshold.value = 0.9
+    assert "1 of 2 ill are found (50%) and 0 of 4 healthy" in slider.caption.value
+    before = picture_of(slider)
+    slider.missed.value = 100
+    assert (picture_of(slider) != before).any()
+
+
+@pytest.mark.parametrize("workers", [2, 3, 5, 8])
+def test_a_ring_ends_with_everybody_holding_the_sum(workers):
+    values = np.random.default_rng(workers).integers(0, 100, (workers, workers))
+    states = ring_states(values)
+    assert len(states) == 2 * (workers - 1) + 1
+    assert (states[-1] == values.sum(axis=0)).all()
+    done = [(state == values.sum(axis=0)).sum() for state in states]
+    assert done[workers - 1] == workers, "after half the rounds each piece is complete at one worker"
+
+
+def test_fewer_workers_end_the_ring_earlier():
+    ring = RingSteps(4)
+    ring.round.value = 6
+    assert "16 of 16 pieces are complete" in ring.caption.value
+    ring.workers.value = 2
+    assert (ring.round.max, ring.error.value) == (2, "")
+    picture_of(ring)
+
+
+def test_scaling_falls_with_a_slow_link_and_a_large_model():
+    curves = ScalingCurves(Step(0.05, 0.1, 28e6))
+    fast = curves.curves()["ring"][-1]
+    curves.link.value = 1
+    slow = curves.curves()["ring"][-1]
+    curves.model.value = 1000
+    assert fast > 2 * slow > 2 * curves.curves()["ring"][-1]
+    assert "64 workers, a link of 1 Gbit/s, 1e+03 MB" in curves.caption.value
+    picture_of(curves)
+    with pytest.raises(K2CError, match="no bytes of gradient"):
+        ScalingCurves(Step(0.05, 0.1, 0))
