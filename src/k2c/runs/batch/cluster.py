@@ -6,6 +6,7 @@ is made in a temporary folder there, and its files come back as the task's resul
 
 import importlib
 import json
+import logging
 import tempfile
 from concurrent.futures import CancelledError, Future
 from functools import cache
@@ -122,7 +123,12 @@ def _server(lecture: str) -> ForkServer | None:
 def _start(where: str, workers: int | None) -> Any:
     """Return the cluster to start; None for an address, where one runs already."""
     if where == "local":
-        return LocalCluster(workers or usable_cores(), threads_per_worker=1, dashboard_address="127.0.0.1:0")
+        return LocalCluster(
+            workers or usable_cores(),
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,  # workers that end with the batch complain of lost connections
+        )
     path = Path(where)
     if path.suffix not in (".yml", ".yaml"):
         return None
