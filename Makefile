@@ -1,6 +1,7 @@
 # make run    set up, execute every lecture, write a report      make lab        open JupyterLab on the lectures
 # make test   set up, run all tests                              make notebooks  re-execute and save the lectures
 # make lock   resolve the exact versions again                   make doctor     what is here, what is missing
+# make browser  a hand in a real browser on every lecture and page (needs Chromium; minutes)
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ READY := $(VENV)/.ready
 K2C := $(BIN)/k2c
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with=tests/notebooks/sanitize.cfg
 
-.PHONY: run test lab notebooks doctor lock format clean
+.PHONY: run test browser lab notebooks doctor lock format clean
 
 run: $(READY)
 	@$(K2C) run
@@ -21,6 +22,9 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest $(NBVAL) notebooks
+
+browser: $(READY)
+	$(BIN)/python -m pytest -m browser -n 0 tests/browser
 
 lab: $(READY)
 	@$(K2C) lab

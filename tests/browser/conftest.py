@@ -31,10 +31,6 @@ def find_chromium() -> str | None:
     return os.environ.get("K2C_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: a hand in a real browser; minutes, so only with -m browser")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = [item for item in items if Path(item.path).is_relative_to(Path(__file__).parent)]
     missing = None if find_chromium() else "needs Chromium: install it, or name it by K2C_CHROMIUM"
