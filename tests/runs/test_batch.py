@@ -8,7 +8,6 @@ import textwrap
 import time
 from collections import Counter
 
-import psutil
 import pytest
 
 # A cell that writes down each start of a run, with its kernel, beside the notebook.
@@ -58,19 +57,12 @@ def wait_until(process, condition):
         time.sleep(0.05)
 
 
-def wait_for_kernels_to_end(tiny_course):
+def wait_for_kernels_to_end(tiny_course, is_alive):
     pids = [pid for _, pid in starts(tiny_course)]
     limit = time.monotonic() + 60
     while alive := [pid for pid in pids if is_alive(pid)]:
         assert time.monotonic() < limit, alive
         time.sleep(0.1)
-
-
-def is_alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_failures_are_kept_by_cause_and_the_others_go_on(batch, tiny_course, tmp_path, k2c, edit_cell):
@@ -119,14 +111,14 @@ def test_only_what_changed_is_run_again(batch, tiny_course, tmp_path, k2c, edit_
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-def test_killed_and_resumed_every_run_is_there_once(batch, tiny_course, tmp_path, k2c, edit_cell):
+def test_killed_and_resumed_every_run_is_there_once(batch, tiny_course, tmp_path, k2c, edit_cell, is_alive):
     edit_cell("claim", COUNTING)
     batch("sweep: {grid: {steps: [1, 2, 3, 4, 5, 6]}}\nfixed: {rate: 0.5}\n")
     process = start(tmp_path, "trial.yml")
     wait_until(process, lambda: len(starts(tiny_course)) >= 4)
     process.kill()
     process.wait()
-    wait_for_kernels_to_end(tiny_course)
+    wait_for_kernels_to_end(tiny_course, is_alive)
     done = facts(tmp_path)
     assert k2c("batch", "resume", "out").returncode == 0
     after = facts(tmp_path)
@@ -138,7 +130,7 @@ def test_killed_and_resumed_every_run_is_there_once(batch, tiny_course, tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-def test_ctrl_c_ends_the_kernels_and_leaves_a_report(batch, tiny_course, tmp_path, k2c, edit_cell):
+def test_ctrl_c_ends_the_kernels_and_leaves_a_report(batch, tiny_course, tmp_path, k2c, edit_cell, is_alive):
     edit_cell("claim", COUNTING.replace("time.sleep(rate)", "time.sleep(600 if steps > 1 else 0)"))
     batch("sweep: {grid: {steps: [1, 2, 3, 4, 5]}}\n")
     process = start(tmp_path, "trial.yml")
@@ -153,7 +145,7 @@ def test_ctrl_c_ends_the_kernels_and_leaves_a_report(batch, tiny_course, tmp_pat
         3: "interrupted",
     }
     assert (tmp_path / "out/index.html").is_file()
-    wait_for_kernels_to_end(tiny_course)
+    wait_for_kernels_to_end(tiny_course, is_alive)
 
 
 def test_two_batches_in_one_folder_share_the_work(batch, tiny_course, tmp_path, edit_cell):
@@ -219,7 +211,7 @@ def test_a_cluster_runs_the_same_batch(batch, tmp_path, k2c):
     batch("sweep: {grid: {steps: [1, 2]}}\n")
     result = k2c("batch", "trial.yml", "--out", "out", "--cluster", "local", "--workers", "1")
     assert result.returncode == 0, result.stderr
-    assert "local" not in {entry["worker"] for entry in facts(tmp_path).values()}
+    assert {entry["worker"] for entry in facts(tmp_path).values()} == {"0"}
     assert k2c("batch", "trial.yml", "--out", "out").returncode == 0  # all done: nothing starts
     refused = k2c("batch", "trial.yml", "--out", "other", "--cluster", "tcp://127.0.0.1:1")
     assert refused.returncode == 2

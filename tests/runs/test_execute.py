@@ -76,7 +76,7 @@ def test_the_other_lectures_go_on_when_one_fails(tiny_course, tmp_path, k2c, edi
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_ends_the_kernel_and_leaves_the_report(tiny_course, tmp_path, edit_cell, number):
+def test_a_stop_ends_the_kernel_and_leaves_the_report(tiny_course, tmp_path, edit_cell, number, is_alive):
     edit_cell("claim", "from pathlib import Path\nimport os, time\n"
               "Path('pid').write_text(str(os.getpid()))\ntime.sleep(600)")  # fmt: skip
     mark = tiny_course / "notebooks/pid"
@@ -89,13 +89,7 @@ def test_a_stop_ends_the_kernel_and_leaves_the_report(tiny_course, tmp_path, edi
     assert process.wait(timeout=60) == 130
     assert json.loads((the_run(tmp_path / "out") / "run.json").read_text())["status"] == "interrupted"
     assert "stopped by Ctrl-C" in (tmp_path / "out/index.html").read_text()
-    assert not _alive(int(mark.read_text()))
-
-
-def _alive(pid):
-    import psutil
-
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    assert not is_alive(int(mark.read_text()))
 
 
 def test_a_notebook_is_saved_in_place_only_when_every_guard_holds(tiny_course, k2c, edit_cell):

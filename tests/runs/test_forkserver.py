@@ -53,7 +53,7 @@ def test_a_forked_kernel_gives_what_an_ordinary_one_gives(execute, tmp_path, k2c
     assert (plain / "metrics.json").read_text() == (forked.folder / "metrics.json").read_text()
 
 
-def test_each_kernel_is_a_process_of_its_own(execute, edit_cell):
+def test_each_kernel_is_a_process_of_its_own(execute, edit_cell, is_alive):
     edit_cell(
         "claim",
         """\
@@ -92,7 +92,7 @@ def test_a_run_over_its_time_limit_is_ended_and_shows_its_cell(execute, edit_cel
     assert [output.output_type for output in outputs] in (["stream", "error"], [])
 
 
-def test_a_run_that_ignores_the_interrupt_is_killed(execute, edit_cell, tiny_course):
+def test_a_run_that_ignores_the_interrupt_is_killed(execute, edit_cell, tiny_course, is_alive):
     edit_cell(
         "claim",
         """\
@@ -112,13 +112,6 @@ def test_a_run_that_ignores_the_interrupt_is_killed(execute, edit_cell, tiny_cou
         while is_alive(int(pid)):
             assert time.monotonic() < limit
             time.sleep(0.1)
-
-
-def is_alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_a_run_over_its_memory_limit_is_killed(execute, edit_cell):

@@ -124,7 +124,7 @@ def _start(where: str, workers: int | None) -> Any:
     """Return the cluster to start; None for an address, where one runs already."""
     if where == "local":
         return LocalCluster(
-            workers or usable_cores(),
+            n_workers=workers or usable_cores(),
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,  # workers that end with the batch complain of lost connections
