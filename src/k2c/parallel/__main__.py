@@ -12,5 +12,14 @@ TASKS = {
     "serve": "k2c.parallel.server_worker",
 }
 
+
+def main() -> int:
+    """Do the task that the arguments name; returns the exit status."""
+    task = sys.argv[2] if len(sys.argv) > 2 else "train"
+    return importlib.import_module(TASKS[task]).main()
+
+
 if __name__ == "__main__":
-    importlib.import_module(TASKS[sys.argv[2] if len(sys.argv) > 2 else "train"]).main()
+    from k2c.parallel.five_steps import exit_now
+
+    exit_now(main())

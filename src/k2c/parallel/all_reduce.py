@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch.distributed
 from k2c.errors import K2CError
 from k2c.parallel.job import Job
 from k2c.parallel.options import AllReduceOptions
+from k2c.parallel.start import Module
 from k2c.parallel.strategies import Strategy, read_history, register
 from k2c.parallel.supervise import Watcher, supervise
 from k2c.training import History
@@ -21,7 +21,7 @@ def _run(
 ) -> History:
     port = options.port or 0
     check_port(port)
-    agent = [sys.executable, "-m", "k2c.parallel.agent", str(folder), str(workers), str(options.max_restarts)]
+    agent = Module("k2c.parallel.agent", (str(folder), str(workers), str(options.max_restarts)))
     threads = {"OMP_NUM_THREADS": str(options.threads), "K2C_PORT": str(port)}
     supervise(agent, folder, workers, options.time_limit, watchers, threads)
     return read_history(folder)

@@ -25,8 +25,9 @@ from k2c.parallel.messages import Messenger
 from k2c.parallel.place import find_place
 from k2c.parallel.replica import seed_stream
 from k2c.parallel.sharding import ShardedLoader
+from k2c.parallel.start import Module
 from k2c.parallel.supervise import supervise
-from k2c.parallel.worker import hold_lifeline, run_worker
+from k2c.parallel.worker import hold_lifeline, report
 
 SIZES = tuple(4 * 4**power for power in range(2, 11))  # 64 bytes to 4 MiB
 REPEATS = 5  # of everything, each turn
@@ -96,7 +97,7 @@ def measure(job: Job, workers: Sequence[int] = (1, 2), time_limit: float = 300.0
         folder = Path(name)
         run = {"job": job.to_json(), "time_limit": time_limit, "workers": sorted(set(workers))}
         (folder / "run.json").write_text(json.dumps(run))
-        agent = [sys.executable, "-m", "k2c.parallel.agent", name, str(max(workers)), "0", "measure"]
+        agent = Module("k2c.parallel.agent", (name, str(max(workers)), "0", "measure"))
         supervise(agent, folder, max(workers), time_limit)
         found = json.loads((folder / "measured.json").read_text())
     return {
@@ -156,8 +157,8 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def main() -> None:
-    """Measure as one worker."""
+def main() -> int:
+    """Measure as one worker; returns the exit status."""
     folder, place = Path(sys.argv[1]), find_place()
     messenger = Messenger(folder / "messages", place.rank)
     hold_lifeline()
@@ -178,7 +179,7 @@ def main() -> None:
                 part.write_text(json.dumps([asdict(side.result()) for side in sides]))
         five_steps.finish()
 
-    run_worker(messenger, work)
+    return report(messenger, work)
 
 
 class _Side:

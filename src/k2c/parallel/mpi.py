@@ -14,6 +14,7 @@ from k2c.parallel.all_reduce import check_port, free_port
 from k2c.parallel.job import Job
 from k2c.parallel.messages import LIFELINE
 from k2c.parallel.options import MPI_ALGORITHMS, MpiOptions
+from k2c.parallel.start import Program
 from k2c.parallel.strategies import Strategy, read_history, register
 from k2c.parallel.supervise import Watcher, supervise
 from k2c.training import History
@@ -59,11 +60,11 @@ def _run(job: Job, workers: int, folder: Path, options: MpiOptions, watchers: Se
 
 
 def _launch(folder: Path, workers: int, options: MpiOptions, watchers: Sequence[Watcher], task: str) -> None:
-    command = [
+    mpirun = (
         sys.executable, str(Path(__file__).with_name("hold.py")), _mpirun() or "mpirun", "-n", str(workers),
         "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none", *algorithm_flags(options.algorithm),
         sys.executable, "-m", "k2c.parallel.mpi_worker", str(folder), task,
-    ]  # fmt: skip
+    )  # fmt: skip
     environment = {
         LIFELINE: "0",  # mpirun holds standard input, and ends its workers itself
         "MASTER_ADDR": "127.0.0.1",
@@ -72,7 +73,7 @@ def _launch(folder: Path, workers: int, options: MpiOptions, watchers: Sequence[
     }
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container everybody is root
         environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    supervise(command, folder, workers, options.time_limit, watchers, environment)
+    supervise(Program(mpirun), folder, workers, options.time_limit, watchers, environment)
 
 
 def algorithm_flags(algorithm: str) -> list[str]:

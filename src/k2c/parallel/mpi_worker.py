@@ -14,11 +14,12 @@ from torch.distributed import GradBucket
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
+from k2c.parallel.five_steps import exit_now
 from k2c.parallel.messages import Messenger
 from k2c.parallel.options import MpiOptions
 from k2c.parallel.place import find_place
 from k2c.parallel.replica import ReplicaLearner
-from k2c.parallel.worker import all_reduce_worker, run_worker
+from k2c.parallel.worker import all_reduce_worker, report
 
 SKIPPED = 3  # calls before the first that counts
 
@@ -42,8 +43,8 @@ def average_over_mpi(state: object, bucket: GradBucket) -> Future[Tensor]:
     return done
 
 
-def main() -> None:
-    """Train, or time the exchange."""
+def main() -> int:
+    """Train, or time the exchange; returns the exit status."""
     folder, task = Path(sys.argv[1]), sys.argv[2]
     place = find_place()
     messenger = Messenger(folder / "messages", place.rank)
@@ -55,7 +56,7 @@ def main() -> None:
             all_reduce_worker(folder, place, messenger, MpiOptions, kind=MpiLearner)
         MPI.Finalize()
 
-    run_worker(messenger, work)
+    return report(messenger, work)
 
 
 def _time(folder: Path, messenger: Messenger) -> None:
@@ -77,4 +78,4 @@ def _time(folder: Path, messenger: Messenger) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    exit_now(main())

@@ -2,7 +2,6 @@
 
 import importlib.util
 import secrets
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch.distributed import rpc
 from k2c.errors import K2CError
 from k2c.parallel.job import Job
 from k2c.parallel.options import ServerOptions
+from k2c.parallel.start import Module
 from k2c.parallel.strategies import Strategy, read_history, register
 from k2c.parallel.supervise import Watcher, supervise
 from k2c.training import History
@@ -32,7 +32,7 @@ def _on_torch(folder: Path, workers: int, options: ServerOptions, watchers: Sequ
             "macOS, or use 'all_reduce'."
         )
     numbers = [str(workers + options.servers), str(options.max_restarts)]
-    agent = [sys.executable, "-m", "k2c.parallel.agent", str(folder), *numbers, "serve"]
+    agent = Module("k2c.parallel.agent", (str(folder), *numbers, "serve"))
     supervise(agent, folder, workers, options.time_limit, watchers, servers=options.servers)
 
 
@@ -49,7 +49,7 @@ def _on_ray(folder: Path, workers: int, options: ServerOptions, watchers: Sequen
     }
     # Ray's own folder: the paths of its sockets must be short. It goes when all its processes have.
     with tempfile.TemporaryDirectory(prefix="k2c-ray-", dir="/tmp", ignore_cleanup_errors=True) as session:
-        driver = [sys.executable, "-m", "k2c.parallel.ray_driver", str(folder), str(workers), session]
+        driver = Module("k2c.parallel.ray_driver", (str(folder), str(workers), session))
         supervise(driver, folder, workers, options.time_limit, watchers, environment, servers=options.servers)
 
 

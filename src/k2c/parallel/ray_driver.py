@@ -24,7 +24,7 @@ from k2c.parallel.options import ServerOptions
 from k2c.parallel.place import Place
 from k2c.parallel.server_learner import ServerLearner
 from k2c.parallel.shard_server import Server
-from k2c.parallel.worker import hold_lifeline, read_run, report, run_worker, train_and_write
+from k2c.parallel.worker import hold_lifeline, read_run, report, train_and_write
 
 _START_UP = 120.0  # seconds
 _MEMORY = 200 * 2**20  # bytes of memory shared between the actors
@@ -101,8 +101,8 @@ def _start_and_train(folder: Path, workers: int, options: ServerOptions) -> None
     raise RuntimeError("a connection was closed in every attempt")
 
 
-def main() -> None:
-    """Be the driver."""
+def main() -> int:
+    """Be the driver; returns the exit status."""
     folder, workers, session = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     hold_lifeline()
     os.environ[LIFELINE] = "0"  # the actors end with Ray, and Ray with this process
@@ -113,7 +113,7 @@ def main() -> None:
         _start_ray(workers + options.servers, session, messenger)
         _start_and_train(folder, workers, options)
 
-    run_worker(messenger, work)
+    return report(messenger, work)
 
 
 def _start_ray(actors: int, session: str, messenger: Messenger) -> None:
@@ -157,4 +157,4 @@ if __name__ == "__main__":
     # As a module of the package: what is pickled from __main__ does not arrive in the actors.
     from k2c.parallel import ray_driver
 
-    ray_driver.main()
+    five_steps.exit_now(ray_driver.main())

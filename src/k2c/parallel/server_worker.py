@@ -17,20 +17,20 @@ from k2c.parallel.options import ServerOptions
 from k2c.parallel.place import Place, find_place
 from k2c.parallel.server_learner import ServerLearner
 from k2c.parallel.shard_server import Server
-from k2c.parallel.worker import hold_lifeline, read_run, run_worker, train_and_write
+from k2c.parallel.worker import hold_lifeline, read_run, report, train_and_write
 
 _AT_THE_END = 60.0  # seconds in which the others leave, before worker 0 takes the store with it
 _server = Server()  # of this process, for calls from others
 
 
-def main() -> None:
-    """Be a worker or a server, as the rank says."""
+def main() -> int:
+    """Be a worker or a server, as the rank says; returns the exit status."""
     folder, place = Path(sys.argv[1]), find_place()
     messenger = Messenger(
         folder / "messages", place.rank, int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     )
     hold_lifeline()
-    run_worker(messenger, lambda: _work(folder, place, messenger))
+    return report(messenger, lambda: _work(folder, place, messenger))
 
 
 def _work(folder: Path, place: Place, messenger: Messenger) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from k2c.parallel.job import Job
 from k2c.parallel.options import SparkOptions
+from k2c.parallel.start import Module
 from k2c.parallel.strategies import Strategy, read_history, register
 from k2c.parallel.supervise import Watcher, supervise
 from k2c.training import History
 
 
 def _run(job: Job, workers: int, folder: Path, options: SparkOptions, watchers: Sequence[Watcher]) -> History:
-    driver = [sys.executable, "-m", "k2c.parallel.spark_driver", str(folder), str(workers)]
+    driver = Module("k2c.parallel.spark_driver", (str(folder), str(workers)))
     environment = {
         "JAVA_HOME": java_home() or "",
         "PYSPARK_PYTHON": sys.executable,

@@ -19,6 +19,7 @@ from pyspark import RDD, BarrierTaskContext, SparkConf, SparkContext
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from k2c.parallel import five_steps
 from k2c.parallel.all_reduce import free_port
 from k2c.parallel.job import Experiment
 from k2c.parallel.messages import DRIVER, LIFELINE, Messenger
@@ -26,7 +27,7 @@ from k2c.parallel.options import SparkOptions
 from k2c.parallel.place import Place
 from k2c.parallel.sharding import epoch_order, fetch, shard
 from k2c.parallel.spark_shuffle import Partition, train_by_shuffle
-from k2c.parallel.worker import all_reduce_worker, hold_lifeline, read_run, report, run_worker
+from k2c.parallel.worker import all_reduce_worker, hold_lifeline, read_run, report
 
 
 class PartitionExamples(TensorDataset):
@@ -56,8 +57,8 @@ class PartitionExamples(TensorDataset):
         return super().__getitem__(self._place[index])
 
 
-def main() -> None:
-    """Be the driver."""
+def main() -> int:
+    """Be the driver; returns the exit status."""
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     hold_lifeline()
     os.environ[LIFELINE] = "0"  # the tasks are Spark's children, which ends them
@@ -80,7 +81,7 @@ def main() -> None:
                 _train_in_barrier(folder, workers, partitions, len(made.train))
         spark.stop()
 
-    run_worker(messenger, work)
+    return report(messenger, work)
 
 
 def _context(folder: Path, workers: int, options: SparkOptions) -> SparkContext:
@@ -95,6 +96,7 @@ def _context(folder: Path, workers: int, options: SparkOptions) -> SparkContext:
         .set("spark.python.worker.reuse", str(options.scheme == "shuffle").lower())
         .set("spark.stage.maxConsecutiveAttempts", str(tries))
         .set("spark.local.dir", str(folder / "spark"))
+        .set("spark.python.daemon.module", "k2c.parallel.spark_daemon")
     )
     spark = SparkContext(conf=configuration)
     spark.setLogLevel("ERROR")
@@ -164,4 +166,4 @@ if __name__ == "__main__":
     # As a module of the package: what is pickled from __main__ does not arrive in the tasks.
     from k2c.parallel import spark_driver
 
-    spark_driver.main()
+    five_steps.exit_now(spark_driver.main())

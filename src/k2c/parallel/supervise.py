@@ -2,10 +2,9 @@
 
 import os
 import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,9 @@ from typing import Any
 import psutil
 
 from k2c.errors import K2CError
-from k2c.parallel.messages import LIFELINE, Mailbox, Pulse
+from k2c.forkserver import ForkedProcess
+from k2c.parallel.messages import Mailbox, Pulse
+from k2c.parallel.start import Module, Program, child_environment
 
 _MARK = "K2C_RUN"  # the variable by which a run's processes are known
 _POLL = 0.1  # seconds between two looks
@@ -56,17 +57,18 @@ class WorkerState:
 
 
 Watcher = Callable[[list[WorkerState]], object]
+Process = ForkedProcess | subprocess.Popen[bytes]
 
 
 def supervise(
-    command: Sequence[str], folder: Path, workers: int, time_limit: float, watchers: Iterable[Watcher] = (),
+    program: Module | Program, folder: Path, workers: int, time_limit: float, watchers: Iterable[Watcher] = (),
     environment: Mapping[str, str] | None = None, servers: int = 0,
 ) -> None:  # fmt: skip
     """Run a launcher and its workers to their end.
 
     Parameters
     ----------
-    command
+    program
         The launcher.
     folder
         The run's folder: `messages` are read there, `log.txt` takes what the processes print.
@@ -88,35 +90,14 @@ def supervise(
     """
     log, mark = folder / "log.txt", uuid.uuid4().hex
     watch = _Watch(Mailbox(folder / "messages"), workers, time_limit, list(watchers), log, servers)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=child_environment() | dict(environment or {}) | {_MARK: mark},
-            start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone, which stops them
-        )
-        try:
-            while watch.look() and process.poll() is None:
-                time.sleep(_POLL)
-            watch.settle(process)
-        finally:
-            _end_all(process, mark)
-
-
-def child_environment() -> dict[str, str]:
-    """Return the variables of a worker: this process's paths, one thread, talk over the loopback device."""
-    loopback = "lo0" if sys.platform == "darwin" else "lo"
-    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    return os.environ | {
-        LIFELINE: "1",
-        "PYTHONPATH": paths,
-        "PYTHONUNBUFFERED": "1",
-        "OMP_NUM_THREADS": "1",
-        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", loopback),
-        "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
-    }
+    log.write_bytes(b"")
+    process = program.start(log, child_environment() | dict(environment or {}) | {_MARK: mark})
+    try:
+        while watch.look() and process.poll() is None:
+            time.sleep(_POLL)
+        watch.settle(process)
+    finally:
+        _end_all(process, mark)
 
 
 class _Watch:
@@ -149,7 +130,7 @@ class _Watch:
             watcher(self.states[: self.workers])
         return any(state.status != "done" for state in self.states)
 
-    def settle(self, process: subprocess.Popen[bytes]) -> None:
+    def settle(self, process: Process) -> None:
         """Wait for the launcher, whose workers are done; or say why it ended before they were."""
         if all(state.status == "done" for state in self.states):
             try:
@@ -248,14 +229,14 @@ class _Watch:
         return self.log.read_text(errors="replace")[-size:]
 
 
-def _end_all(process: subprocess.Popen[bytes], mark: str) -> None:
+def _end_all(process: Process, mark: str) -> None:
     """Ask the launcher to end, then kill what is left of it and of all that it started, whoever is its parent."""
     if process.poll() is None:
         process.terminate()
-    assert process.stdin is not None
-    process.stdin.close()  # the lifeline: whoever still reads it ends
-    psutil.wait_procs(_marked(mark), timeout=_GRACE)
-    while left := _marked(mark):  # again, for what was started meanwhile
+    if isinstance(process, subprocess.Popen) and process.stdin:
+        process.stdin.close()  # the lifeline: whoever still reads it ends
+    psutil.wait_procs(_of_run(process.pid, mark), timeout=_GRACE)
+    while left := _of_run(process.pid, mark):  # again, for what was started meanwhile
         for one in left:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
@@ -263,11 +244,15 @@ def _end_all(process: subprocess.Popen[bytes], mark: str) -> None:
     process.wait()
 
 
-def _marked(mark: str) -> list[psutil.Process]:
-    """Return the processes that inherited a run's mark in their environment."""
+def _of_run(launcher: int, mark: str) -> list[psutil.Process]:
+    """Return the processes of a launcher's session, and those that inherited a run's mark in their environment.
+
+    A fork shows the environment of the server that it was forked from, and a program can leave a session.
+    """
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.environ().get(_MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+            forked = hasattr(os, "getsid") and os.getsid(process.pid) == launcher
+            if (forked or process.environ().get(_MARK) == mark) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found

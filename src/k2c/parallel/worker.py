@@ -30,8 +30,8 @@ _CONNECTION = re.compile(
 )
 
 
-def main() -> None:
-    """Train as the worker that the environment says, and end the process."""
+def main() -> int:
+    """Train as the worker that the environment says; returns the exit status."""
     folder = Path(sys.argv[1])
     place = find_place()
     messenger = Messenger(
@@ -39,12 +39,7 @@ def main() -> None:
     )
     hold_lifeline()
     options = SparkOptions if "spark" in sys.argv[2:] else AllReduceOptions
-    run_worker(messenger, lambda: all_reduce_worker(folder, place, messenger, options))
-
-
-def run_worker(messenger: Messenger, work: Callable[[], object]) -> None:
-    """Do a worker's work, tell the parent how it went, and end the process."""
-    five_steps.exit_now(report(messenger, work))
+    return report(messenger, lambda: all_reduce_worker(folder, place, messenger, options))
 
 
 def report(messenger: Messenger, work: Callable[[], object]) -> int:

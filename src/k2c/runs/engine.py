@@ -9,7 +9,8 @@ from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 
-from k2c.runs.forkserver import ForkProvisioner, ForkServer, own_server
+from k2c.forkserver import ForkServer
+from k2c.runs.kernels import ForkProvisioner, own_server
 
 OUTPUT_SECONDS = 60  # how long a loaded machine may take to pass on what a cell printed
 

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from k2c.forkserver import ForkServer, can_fork
 from k2c.machine import usable_cores
 from k2c.runs.batch.store import storage
 from k2c.runs.engine import Step
 from k2c.runs.execute import Run, execute_run
-from k2c.runs.forkserver import ForkServer, can_fork
+from k2c.runs.kernels import kernel_server
 from k2c.runs.limits import Limits, Watch
 from k2c.runs.source import imported_modules
 
@@ -88,7 +89,7 @@ def fork_server(lecture: str, environment: dict[str, str]) -> ForkServer | None:
     """Return a server that forks kernels for a lecture, its imports made; None where kernels cannot be forked."""
     if not can_fork():
         return None
-    return ForkServer(
+    return kernel_server(
         [name for name in imported_modules(lecture) if not name.startswith(_AFTER_FORK)], environment
     )
 

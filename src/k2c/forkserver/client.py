@@ -1,15 +1,17 @@
-"""The batch's side of the fork server: start it, ask it for kernels, know when they end."""
+"""The client's side of the fork server: start it, ask it for processes, know when they end."""
 
 import contextlib
 import json
+import math
 import os
 import queue
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +19,26 @@ from k2c.errors import K2CError
 from k2c.machine import nvidia_gpus
 
 START_SECONDS = 300  # importing torch from a cold disk on a busy machine
-
-
-@cache
-def own_server() -> "ForkServer":
-    """Return the one server of this process, for who brings none."""
-    return ForkServer()
+_POLL = 0.02
 
 
 def can_fork() -> bool:
-    """Tell whether kernels may be forked here: not on Windows, and not beside CUDA, which a fork breaks."""
-    return hasattr(os, "fork") and not nvidia_gpus()
+    """Tell whether processes may be forked here: on Linux, and not beside CUDA, which a fork breaks.
+
+    Windows cannot fork, and the libraries of macOS do not bear it.
+    """
+    return sys.platform == "linux" and not nvidia_gpus()
 
 
 class ForkServer:
-    """One process that forks kernels; started at the first request, and again when it has died.
+    """One process that forks others; started at the first request, and again when it has died.
 
     Methods may be called from any thread.
 
     Parameters
     ----------
     modules
-        Names of modules to import before the first fork.
+        Names of modules to import before the first fork, and `module:function` of functions to call.
     environment
         Its environment; `OMP_NUM_THREADS` there counts for the numerical libraries that it imports.
     """
@@ -54,32 +54,44 @@ class ForkServer:
             self._connected()
 
     def fork(
-        self, argv: Sequence[str], cwd: str | None, env: Mapping[str, str], output: Path | None
+        self,
+        function: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str | Path | None = None,
+        output: Path | None = None,
+        lifeline: bool = False,
     ) -> "ForkedProcess":
-        """Fork a kernel.
+        """Fork a process, the first of a session of its own.
 
         Parameters
         ----------
+        function
+            What it runs, as `module:function`; the exit code is what that returns, 0 for None.
         argv
-            The kernel's arguments, such as `-f connection.json`.
-        cwd
-            The folder that it runs in.
+            Its arguments, `sys.argv[1:]`.
         env
             All of its environment.
+        cwd
+            The folder that it runs in; the server's when it is None.
         output
-            The file that takes what the process itself writes; none when it is None.
+            The file that takes what it prints; nothing does when it is None.
+        lifeline
+            Whether its standard input closes when the server ends; it is empty otherwise.
         """
         request = {
+            "function": function,
             "argv": list(argv),
-            "cwd": str(cwd) if cwd else None,
             "env": dict(env),
+            "cwd": str(cwd) if cwd else None,
             "output": str(output) if output else None,
+            "lifeline": lifeline,
         }
         with self._lock:
             return self._connected().request(request)
 
     def close(self) -> None:
-        """End the process and every kernel that it forked."""
+        """End the process and every process that it forked."""
         with self._lock:
             if self._connection:
                 self._connection.close()
@@ -92,7 +104,7 @@ class ForkServer:
 
 
 class ForkedProcess:
-    """A kernel's process, as `subprocess.Popen` shows one."""
+    """A forked process, as `subprocess.Popen` shows one."""
 
     def __init__(self, pid: int, connection: "_Connection") -> None:
         self.pid = pid
@@ -101,8 +113,29 @@ class ForkedProcess:
     def poll(self) -> int | None:
         """Return the exit code (negative: the signal that killed it), or None while it runs."""
         code = self._connection.codes.get(self.pid)
-        # With the server gone nobody can tell the code; its kernels end with it.
+        # With the server gone nobody can tell the code; its forks end with it.
         return -9 if code is None and self._connection.lost.is_set() else code
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the exit code.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            When it still runs after `timeout` seconds.
+        """
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if timeout is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            time.sleep(_POLL)
+        return code
 
 
 class _Connection:
@@ -111,12 +144,10 @@ class _Connection:
         self.lost = threading.Event()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         ours, theirs = socket.socketpair()
-        # Pictures are drawn into the notebook; matplotlib reads this when it is imported.
-        environment = environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
         command = [
             sys.executable,
             "-m",
-            "k2c.runs.forkserver.server",
+            "k2c.forkserver.server",
             str(theirs.fileno()),
             json.dumps(modules),
         ]
@@ -152,8 +183,8 @@ class _Connection:
         if not answer:
             self.close()
             raise K2CError(
-                "The process that starts kernels ended or did not answer: the machine may be out of memory. Run the "
-                "batch again; what is done stays done."
+                "The process that starts others ended or did not answer: the machine may be out of memory. End other "
+                "programs and try again; a batch keeps what is done."
             )
         return answer
 

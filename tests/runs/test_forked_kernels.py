@@ -12,14 +12,14 @@ if sys.platform == "win32":
     pytest.skip("kernels are not forked on Windows", allow_module_level=True)
 
 from k2c.runs import Run, execute_run, source
-from k2c.runs.forkserver import ForkServer
+from k2c.runs.kernels import kernel_server
 from k2c.runs.limits import Limits, Watch
 from k2c.syllabus import load_syllabus
 
 
 @pytest.fixture(scope="module")
 def server():
-    server = ForkServer([], os.environ | {"OMP_NUM_THREADS": "1"})
+    server = kernel_server([], os.environ | {"OMP_NUM_THREADS": "1"})
     yield server
     server.close()
 

@@ -1,16 +1,48 @@
-"""A kernel provisioner (jupyter_client) whose kernels are forked."""
+"""Kernels forked from one process: their server, and the provisioner that jupyter_client starts them by."""
 
 import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
-from k2c.runs.forkserver.client import ForkedProcess, ForkServer, own_server
+from k2c.forkserver import ForkedProcess, ForkServer
+
+_MODULES = (
+    "matplotlib.pyplot",
+    "ipykernel.kernelapp",
+    "matplotlib_inline.backend_inline",
+    "k2c.lecture",
+)
+
+
+def kernel_server(modules: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> ForkServer:
+    """Return a server that forks kernels.
+
+    Parameters
+    ----------
+    modules
+        What the kernels will import, apart from torch and matplotlib.
+    environment
+        The server's environment; that of this process when left out.
+    """
+    # Pictures are drawn into the notebook; matplotlib reads this when it is imported.
+    backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    return ForkServer(
+        [*_MODULES, *modules, "k2c.runs.forked_kernel:prepare"], dict(environment or os.environ) | backend
+    )
+
+
+@cache
+def own_server() -> ForkServer:
+    """Return the one server of this process, for who brings none."""
+    return kernel_server()
 
 
 class ForkProvisioner(LocalProvisioner):
@@ -29,7 +61,9 @@ class ForkProvisioner(LocalProvisioner):
         path = Path(output.name) if hasattr(output, "name") else None
         self.cwd = kwargs.get("cwd") or str(Path.cwd())
         server = self.server or own_server()
-        self.process = await asyncio.to_thread(server.fork, argv, self.cwd, kwargs["env"], path)
+        self.process = await asyncio.to_thread(
+            server.fork, "k2c.runs.forked_kernel:main", argv, kwargs["env"], self.cwd, path
+        )
         self.pid = self.pgid = self.process.pid
         return self.connection_info
 
