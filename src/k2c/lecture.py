@@ -4,11 +4,17 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-_open: dict[str, str] = {"name": "", "profile": "custom"}
+ASIDE = "# Aside:"  # how a cell begins that stands beside the lecture's main road
+_SKIPPED = """print("This cell is an aside, and is skipped: 'everything' is false.")\n"""
+
+_open: dict[str, Any] = {"name": "", "profile": "custom", "everything": True}
 
 
 def open_lecture(name: str, variables: Mapping[str, Any]) -> str:
     """Open a lecture: check its parameters, seed every random generator, set the style of its pictures.
+
+    Where a lecture has a parameter `everything` and that is false, cells that begin with `# Aside:` are skipped from
+    now on.
 
     Parameters
     ----------
@@ -38,20 +44,37 @@ def open_lecture(name: str, variables: Mapping[str, Any]) -> str:
             f"The parameter cell of {name} no longer sets {', '.join(missing)}. Put it back."
         )
     values = lecture.resolve({key: variables[key] for key in lecture.parameters})
-    _open.update(name=name, profile=lecture.profile_of(values))
+    _open.update(
+        name=name, profile=lecture.profile_of(values), everything=bool(values.get("everything", True))
+    )
+    _watch_asides()
     seed_everything(int(values.get("seed", 0)))
     use_style()
-    return _open["profile"]
+    return current_profile()
 
 
 def current_lecture() -> str:
     """Return the name of the lecture that is open in this process, or an empty string."""
-    return _open["name"]
+    return str(_open["name"])
 
 
 def current_profile() -> str:
     """Return the profile of the lecture that is open in this process (`custom` when none is)."""
-    return _open["profile"]
+    return str(_open["profile"])
+
+
+def skip_aside(lines: list[str]) -> list[str]:
+    """Return a cell's lines, or a line that says why they are skipped: what IPython calls before it runs a cell."""
+    aside = bool(lines) and lines[0].startswith(ASIDE)
+    return [_SKIPPED] if aside and not _open["everything"] else lines
+
+
+def _watch_asides() -> None:
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is not None and skip_aside not in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.append(skip_aside)
 
 
 def seed_everything(seed: int) -> None:

@@ -8,6 +8,7 @@ import time
 
 import nbformat
 import pytest
+import yaml
 
 
 def the_run(folder):
@@ -30,6 +31,23 @@ def test_a_lecture_leaves_its_notebook_results_and_report(tiny_course, tmp_path,
     page = (tmp_path / "out/index.html").read_text()
     for shown in ("A tiny lecture", "rate = 1.0", f"{run.name}/notebook.html", "python"):
         assert shown in page
+
+
+@pytest.mark.parametrize("everything", ["true", "false"])
+def test_asides_are_skipped_where_everything_is_false(tiny_course, tmp_path, k2c, edit_cell, everything):
+    syllabus = tiny_course / "course/syllabus.yml"
+    content = yaml.safe_load(syllabus.read_text())
+    parameters = content["lectures"]["00_tiny"]["parameters"]
+    parameters["everything"] = {"type": "bool", "default": True, "help": "also asides"}
+    syllabus.write_text(yaml.safe_dump(content, sort_keys=False))
+    cells = nbformat.read(tiny_course / "notebooks/00_tiny.ipynb", as_version=4).cells
+    edit_cell("parameters", cells[1].source + "\neverything: bool = True  # also asides")
+    edit_cell("check", "# Aside: by the way.\nk2c.record(aside=1)")
+    assert k2c("run", "-p", f"everything={everything}", "--out", "out").returncode == 0
+    run = the_run(tmp_path / "out")
+    recorded = json.loads((run / "metrics.json").read_text())["recorded"]
+    assert ("aside" in recorded, recorded["total"]) == (everything == "true", 1.5)
+    assert ("is an aside, and is skipped" in (run / "notebook.html").read_text()) == (everything == "false")
 
 
 def test_pages_need_no_network(tiny_course, tmp_path, k2c, edit_cell):
