@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import os
 import sys
 
 import psutil
@@ -82,15 +83,22 @@ def apart():
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request):
-    """Every process that a test started has ended when the test has, whoever is its parent now."""
+    """Every process that a test started has ended when the test has, whoever is its parent now.
+
+    The server that forks workers stays until the tests end.
+    """
     yield
     assert not [process for process in psutil.process_iter() if _started_by(request.node.nodeid, process)]
 
 
 def _started_by(test: str, process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error, OSError):
-        started_in = process.environ().get(
-            "PYTEST_CURRENT_TEST", ""
-        )  # pytest sets it, and children inherit it
-        return started_in.startswith(f"{test} ") and process.status() != psutil.STATUS_ZOMBIE
+        environment = process.environ()
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if "k2c.forkserver.server" in process.cmdline():  # the server, or a fork, which looks like it
+            ours = environment.get("PYTEST_XDIST_WORKER") == os.environ.get("PYTEST_XDIST_WORKER")
+            return ours and process.ppid() != os.getpid()
+        # pytest sets it, and children inherit it
+        return environment.get("PYTEST_CURRENT_TEST", "").startswith(f"{test} ")
     return False

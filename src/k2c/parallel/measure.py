@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +30,15 @@ from k2c.parallel.supervise import supervise
 from k2c.parallel.worker import hold_lifeline, report
 
 SIZES = tuple(4 * 4**power for power in range(2, 11))  # 64 bytes to 4 MiB
-REPEATS = 5  # of everything, each turn
+REPEATS = 12  # steps, each turn
+EXCHANGES = 5  # of each size, each turn
 TURNS = 4  # one worker, two, ... one after another, again and again: a machine's load changes
 SKIPPED = 2  # calls before the first that counts, each turn
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What `workers` one-thread processes measured at the same time; each number is worker 0's median.
+    """What `workers` one-thread processes measured at the same time; each number is a median, of worker 0.
 
     Attributes
     ----------
@@ -45,18 +46,22 @@ class Measured:
         How many.
     forward, backward, update
         Seconds of the passes and the optimiser, with no exchange.
+    slowest
+        Seconds of all three in the worker that took longest, for whom the others would wait.
     gradient_bytes
         Of the model.
     exchanges
         (bytes, seconds) of an all-reduce.
     step
-        Seconds of a whole step with DistributedDataParallel (of a plain one for one worker).
+        Seconds of a whole step with DistributedDataParallel. One worker has nobody to exchange with, but its
+        wrapped model still gathers gradients in buckets.
     """
 
     workers: int
     forward: float
     backward: float
     update: float
+    slowest: float
     gradient_bytes: int
     exchanges: list[tuple[int, float]]
     step: float
@@ -137,18 +142,20 @@ def predict_here(one: Measured, two: Measured, workers: int, cores: int | None =
     Parameters
     ----------
     one, two
-        What one worker, and two at once, measured; nothing that is predicted is used.
+        What one worker, and two at once, measured. Of two, only the passes and the exchanges are used.
     workers
         How many share the machine.
     cores
         Physical cores; this machine's when left out.
     """
     cores = cores or usable_cores()
-    slower = max(1.0, two.alone().compute / one.alone().compute)
+    slower = max(1.0, two.slowest / one.alone().compute)
     link = fit_link(two.exchanges, two.workers)
+    # Gathering gradients in buckets is work for the cores too.
+    wrapped = replace(one.alone(), update=one.update + max(0.0, one.step - one.alone().compute))
     # gloo copies on the cores that compute, so an exchange overlaps only where cores are idle.
     free = workers < cores
-    return step_seconds(one.alone(), workers, link, overlap=free, cores=cores, contention=slower)
+    return step_seconds(wrapped, workers, link, overlap=free, cores=cores, contention=slower)
 
 
 def usable_cores() -> int:
@@ -190,16 +197,15 @@ class _Side:
         self.group = dist.new_group(list(range(workers)))  # all processes must ask for it
         self.takes_part = rank < workers
         self.times: dict[str, list[float]] = {"forward": [], "backward": [], "update": [], "step": []}
+        self.slowest: list[float] = []
         self.exchanges: dict[int, list[float]] = {size: [] for size in SIZES} if workers > 1 else {}
         if not self.takes_part:
             return
         made = job.build()
         self.loss, self.model = made.loss, made.model.to(device).train()
         self.optimizer = made.optimizer(self.model.parameters())
-        self.replica: nn.Module = self.model
-        if workers > 1:
-            own = [device] if device.type == "cuda" else None
-            self.replica = DistributedDataParallel(self.model, own, process_group=self.group)
+        own = [device] if device.type == "cuda" else None
+        self.replica = DistributedDataParallel(self.model, own, process_group=self.group)
         loader = ShardedLoader(made.train, rank, workers, made.batch_size)
         self.inputs, self.targets = (part.to(device) for part in next(iter(loader)))
 
@@ -209,20 +215,24 @@ class _Side:
             return
         for repeat in range(-SKIPPED, REPEATS):
             forward, backward, update = self._step(self.model)
+            slowest = torch.tensor(forward + backward + update, dtype=torch.float64)
+            dist.all_reduce(slowest, dist.ReduceOp.MAX, group=self.group)
             step = sum(self._step(self.replica))
             if repeat >= 0:
                 found = {"forward": forward, "backward": backward, "update": update, "step": step}
                 for name, seconds in found.items():
                     self.times[name].append(seconds)
+                self.slowest.append(slowest.item())
         for size, times in self.exchanges.items():
-            times += [self._exchange(size) for _ in range(-SKIPPED, REPEATS)][SKIPPED:]
+            times += [self._exchange(size) for _ in range(-SKIPPED, EXCHANGES)][SKIPPED:]
 
     def result(self) -> Measured:
         """Return the medians."""
         exchanges = [(size, statistics.median(times)) for size, times in self.exchanges.items()]
         n_bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
         middle = {name: statistics.median(times) for name, times in self.times.items()}
-        return Measured(self.workers, gradient_bytes=n_bytes, exchanges=exchanges, **middle)
+        slowest = statistics.median(self.slowest)
+        return Measured(self.workers, slowest=slowest, gradient_bytes=n_bytes, exchanges=exchanges, **middle)
 
     def _step(self, model: nn.Module) -> tuple[float, float, float]:
         dist.barrier(self.group)
