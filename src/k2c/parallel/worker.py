@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 FAILED, LOST = 1, 75  # exit statuses: this worker failed, or it lost the others
 
 _CONNECTION = re.compile(
-    r"gloo|nccl|processgroup|connection (was )?(closed|reset|refused)|store->|broken pipe|timed out|MPI_ERR",
+    r"gloo|nccl|tensorpipe|processgroup|connection (was )?(closed|reset|refused)|store->|broken pipe|timed out|MPI_ERR",
     re.IGNORECASE,
 )
 
