@@ -99,6 +99,7 @@ def average_gradients(model: nn.Module, device: torch.device, compression: str =
         model,
         device_ids=[device] if device.type == "cuda" else None,
         bucket_cap_mb=bucket_mib(compression),
+        gradient_as_bucket_view=True,  # gradients are where they are sent from, and need no copy
         init_sync=False,  # step 2 did it, and shall be seen
     )
     add_compression(replica, compression)
