@@ -37,10 +37,6 @@ def preload(names: list[str]) -> None:
     for name in ("torch", *names):
         # What cannot be imported here fails where it is used, where a reader sees it.
         with contextlib.suppress(Exception):
-            if name.partition(".")[0] == "torchvision":
-                from k2c.torchvision_compat import import_torchvision
-
-                import_torchvision()
             if ":" in name:
                 _function(name)()
             else:

@@ -13,6 +13,7 @@ from k2c.parallel.messages import LIFELINE
 
 # What workers import, the experiments' libraries among it.
 _MODULES = (
+    "k2c.torchvision_compat:import_torchvision",
     "k2c.parallel.agent",
     "k2c.parallel.worker",
     "k2c.parallel.server_worker",

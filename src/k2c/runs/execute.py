@@ -122,7 +122,8 @@ def execute_run(
     out.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=out, prefix=f".{run.id}."))
     folder = str(project_root() / "notebooks")
-    environment = {"K2C_STUDENT": "off"} | (environment or dict(os.environ))  # a run is no student's work
+    # A run is no student's work, and nobody watches its curves grow.
+    environment = {"K2C_STUDENT": "off", "K2C_LIVE": "off"} | (environment or dict(os.environ))
     execution = Execution(folder, listener, server, environment)
     started = time.monotonic()
     run.started = datetime.now(UTC).isoformat(timespec="seconds")

@@ -19,6 +19,10 @@ _MODULES = (
     "ipykernel.kernelapp",
     "matplotlib_inline.backend_inline",
     "k2c.lecture",
+    # What functions of this package import when they are called, a second or two each time.
+    "k2c.torchvision_compat:import_torchvision",
+    "torch._dynamo",
+    "torchmetrics.classification",
 )
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import os
 import threading
 import time
 from collections.abc import Callable, Sized
@@ -121,7 +122,7 @@ class LivePlot(Callback):
         self.figure.subplots(1, panels)
         self._forget()
         self._draw(learner)
-        if _shows_widgets():
+        if _shows_widgets() and _watched():
             import ipywidgets
 
             self._view = ipywidgets.Image(value=self._png(), format="png", layout={"max_width": "100%"})
@@ -144,18 +145,24 @@ class LivePlot(Callback):
 
     def after_fit(self, learner: Learner) -> None:
         """Leave the curves as a still picture."""
-        if self._handle is not None:
+        if _shows_widgets():
             self._forget()
             self._draw(learner)
-            columns = ", ".join(line.get_label() for axes in self._axes() for line in axes.lines)
-            words = (
-                f"Training curves after {learner.epoch} epochs: {columns}" if columns else "Training curves"
-            )
-            self._handle.update(
-                still_picture(self._png(), words), metadata={"image/png": {"alt": words}}, raw=True
-            )
-            self._view.close()
+            self._leave(f"Training curves after {learner.epoch} epochs")
         self._handle = self._view = None
+
+    def _leave(self, words: str) -> None:
+        """Put the still picture where the live one was, or where the cell is now."""
+        from IPython.display import display
+
+        columns = ", ".join(line.get_label() for axes in self._axes() for line in axes.lines)
+        words = f"{words}: {columns}" if columns else words
+        picture, about = still_picture(self._png(), words), {"image/png": {"alt": words}}
+        if self._handle is None:
+            display(picture, metadata=about, raw=True)
+            return
+        self._handle.update(picture, metadata=about, raw=True)
+        self._view.close()
 
     def _forget(self) -> None:
         self._within, self._mean, self._next = [], None, 0.0
@@ -284,6 +291,11 @@ def _show(data: dict[str, Any], about: dict[str, Any]) -> Any:
     from IPython.display import display
 
     return display(data, metadata=about, raw=True, display_id=True)
+
+
+def _watched() -> bool:
+    """Tell whether somebody may look on; a run by papermill says that nobody does, and is spared the drawing."""
+    return os.environ.get("K2C_LIVE") != "off"
 
 
 def _shows_widgets() -> bool:
