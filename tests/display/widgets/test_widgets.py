@@ -135,7 +135,7 @@ def test_scaling_falls_with_a_slow_link_and_a_large_model():
     slow = curves.curves()["ring"][-1]
     curves.model.value = 1000
     assert fast > 2 * slow > 2 * curves.curves()["ring"][-1]
-    assert "64 workers, a link of 1 Gbit/s, 1e+03 MB" in curves.caption.value
+    assert "64 workers, a link of 1 Gbit/s, 1000 MB" in curves.caption.value
     picture_of(curves)
     with pytest.raises(K2CError, match="no bytes of gradient"):
         ScalingCurves(Step(0.05, 0.1, 0))

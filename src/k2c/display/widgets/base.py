@@ -1,5 +1,6 @@
 """What every widget of the course shares: controls above, a view below, and errors where they are seen."""
 
+import base64
 import html
 import io
 import threading
@@ -20,6 +21,8 @@ _ALERT = (
     'max-width:760px;line-height:1.5;white-space:normal">{}</div>'
 )
 _CAPTION = '<div aria-live="polite" class="k2c-caption" style="max-width:760px;line-height:1.5">{}</div>'
+
+_PICTURE = '<img src="data:image/{};base64,{}" alt="{}" style="max-width:100%">'
 
 
 def shows_errors(method: Method) -> Method:
@@ -94,7 +97,7 @@ class PictureWidget(LectureWidget):
     kind = "png"
 
     def __init__(self, controls: Sequence[ipywidgets.Widget]) -> None:
-        super().__init__(controls, ipywidgets.Image(format=self.kind, layout={"max_width": "100%"}))
+        super().__init__(controls, ipywidgets.HTML())  # an Image has no words for those who cannot see it
 
     def draw(self) -> tuple[Figure, str]:
         """Return the picture, and in a sentence or two what is to be seen on it."""
@@ -108,8 +111,8 @@ class PictureWidget(LectureWidget):
     def show(self) -> None:
         """Draw anew."""
         figure, words = self.draw()
-        self.view.value = _saved(figure, self.kind)
-        self.view.tooltip = words  # a front end makes it the picture's name for those who cannot see it
+        picture = base64.b64encode(_saved(figure, self.kind)).decode("ascii")
+        self.view.value = _PICTURE.format(self.kind, picture, html.escape(words))
         self.caption.value = _CAPTION.format(html.escape(words))
 
 

@@ -34,10 +34,10 @@ class ScalingCurves(PictureWidget):
         megabytes = float(np.clip(step.gradient_bytes / 1e6, 0.1, 10_000))
         self.nodes = ipywidgets.SelectionSlider(options=_NODES, value=64, description="Nodes")
         self.link = ipywidgets.FloatLogSlider(
-            10, min=-1, max=3, step=0.1, description="Gbit/s", readout_format=".3g"
+            10, min=-1, max=3, step=0.1, description="Gbit/s", readout_format=".3r"
         )
         self.model = ipywidgets.FloatLogSlider(
-            megabytes, min=-1, max=4, step=0.1, description="Model, MB", readout_format=".3g"
+            megabytes, min=-1, max=4, step=0.1, description="Model, MB", readout_format=".3r"
         )
         self.overlap = ipywidgets.Checkbox(True, description="Exchange while computing")
         super().__init__([self.nodes, self.link, self.model, self.overlap])
@@ -86,13 +86,18 @@ class ScalingCurves(PictureWidget):
         wanted = (
             "no link is fast enough for a ring to reach 90%"
             if needed is None
-            else f"a ring reaches 90% with {8 * needed / 1e9:.3g} Gbit/s"
+            else f"a ring reaches 90% with {_short(8 * needed / 1e9)} Gbit/s"
         )
         told = ", ".join(f"{WAYS[way]} {value:.1f} times" for way, value in last.items())
         return (
-            f"{n} workers, a link of {self.link.value:.3g} Gbit/s, {self.model.value:.3g} MB of gradient: "
+            f"{n} workers, a link of {_short(self.link.value)} Gbit/s, {_short(self.model.value)} MB of gradient: "
             f"{told} as fast as one; {wanted}."
         )
+
+
+def _short(number: float) -> str:
+    """Return three digits of a number, without a power of ten."""
+    return np.format_float_positional(number, precision=3, fractional=False, trim="-")
 
 
 def ring_states(values: np.ndarray) -> list[np.ndarray]:
