@@ -121,7 +121,7 @@ class LivePlot(Callback):
         self.figure = Figure(figsize=(4.5 * panels, 3.2), layout="constrained")
         self.figure.subplots(1, panels)
         self._forget()
-        self._draw(learner)
+        self._draw(learner, learner.epochs)
         if _shows_widgets() and _watched():
             import ipywidgets
 
@@ -147,7 +147,7 @@ class LivePlot(Callback):
         """Leave the curves as a still picture."""
         if _shows_widgets():
             self._forget()
-            self._draw(learner)
+            self._draw(learner, learner.epoch)
             self._leave(f"Training curves after {learner.epoch} epochs")
         self._handle = self._view = None
 
@@ -161,21 +161,21 @@ class LivePlot(Callback):
         if self._handle is None:
             display(picture, metadata=about, raw=True)
             return
+        self._view.value = self._png()  # for a page that was closed meanwhile and is opened again
         self._handle.update(picture, metadata=about, raw=True)
-        self._view.close()
 
     def _forget(self) -> None:
         self._within, self._mean, self._next = [], None, 0.0
 
     def _redraw(self, learner: Learner) -> None:
         start = time.monotonic()
-        self._draw(learner)
+        self._draw(learner, learner.epochs)
         if self._view is not None:
             self._view.value = self._png()
         now = time.monotonic()
         self._next = now + max(_SECONDS_BETWEEN["curves"], (now - start) / _SHARE_OF_TIME)
 
-    def _draw(self, learner: Learner) -> None:
+    def _draw(self, learner: Learner, epochs: int) -> None:
         from matplotlib.ticker import MaxNLocator
 
         assert self.figure is not None
@@ -189,9 +189,7 @@ class LivePlot(Callback):
                 axes.plot(learner.history["epoch"], learner.history[column], marker="o", label=column)
             if title == "loss" and self._within:
                 axes.plot(*zip(*self._within, strict=True), color="#767676", linewidth=1, label="batches")
-            axes.set(
-                xlabel="epoch", ylabel=title, xlim=(0 if self._within else 0.5, max(learner.epochs, 1) + 0.5)
-            )
+            axes.set(xlabel="epoch", ylabel=title, xlim=(0 if self._within else 0.5, max(epochs, 1) + 0.5))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             if len(axes.lines) > 1:
                 axes.legend()
@@ -258,9 +256,11 @@ class _Bar:
         self._next = time.monotonic() + _SECONDS_BETWEEN["bar"]
 
     def close(self, words: str) -> None:
+        """Leave the words; the widget says them too, to a page that was closed meanwhile and is opened again."""
+        self._bar.value, self._words.value = self._done, words
+        self._box.children = [self._bar, self._words]
+        self._button.close()
         self._handle.update({"text/plain": words}, raw=True)
-        for part in (self._box, *self._box.children):
-            part.close()
 
     def _pressed(self, stop: Callable[[], None]) -> None:
         self._button.description, self._button.disabled = "stopping ...", True
