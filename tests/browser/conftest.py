@@ -138,12 +138,39 @@ class OpenNotebook:
     def open(self) -> None:
         self.page.goto(f"{self.lab.url}/lab/tree/{self.name}.ipynb?token={TOKEN}&reset")
         self.until("panel?.content?.model?.cells?.length > 0 && panel.sessionContext.isReady")
-        self.until("panel.sessionContext.session?.kernel?.status == 'idle'")
+        self.wait_until_idle()
+
+    def save_and_close(self) -> None:
+        """Save, and close the browser's tab: the kernel goes on."""
+        self.choose("File", "Save Notebook")
+        self.until("!panel.context.model.dirty")
+        self.page.close()
+
+    def open_again(self) -> None:
+        """Open it in a new tab, whatever the kernel does meanwhile."""
+        self.page = self.page.context.new_page()
+        self.page.set_default_timeout(PATIENCE * 1000)
+        self.page.goto(f"{self.lab.url}/lab/tree/{self.name}.ipynb?token={TOKEN}&reset")
+        self.until("panel?.content?.model?.cells?.length > 0 && panel.sessionContext.session?.kernel")
+
+    def choose(self, menu: str, item: str) -> None:
+        """Choose an item of a menu."""
+        self.page.get_by_role("menuitem", name=menu, exact=True).click()
+        self.page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}…?$")).click()
 
     def run_all(self) -> None:
         """Choose Run, then Run All Cells."""
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.choose("Run", "Run All Cells")
+
+    def run(self, name: str) -> None:
+        """Run one cell."""
+        self.cell(name).locator(".jp-InputArea-prompt").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def shut_down(self) -> None:
+        """Close the notebook and end its kernel."""
+        self.choose("File", "Close and Shut Down Notebook")
+        self.page.locator(".jp-Dialog button.jp-mod-accept").click()
 
     def wait_until_done(self) -> None:
         """Wait until every cell has run or one has failed; no cell may have failed."""
@@ -152,6 +179,9 @@ class OpenNotebook:
             "cell.model.executionState != 'running') && panel.sessionContext.session.kernel.status == 'idle')"
         )
         assert self.errors() == []
+
+    def wait_until_idle(self) -> None:
+        self.until("panel.sessionContext.session?.kernel?.status == 'idle'")
 
     def errors(self) -> list[str]:
         return self.look("errors")

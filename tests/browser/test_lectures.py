@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -18,6 +19,25 @@ def draw(page, paper, strokes):
             if number == 0:
                 page.mouse.down()
         page.mouse.up()
+
+
+def drag(page, cell, name, share):
+    """Drag the handle of a slider to a place, 0 (left) to 1, on its way."""
+    slider = cell.locator(".widget-inline-hbox").filter(has=page.get_by_text(name, exact=True))
+    slider.scroll_into_view_if_needed()
+    way, handle = (slider.locator(part).bounding_box() for part in (".noUi-base", ".noUi-handle"))
+    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(way["x"] + share * way["width"], handle["y"] + handle["height"] / 2, steps=5)
+    page.mouse.up()
+
+
+def says(cell, words):
+    """Wait until the caption of a picture says something, and see that the picture is there and nothing failed."""
+    expect(cell.locator(".k2c-caption")).to_contain_text(words)
+    expect(cell.locator("img")).to_have_attribute("alt", cell.locator(".k2c-caption").inner_text())
+    expect(cell.locator("img")).to_be_visible()
+    expect(cell.get_by_role("alert")).to_have_count(0)
 
 
 def test_lecture_1_words_light_up_as_one_types(open_lecture):
@@ -63,3 +83,90 @@ def answer_to_all_points(notebook, pad):
     canvas = pad.locator("canvas").element_handle()
     notebook.page.wait_for_function("canvas => canvas.dataset.points === canvas.dataset.answered", arg=canvas)
     return pad.locator(".k2c-caption").inner_text()
+
+
+def test_lecture_3_a_picture_is_chosen_and_uploaded_and_another_answer_explained(open_lecture):
+    notebook = open_lecture("03_pretrained_imagenet", stride=56, views=2, repeats=3)
+    notebook.run_all()
+    notebook.wait_until_done()
+    page, cell = notebook.page, notebook.cell("pick")
+    says(cell, "best answer is tiger cat")
+    cat = cell.locator("img").get_attribute("src")
+    cell.get_by_label("Picture").select_option("coffee")
+    says(cell, re.compile("best answer is espresso .* answer number 1, espresso"))
+    expect(cell.locator("img")).not_to_have_attribute("src", cat)
+    drag(page, cell, "Answer", 0.25)
+    says(cell, re.compile("best answer is espresso .* answer number 2, cup"))
+    with page.expect_file_chooser() as chooser:
+        cell.get_by_role("button", name="Your own").click()
+    chooser.value.set_files(str(files("skimage").joinpath("data/camera.png")))
+    says(cell, "best answer is tripod")
+    notebook.picture("lecture-3")
+    assert notebook.errors() == []
+
+
+def test_lecture_4_a_work_group_steps(open_lecture):
+    notebook = open_lecture("04_gpu_kernels", source="digits", side=128, batch_size=20, steps=10)
+    notebook.run_all()
+    notebook.wait_until_done()
+    page, cell = notebook.page, notebook.cell("step-group")
+    says(cell, "without tiles it would read 2,048")
+    drag(page, cell, "Step", 1)
+    says(cell, "256 so far. Over all steps it reads 256")
+    drag(page, cell, "Tile", 0)
+    says(cell, "without tiles it would read 128")
+    notebook.picture("lecture-4")
+    assert notebook.errors() == []
+
+
+def test_lecture_5_sliders_change_eye_augmentation_and_decision(open_lecture):
+    notebook = open_lecture("05_fundus_transfer", n_eyes=200, prevalence=0.2, epochs=5)
+    notebook.run_all()
+    notebook.wait_until_done()
+    page, cell = notebook.page, notebook.cell("twin-eye")
+    says(cell, "Grade 3 (severe), blur 0:")
+    marked = cell.locator("img").get_attribute("src")
+    cell.get_by_label("Show where the lesions are").uncheck()
+    expect(cell.locator("img")).not_to_have_attribute("src", marked)
+    drag(page, cell, "Blur", 1)
+    drag(page, cell, "Grade", 0)
+    says(cell, "Grade 0 (none), blur 4: no lesions.")
+    notebook.picture("lecture-5-eye")
+    cell = notebook.cell("augment-sliders")
+    drag(page, cell, "Noise", 1)
+    drag(page, cell, "Turned", 0)
+    says(cell, "noise of 50% of the range, and a turn with a chance of 0%")
+    notebook.picture("lecture-5-augmentation")
+    cell = notebook.cell("threshold-slider")
+    drag(page, cell, "Threshold", 0)
+    says(cell, re.compile(r"ill are found \(100%\) .* healthy are alarmed \(100%\)"))
+    drag(page, cell, "Threshold", 1)
+    says(cell, re.compile(r"healthy are alarmed \(0%\)"))
+    before = cell.locator(".k2c-caption").inner_text()
+    drag(page, cell, "A miss costs", 1)
+    expect(cell.locator(".k2c-caption")).not_to_have_text(before)
+    notebook.picture("lecture-5-threshold")
+    assert notebook.errors() == []
+
+
+def test_lecture_6_a_ring_steps_and_a_link_speeds_up(open_lecture):
+    notebook = open_lecture(
+        "06_distributed_chest_xray", n_films=200, enriched=1.0, everything=False, epochs=1
+    )
+    notebook.run_all()
+    notebook.wait_until_done()
+    page, cell = notebook.page, notebook.cell("ring-steps")
+    says(cell, "At the start each worker has its own gradient")
+    drag(page, cell, "Round", 1)
+    says(cell, "16 of 16 pieces are complete. So far each has sent 6/4 of the gradient")
+    drag(page, cell, "Workers", 1)
+    says(cell, "So far each has sent 6/8 of the gradient")
+    notebook.picture("lecture-6-ring")
+    cell = notebook.cell("scaling-sliders")
+    says(cell, "64 workers, a link of 10 Gbit/s")
+    drag(page, cell, "Nodes", 1)
+    drag(page, cell, "Gbit/s", 0)
+    drag(page, cell, "Model, MB", 1)
+    says(cell, "256 workers, a link of 0.1 Gbit/s, 10000 MB of gradient")
+    notebook.picture("lecture-6-scaling")
+    assert notebook.errors() == []

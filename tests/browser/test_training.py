@@ -1,10 +1,8 @@
 """Training in a notebook: watched, stopped by the button, closed in the middle and taken up again."""
 
 import re
-import time
 
 import psutil
-import pytest
 from playwright.sync_api import expect
 
 # A training that takes a second an epoch on any machine, so that a hand has time.
@@ -65,7 +63,40 @@ def test_the_stop_button_ends_the_training_and_leaves_a_still_picture(open_noteb
     notebook.picture("stopped")
 
 
-def test_a_lecture_closed_in_mid_training_is_taken_up_where_it_was(open_notebook, tmp_path):
+def test_a_page_closed_in_mid_training_shows_how_it_ended_when_it_is_opened_again(open_notebook):
+    train = "history, _ = train(15, Progress(), LivePlot(), Wait())"
+    notebook = open_notebook("page", ("set-up", SET_UP), ("train", train), ("after", "print(len(history))"))
+    notebook.run("set-up")
+    notebook.run("train")
+    expect(notebook.cell("train")).to_contain_text("epoch 2 of 15")
+    notebook.save_and_close()
+    notebook.open_again()
+    cell = notebook.cell("train")
+    expect(cell).to_contain_text("15 of 15 epochs, train_loss 0.")
+    expect(cell.locator("img")).to_be_visible()
+    expect(cell.get_by_role("button", name="Stop")).to_have_count(0)
+    notebook.picture("opened-again")
+    notebook.run("after")
+    expect(notebook.cell("after").locator(".jp-OutputArea-output")).to_have_text("15")
+
+
+def test_a_page_closed_in_mid_training_can_end_it_when_it_is_opened_again(open_notebook):
+    train = "train(5000, Progress(), LivePlot(), Wait())"
+    notebook = open_notebook("page", ("set-up", SET_UP), ("train", train), ("after", "print('it lives on')"))
+    notebook.run("set-up")
+    notebook.run("train")
+    expect(notebook.cell("train")).to_contain_text("epoch 2 of 5000")
+    notebook.save_and_close()
+    notebook.open_again()
+    notebook.choose("Kernel", "Interrupt Kernel")
+    expect(notebook.cell("train")).to_contain_text(re.compile(r"\d of 5000 epochs, train_loss 0."))
+    notebook.run("after")
+    expect(notebook.cell("after").locator(".jp-OutputArea-output")).to_have_text("it lives on")
+
+
+def test_a_lecture_shut_down_in_mid_training_leaves_nothing_running_and_is_taken_up_where_it_was(
+    open_notebook, tmp_path
+):
     keep = f"Checkpoint({str(tmp_path)!r}, 'train_loss')"
     train = f"history, weights = train(12, Progress(), {keep}, Wait(), resume_from=latest({str(tmp_path)!r}))"
     notebook = open_notebook(
@@ -77,17 +108,14 @@ def test_a_lecture_closed_in_mid_training_is_taken_up_where_it_was(open_notebook
     notebook.run_all()
     expect(notebook.cell("train")).to_contain_text(re.compile(r"epoch [4-9] of 12"))
     pid = int(re.search(r"pid (\d+)", notebook.cell("set-up").inner_text())[1])
-    notebook.page.get_by_role("menuitem", name="File", exact=True).click()
-    notebook.page.get_by_role("menuitem", name="Close and Shut Down Notebook").click()
-    notebook.page.get_by_role("button", name=re.compile("Discard|Don't Save|Ok|Yes", re.I)).first.click()
-    deadline = time.monotonic() + 120
-    while psutil.pid_exists(pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if psutil.pid_exists(pid):
-        pytest.fail("the kernel still runs")
+    kernel = psutil.Process(pid)
+    running = [kernel, *kernel.children(recursive=True)]
+    notebook.shut_down()
+    _, alive = psutil.wait_procs(running, 120)
+    assert alive == [], "the kernel, or what it started, still runs"
     assert notebook.kernels() == []
     notebook.open()
     notebook.run_all()
     expect(notebook.cell("train")).to_contain_text(re.compile(r"epoch ([5-9]|1\d) of 12|12 of 12 epochs"))
     notebook.wait_until_done()
-    assert notebook.cell("compare").locator(".jp-OutputArea-output").inner_text() == "True True"
+    expect(notebook.cell("compare").locator(".jp-OutputArea-output")).to_have_text("True True")
