@@ -75,6 +75,7 @@ def test_lecture_2_training_is_stopped_and_the_digits_of_a_hand_are_read(open_le
         right.append(f"reads {digit} " in answer_to_all_points(notebook, pad))
         notebook.picture(f"lecture-2-digit-{digit}")
     assert sum(right) >= 9, right
+    says(pad, "The network reads 9")
     assert notebook.errors() == []
 
 
@@ -101,6 +102,8 @@ def test_lecture_3_a_picture_is_chosen_and_uploaded_and_another_answer_explained
         cell.get_by_role("button", name="Your own").click()
     chooser.value.set_files(str(files("skimage").joinpath("data/camera.png")))
     says(cell, "best answer is tripod")
+    cell.get_by_label("Picture").select_option("coffee")
+    says(cell, "best answer is espresso")
     notebook.picture("lecture-3")
     assert notebook.errors() == []
 
@@ -143,7 +146,7 @@ def test_lecture_5_sliders_change_eye_augmentation_and_decision(open_lecture):
     drag(page, cell, "Threshold", 1)
     says(cell, re.compile(r"healthy are alarmed \(0%\)"))
     before = cell.locator(".k2c-caption").inner_text()
-    drag(page, cell, "A miss costs", 1)
+    drag(page, cell, "Miss costs", 1)
     expect(cell.locator(".k2c-caption")).not_to_have_text(before)
     notebook.picture("lecture-5-threshold")
     assert notebook.errors() == []

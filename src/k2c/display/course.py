@@ -45,8 +45,8 @@ class CourseProgress:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f'<tr><th scope="row" style="text-align:left">{html.escape(line.title)}</th>'
-            f'<td><progress value="{line.solved}" max="{max(1, len(line.statuses))}" '
+            f'<tr><th scope="row" style="text-align:left;min-width:12em">{html.escape(line.title)}</th>'
+            f'<td><progress value="{line.solved}" max="{max(1, len(line.statuses))}" style="width:6em" '
             f'aria-label="{line.solved} of {len(line.statuses)} solved"></progress></td>'
             f"<td>{line.solved} of {len(line.statuses)}</td>"
             f'<td style="text-align:left">{self._named(line)}</td></tr>'
@@ -63,7 +63,7 @@ class CourseProgress:
 
     def _named(self, line: Line) -> str:
         return " ".join(
-            f'<span title="{status}">{self.MARKS[status]} {html.escape(name)}</span>'
+            f'<span title="{status}" style="white-space:nowrap">{self.MARKS[status]} {html.escape(name)}</span>'
             for name, status in line.statuses.items()
         )
 

@@ -108,7 +108,7 @@ class AugmentationSliders(PictureWidget):
             strict=True,
         ):
             draw_photograph(axes, picture)
-        figure.suptitle("Six variants that keep the label", x=0.01, ha="left")
+        figure.suptitle("Six variants", x=0.01, ha="left")
         return (
             figure,
             f"Six variants: noise of {noise:.0%} of the range, and a turn with a chance of {turned:.0%}.",

@@ -99,7 +99,10 @@ class PicturePicker(PictureWidget):
     def _changed(self, change: Any) -> None:
         if change["owner"] is self.upload and self.upload.value:
             self.picture = _read(self.upload.value[-1])
+            self.sample.value = None  # so that each of the samples can be chosen again
         elif change["owner"] is self.sample:
+            if self.sample.value is None:
+                return
             self.picture = sample_photograph(self.sample.value)
         self.show()
 

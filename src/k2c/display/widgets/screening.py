@@ -64,7 +64,7 @@ class ThresholdSlider(PictureWidget):
         self.threshold = ipywidgets.SelectionSlider(
             options=options, value=start, description="Threshold", layout={"width": "520px"}
         )
-        self.missed = ipywidgets.IntSlider(10, 1, 100, description="A miss costs")
+        self.missed = ipywidgets.IntSlider(10, 1, 100, description="Miss costs")
         super().__init__([self.threshold, self.missed])
 
     def draw(self) -> tuple[Figure, str]:

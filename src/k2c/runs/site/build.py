@@ -86,6 +86,7 @@ def _settings(told: dict[str, str]) -> dict[str, Any]:
             "show_toc_level": 2,
             "navigation_with_keys": False,
             "navbar_persistent": [],
+            "footer_content_items": [],
             "pygments_light_style": "a11y-high-contrast-light",
             "pygments_dark_style": "a11y-high-contrast-dark",
         },
