@@ -96,7 +96,7 @@ class GroupStepper(PictureWidget):
                 xticks=[],
                 yticks=[],
                 aspect="equal",
-                xlabel="local memory" if "_" in name else "global memory",
+                xlabel="local\nmemory" if "_" in name else "global memory",
             )
             axes.invert_yaxis()
             axes.spines[:].set_visible(False)
