@@ -145,7 +145,7 @@ class LivePlot(Callback):
 
     def after_fit(self, learner: Learner) -> None:
         """Leave the curves as a still picture."""
-        if _shows_widgets():
+        if self.figure is not None and _shows_widgets():  # None: another callback failed before this one began
             self._forget()
             self._draw(learner, learner.epoch)
             self._leave(f"Training curves after {learner.epoch} epochs")
