@@ -145,7 +145,8 @@ class LivePlot(Callback):
 
     def after_fit(self, learner: Learner) -> None:
         """Leave the curves as a still picture."""
-        if self.figure is not None and _shows_widgets():  # None: another callback failed before this one began
+        began = self.figure is not None  # it did not where another callback failed first
+        if began and _shows_widgets():
             self._forget()
             self._draw(learner, learner.epoch)
             self._leave(f"Training curves after {learner.epoch} epochs")
