@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import os
 import queue
 import signal
@@ -12,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ START_SECONDS = 300  # importing torch from a cold disk on a busy machine
 _POLL = 0.02
 
 
+@cache
 def can_fork() -> bool:
     """Tell whether processes may be forked here: on Linux, and not beside CUDA, which a fork breaks.
 
@@ -130,9 +131,9 @@ class ForkedProcess:
         subprocess.TimeoutExpired
             When it still runs after `timeout` seconds.
         """
-        end = math.inf if timeout is None else time.monotonic() + timeout
+        start = time.monotonic()
         while (code := self.poll()) is None:
-            if timeout is not None and time.monotonic() > end:
+            if timeout is not None and time.monotonic() > start + timeout:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout)
             time.sleep(_POLL)
         return code

@@ -215,7 +215,7 @@ class _Side:
             return
         for repeat in range(-SKIPPED, REPEATS):
             forward, backward, update = self._step(self.model)
-            slowest = torch.tensor(forward + backward + update, dtype=torch.float64)
+            slowest = torch.tensor(forward + backward + update, dtype=torch.float64, device=self.device)
             dist.all_reduce(slowest, dist.ReduceOp.MAX, group=self.group)
             step = sum(self._step(self.replica))
             if repeat >= 0:

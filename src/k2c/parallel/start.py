@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from k2c.forkserver import ForkedProcess, ForkServer, can_fork
 from k2c.parallel.messages import LIFELINE
 
 # What workers import, the experiments' libraries among it.
-_MODULES = (
+MODULES = (
     "k2c.torchvision_compat:import_torchvision",
     "k2c.parallel.agent",
     "k2c.parallel.worker",
@@ -64,10 +64,10 @@ class Program:
 def child_environment() -> dict[str, str]:
     """Return the variables of a worker: this process's paths, one thread, talk over the loopback device."""
     loopback = "lo0" if sys.platform == "darwin" else "lo"
-    paths: Sequence[str] = [path or str(Path.cwd()) for path in sys.path]
+    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     return os.environ | {
         LIFELINE: "1",
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": paths,
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
         "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", loopback),
@@ -78,4 +78,4 @@ def child_environment() -> dict[str, str]:
 @cache
 def _server() -> ForkServer:
     """Return this process's server, which ends with it."""
-    return ForkServer(_MODULES, child_environment())
+    return ForkServer(MODULES, child_environment())

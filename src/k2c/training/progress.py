@@ -125,8 +125,9 @@ class LivePlot(Callback):
         if _shows_widgets() and _watched():
             import ipywidgets
 
-            self._view = ipywidgets.Image(value=self._png(), format="png", layout={"max_width": "100%"})
-            self._handle = _show(*widget_bundle(self._view, still_picture(self._png(), "Training curves")))
+            png = self._png()
+            self._view = ipywidgets.Image(value=png, format="png", layout={"max_width": "100%"})
+            self._handle = _show(*widget_bundle(self._view, still_picture(png, "Training curves")))
 
     def after_batch(self, learner: Learner) -> None:
         """Redraw within a long epoch, with the loss of the batches so far as a thin line."""
@@ -158,11 +159,12 @@ class LivePlot(Callback):
 
         columns = ", ".join(line.get_label() for axes in self._axes() for line in axes.lines)
         words = f"{words}: {columns}" if columns else words
-        picture, about = still_picture(self._png(), words), {"image/png": {"alt": words}}
+        png = self._png()
+        picture, about = still_picture(png, words), {"image/png": {"alt": words}}
         if self._handle is None:
             display(picture, metadata=about, raw=True)
             return
-        self._view.value = self._png()  # for a page that was closed meanwhile and is opened again
+        self._view.value = png  # for a page that was closed meanwhile and is opened again
         self._handle.update(picture, metadata=about, raw=True)
 
     def _forget(self) -> None:
