@@ -132,13 +132,16 @@ class OpenNotebook:
 
     def __init__(self, page: Any, lab: Lab, name: str) -> None:
         self.page, self.lab, self.name = page, lab, name
-        page.set_default_timeout(PATIENCE * 1000)
         self.open()
 
     def open(self) -> None:
-        self.page.goto(f"{self.lab.url}/lab/tree/{self.name}.ipynb?token={TOKEN}&reset")
-        self.until("panel?.content?.model?.cells?.length > 0 && panel.sessionContext.isReady")
+        self._open("isReady")
         self.wait_until_idle()
+
+    def _open(self, state: str) -> None:
+        self.page.set_default_timeout(PATIENCE * 1000)
+        self.page.goto(f"{self.lab.url}/lab/tree/{self.name}.ipynb?token={TOKEN}&reset")
+        self.until(f"panel?.content?.model?.cells?.length > 0 && panel.sessionContext.{state}")
 
     def save_and_close(self) -> None:
         """Save, and close the browser's tab: the kernel goes on."""
@@ -149,9 +152,7 @@ class OpenNotebook:
     def open_again(self) -> None:
         """Open it in a new tab, whatever the kernel does meanwhile."""
         self.page = self.page.context.new_page()
-        self.page.set_default_timeout(PATIENCE * 1000)
-        self.page.goto(f"{self.lab.url}/lab/tree/{self.name}.ipynb?token={TOKEN}&reset")
-        self.until("panel?.content?.model?.cells?.length > 0 && panel.sessionContext.session?.kernel")
+        self._open("session?.kernel")
 
     def choose(self, menu: str, item: str) -> None:
         """Choose an item of a menu."""

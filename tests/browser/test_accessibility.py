@@ -1,5 +1,6 @@
 """Lectures, site and slides as pages: nothing serious for axe-core, nothing too wide, nothing from the network."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -85,7 +86,7 @@ def test_search_finds_a_word_without_a_server(site, open_page):
 
 
 @pytest.mark.parametrize("name", LECTURES)
-def test_slides_hold_what_is_on_them_and_turn_by_keys(tmp_path, open_page, name):
+def test_slides_hold_what_is_on_them_turn_by_keys_and_print_one_a_page(tmp_path, open_page, name):
     count = write_slides(name, tmp_path / "slides.html")
     page = open_page(tmp_path / "slides.html", "light", 1280)
     assert page.evaluate("slides.length") == count > 10
@@ -104,3 +105,5 @@ def test_slides_hold_what_is_on_them_and_turn_by_keys(tmp_path, open_page, name)
         page.keyboard.press(key)
         assert page.url.endswith(place)
     assert serious(page) == []
+    printed = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == count

@@ -14,19 +14,19 @@ from k2c.training import load_checkpoint
 
 # An experiment in a file of its own, as a student would write it, that goes wrong where it is told to.
 FAULTY = """
-import os, time
+import time
 import torch.distributed as dist
 from k2c.errors import K2CError
 from k2c.parallel import experiment
 from k2c.parallel.experiments import blobs
+from k2c.parallel.place import find_place
 from k2c.training import Callback
 
 class Fault(Callback):
     def __init__(self, kind, rank):
         self.kind, self.rank = kind, rank
     def before_batch(self, learner):
-        rank = int(os.environ.get("RANK", "0"))
-        if rank == self.rank and learner.steps == 3:
+        if find_place().rank == self.rank and learner.steps == 3:
             if self.kind == "raise":
                 raise K2CError("The film 17 has no label. Add one.")
             if self.kind == "bug":
@@ -37,8 +37,10 @@ class Fault(Callback):
             time.sleep(0.05)
 
 @experiment("faulty")
-def faulty(kind: str = "none", rank: int = 1, epochs: int = 4, batch_size: int = 8, shift: float = 0.0):
-    made = blobs(epochs=epochs, batch_size=batch_size, examples=67, valid_examples=0, dtype="float64")
+def faulty(kind: str = "none", rank: int = 1, epochs: int = 4, batch_size: int = 8, shift: float = 0.0,
+           optimizer: str = "sgd"):
+    made = blobs(epochs=epochs, batch_size=batch_size, examples=67, valid_examples=0, dtype="float64",
+                 optimizer=optimizer)
     made.callbacks = [Fault(kind, rank)]
     return made
 """

@@ -28,7 +28,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train EXPERIMENT with several workers.
 
-    STRATEGY is single, all_reduce, parameter_server, spark or mpi, as in `k2c train all_reduce blobs
+    STRATEGY is single, all_reduce, parameter_server, spark, mpi or horovod, as in `k2c train all_reduce blobs
     --workers 4 -p epochs=2 -o compression=fp16`. With --folder, a run that was cut off goes on when it is started
     again.
     """

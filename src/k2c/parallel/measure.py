@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.parallel import five_steps
-from k2c.parallel.cost import Link, Step, step_seconds
+from k2c.parallel.cost import Link, Step, ring, step_seconds
 from k2c.parallel.job import Job
 from k2c.parallel.messages import Messenger
 from k2c.parallel.place import find_place
@@ -33,6 +33,7 @@ SIZES = tuple(4 * 4**power for power in range(2, 11))  # 64 bytes to 4 MiB
 REPEATS = 12  # steps, each turn
 EXCHANGES = 5  # of each size, each turn
 TURNS = 4  # one worker, two, ... one after another, again and again: a machine's load changes
+PARTS = ("forward", "backward", "update")
 SKIPPED = 2  # calls before the first that counts, each turn
 
 
@@ -51,7 +52,10 @@ class Measured:
     gradient_bytes
         Of the model.
     exchanges
-        (bytes, seconds) of an all-reduce.
+        (bytes, seconds) of an all-reduce, one after another.
+    exchange
+        Seconds of an all-reduce of the gradient's bytes that follows the passes, from when the slowest is ready.
+        It takes longer than in a row of nothing else: threads have gone to sleep, and caches are cold.
     step
         Seconds of a whole step with DistributedDataParallel. One worker has nobody to exchange with, but its
         wrapped model still gathers gradients in buckets.
@@ -64,6 +68,7 @@ class Measured:
     slowest: float
     gradient_bytes: int
     exchanges: list[tuple[int, float]]
+    exchange: float
     step: float
 
     def alone(self) -> Step:
@@ -136,6 +141,13 @@ def fit_link(exchanges: Sequence[tuple[int, float]], workers: int = 2) -> Link:
     return Link(max(float(latency), 1e-9), 1 / max(float(beta), 1e-15))
 
 
+def link_in_steps(two: Measured) -> Link:
+    """Return the link as fitted to exchanges in a row, slowed to what an exchange takes within a step."""
+    link = fit_link(two.exchanges, two.workers)
+    slower = two.exchange / ring(two.workers, two.gradient_bytes, link)
+    return Link(link.latency * slower, link.bandwidth / slower)
+
+
 def predict_here(one: Measured, two: Measured, workers: int, cores: int | None = None) -> float:
     """Return the predicted seconds of a step of `workers` on this machine.
 
@@ -150,7 +162,7 @@ def predict_here(one: Measured, two: Measured, workers: int, cores: int | None =
     """
     cores = cores or usable_cores()
     slower = max(1.0, two.slowest / one.alone().compute)
-    link = fit_link(two.exchanges, two.workers)
+    link = link_in_steps(two)
     # Gathering gradients in buckets is work for the cores too.
     wrapped = replace(one.alone(), update=one.update + max(0.0, one.step - one.alone().compute))
     # gloo copies on the cores that compute, so an exchange overlaps only where cores are idle.
@@ -196,8 +208,7 @@ class _Side:
         self.workers, self.device, self.messenger = workers, device, messenger
         self.group = dist.new_group(list(range(workers)))  # all processes must ask for it
         self.takes_part = rank < workers
-        self.times: dict[str, list[float]] = {"forward": [], "backward": [], "update": [], "step": []}
-        self.slowest: list[float] = []
+        self.times: dict[str, list[float]] = {name: [] for name in (*PARTS, "slowest", "exchange", "step")}
         self.exchanges: dict[int, list[float]] = {size: [] for size in SIZES} if workers > 1 else {}
         if not self.takes_part:
             return
@@ -207,6 +218,7 @@ class _Side:
         own = [device] if device.type == "cuda" else None
         self.replica = DistributedDataParallel(self.model, own, process_group=self.group)
         loader = ShardedLoader(made.train, rank, workers, made.batch_size)
+        self.gradient = torch.zeros(sum(p.numel() for p in self.model.parameters()), device=device)
         self.inputs, self.targets = (part.to(device) for part in next(iter(loader)))
 
     def turn(self) -> None:
@@ -214,15 +226,11 @@ class _Side:
         if not self.takes_part:
             return
         for repeat in range(-SKIPPED, REPEATS):
-            forward, backward, update = self._step(self.model)
-            slowest = torch.tensor(forward + backward + update, dtype=torch.float64, device=self.device)
-            dist.all_reduce(slowest, dist.ReduceOp.MAX, group=self.group)
-            step = sum(self._step(self.replica))
+            found = self._step(self.model, self.gradient)
+            found["step"] = sum(self._step(self.replica)[part] for part in PARTS)
             if repeat >= 0:
-                found = {"forward": forward, "backward": backward, "update": update, "step": step}
                 for name, seconds in found.items():
                     self.times[name].append(seconds)
-                self.slowest.append(slowest.item())
         for size, times in self.exchanges.items():
             times += [self._exchange(size) for _ in range(-SKIPPED, EXCHANGES)][SKIPPED:]
 
@@ -231,21 +239,28 @@ class _Side:
         exchanges = [(size, statistics.median(times)) for size, times in self.exchanges.items()]
         n_bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
         middle = {name: statistics.median(times) for name, times in self.times.items()}
-        slowest = statistics.median(self.slowest)
-        return Measured(self.workers, slowest=slowest, gradient_bytes=n_bytes, exchanges=exchanges, **middle)
+        return Measured(self.workers, gradient_bytes=n_bytes, exchanges=exchanges, **middle)
 
-    def _step(self, model: nn.Module) -> tuple[float, float, float]:
+    def _step(self, model: nn.Module, gradient: Tensor | None = None) -> dict[str, float]:
+        """Time a step, and an exchange that follows it."""
         dist.barrier(self.group)
-        start = _now(self.device)
+        times = [_now(self.device)]
         loss = self.loss(model(self.inputs), self.targets)
-        forward = _now(self.device)
+        times.append(_now(self.device))
         loss.backward()
-        backward = _now(self.device)
+        times.append(_now(self.device))
         self.optimizer.step()
         self.optimizer.zero_grad()
-        end = _now(self.device)
+        times.append(_now(self.device))
+        found: dict[str, float] = dict(zip(PARTS, np.diff(times).tolist(), strict=True))
+        if gradient is not None:
+            dist.all_reduce(gradient, group=self.group)
+            both = _now(self.device) - times[0]
+            slowest = torch.tensor(times[-1] - times[0], dtype=torch.float64, device=self.device)
+            dist.all_reduce(slowest, dist.ReduceOp.MAX, group=self.group)
+            found |= {"slowest": slowest.item(), "exchange": both - slowest.item()}
         self.messenger.pulse(0, 0, 0)
-        return forward - start, backward - forward, end - backward
+        return found
 
     def _exchange(self, size: int) -> float:
         data = torch.zeros(size // 4, device=self.device)

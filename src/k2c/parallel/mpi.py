@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,12 +15,13 @@ from k2c.parallel.all_reduce import check_port, free_port
 from k2c.parallel.job import Job
 from k2c.parallel.messages import LIFELINE
 from k2c.parallel.options import MPI_ALGORITHMS, MpiOptions
-from k2c.parallel.start import Program
+from k2c.parallel.start import Program, child_environment
 from k2c.parallel.strategies import Strategy, read_history, register
 from k2c.parallel.supervise import Watcher, supervise
 from k2c.training import History
 
 SIZES = tuple(4**power for power in range(3, 13))  # 64 bytes to 16 MiB
+_LIMIT = 120  # seconds that timing may take
 
 
 def time_all_reduce(
@@ -41,30 +43,43 @@ def time_all_reduce(
     Raises
     ------
     K2CError
-        When MPI is not installed.
+        When MPI is not installed, and when mpirun fails or hangs.
     """
     if missing := _missing():
         raise K2CError(missing)
-    options = MpiOptions(algorithm=algorithm, time_limit=120)
+    options = MpiOptions(algorithm=algorithm)
     with tempfile.TemporaryDirectory(prefix="k2c-mpi-") as name:
-        folder = Path(name)
+        folder, log = Path(name), Path(name, "log.txt")
         (folder / "run.json").write_text(json.dumps({"sizes": list(sizes), "repeats": repeats}))
-        _launch(folder, workers, options, (), "time")
+        timer = str(Path(__file__).with_name("mpi_timer.py")), name
+        program = _mpirun(workers, options, timer)
+        with program.start(log, child_environment() | _environment(options)) as process:
+            try:
+                process.wait(_LIMIT)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+        if process.returncode:
+            raise K2CError(f"mpirun could not time {algorithm!r}; it said: {log.read_text().strip()[-500:]}")
         return [(size, seconds) for size, seconds in json.loads((folder / "times.json").read_text())]
 
 
 def _run(job: Job, workers: int, folder: Path, options: MpiOptions, watchers: Sequence[Watcher]) -> History:
     check_port(options.port or 0)
-    _launch(folder, workers, options, watchers, "train")
+    program = _mpirun(workers, options, ("-m", "k2c.parallel.mpi_worker", str(folder)))
+    supervise(program, folder, workers, options.time_limit, watchers, _environment(options))
     return read_history(folder)
 
 
-def _launch(folder: Path, workers: int, options: MpiOptions, watchers: Sequence[Watcher], task: str) -> None:
-    mpirun = (
-        sys.executable, str(Path(__file__).with_name("hold.py")), _mpirun() or "mpirun", "-n", str(workers),
+def _mpirun(workers: int, options: MpiOptions, python: Sequence[str]) -> Program:
+    """Return the command that starts workers, each a Python with these arguments."""
+    return Program((
+        sys.executable, str(Path(__file__).with_name("hold.py")), _find_mpirun() or "mpirun", "-n", str(workers),
         "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none", *algorithm_flags(options.algorithm),
-        sys.executable, "-m", "k2c.parallel.mpi_worker", str(folder), task,
-    )  # fmt: skip
+        sys.executable, *python,
+    ))  # fmt: skip
+
+
+def _environment(options: MpiOptions) -> dict[str, str]:
     environment = {
         LIFELINE: "0",  # mpirun holds standard input, and ends its workers itself
         "MASTER_ADDR": "127.0.0.1",
@@ -73,7 +88,7 @@ def _launch(folder: Path, workers: int, options: MpiOptions, watchers: Sequence[
     }
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container everybody is root
         environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    supervise(Program(mpirun), folder, workers, options.time_limit, watchers, environment)
+    return environment
 
 
 def algorithm_flags(algorithm: str) -> list[str]:
@@ -86,14 +101,14 @@ def algorithm_flags(algorithm: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _mpirun() -> str | None:
+def _find_mpirun() -> str | None:
     """Return the mpirun beside this Python, or the one on the path."""
     beside = Path(sys.executable).with_name("mpirun")
     return str(beside) if beside.is_file() else shutil.which("mpirun")
 
 
 def _missing() -> str | None:
-    if _mpirun() and importlib.util.find_spec("mpi4py") is not None:
+    if _find_mpirun() and importlib.util.find_spec("mpi4py") is not None:
         return None
     return "The strategy 'mpi' needs Open MPI and mpi4py (Linux). Install them with: pip install 'k2c[mpi]'."
 

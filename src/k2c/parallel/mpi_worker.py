@@ -1,13 +1,8 @@
-"""What a worker runs under mpirun: `python -m k2c.parallel.mpi_worker FOLDER train|time`."""
+"""What a worker runs under mpirun: `python -m k2c.parallel.mpi_worker FOLDER`."""
 
-import json
-import statistics
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
-import torch
 from mpi4py import MPI
 from torch import Tensor
 from torch.distributed import GradBucket
@@ -20,8 +15,6 @@ from k2c.parallel.options import MpiOptions
 from k2c.parallel.place import find_place
 from k2c.parallel.replica import ReplicaLearner
 from k2c.parallel.worker import all_reduce_worker, report
-
-SKIPPED = 3  # calls before the first that counts
 
 
 class MpiLearner(ReplicaLearner):
@@ -44,37 +37,15 @@ def average_over_mpi(state: object, bucket: GradBucket) -> Future[Tensor]:
 
 
 def main() -> int:
-    """Train, or time the exchange; returns the exit status."""
-    folder, task = Path(sys.argv[1]), sys.argv[2]
-    place = find_place()
+    """Train; returns the exit status."""
+    folder, place = Path(sys.argv[1]), find_place()
     messenger = Messenger(folder / "messages", place.rank)
 
     def work() -> None:
-        if task == "time":
-            _time(folder, messenger)
-        else:
-            all_reduce_worker(folder, place, messenger, MpiOptions, kind=MpiLearner)
+        all_reduce_worker(folder, place, messenger, MpiOptions, kind=MpiLearner)
         MPI.Finalize()
 
     return report(messenger, work)
-
-
-def _time(folder: Path, messenger: Messenger) -> None:
-    torch.set_num_threads(1)
-    run, world = json.loads((folder / "run.json").read_text()), MPI.COMM_WORLD
-    found = []
-    for size in run["sizes"]:
-        sent, received = np.ones(max(size // 4, 1), np.float32), np.empty(max(size // 4, 1), np.float32)
-        times = []
-        for _ in range(SKIPPED + run["repeats"]):
-            world.Barrier()
-            start = time.perf_counter()
-            world.Allreduce(sent, received, op=MPI.SUM)
-            times.append(time.perf_counter() - start)
-            messenger.pulse(0, 0, 0)
-        found.append((size, statistics.median(times[SKIPPED:])))
-    if world.rank == 0:
-        (folder / "times.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -133,6 +133,24 @@ class MpiOptions(AllReduceOptions):
 
 
 @dataclass(frozen=True)
+class HorovodOptions(AllReduceOptions):
+    """Options of `horovod`: those of `all_reduce`, without restarts, port and PowerSGD."""
+
+    max_restarts: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.compression == "powersgd":
+            raise K2CError("Horovod has no PowerSGD. Use compression='fp16', or 'all_reduce'.")
+        if self.max_restarts:
+            raise K2CError(
+                "horovodrun restarts no worker here. Leave `max_restarts` out, or use 'all_reduce'."
+            )
+        if self.port is not None:
+            raise K2CError("Horovod's workers agree on a port themselves. Leave `port` out.")
+
+
+@dataclass(frozen=True)
 class SparkOptions(AllReduceOptions):
     """Options of `spark`: those of `all_reduce`; a failed stage is tried again `max_restarts` times.
 

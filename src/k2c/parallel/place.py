@@ -1,4 +1,4 @@
-"""Which worker am I? Read from the environment that torchrun, mpirun or SLURM made."""
+"""Which worker am I? Read from the environment that torchrun, horovodrun, mpirun or SLURM made."""
 
 import os
 import re
@@ -27,7 +27,7 @@ class Place:
     address, port
         Where worker 0 listens.
     launcher
-        `"torchrun"`, `"mpirun"`, `"slurm"` or `"alone"`.
+        `"torchrun"`, `"horovodrun"`, `"mpirun"`, `"slurm"` or `"alone"`.
     """
 
     rank: int
@@ -42,6 +42,7 @@ class Place:
 # inside an mpirun a torchrun: the innermost launcher started this process.
 _VARIABLES = (
     ("torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK"),
+    ("horovodrun", "HOROVOD_RANK", "HOROVOD_SIZE", "HOROVOD_LOCAL_RANK"),
     ("mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),  # Open MPI
     ("mpirun", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"),  # MPICH, Intel MPI
     ("slurm", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),

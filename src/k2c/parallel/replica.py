@@ -4,6 +4,7 @@ import random
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def train_replica(
     messenger: Messenger,
     prepare: Callable[[Experiment], object] = lambda made: None,
     kind: "Callable[..., ReplicaLearner] | None" = None,
+    steps: ModuleType = five_steps,
 ) -> History:  # fmt: skip
     """Train as worker `rank` of `world_size`, and return the history, which is the same in every worker.
 
@@ -44,19 +46,23 @@ def train_replica(
         Changes the experiment that was built.
     kind
         Makes another learner, which exchanges gradients in its own way.
+    steps
+        The five steps on another library than torch.distributed: a module with the functions of `five_steps`.
     """
     seed_stream(job.seed, rank)
     made = job.build()
     prepare(made)
     if not made.partitioned:
-        check_same_data(made.train)
+        check_same_data(made.train, steps)
     torch.set_num_threads(options.threads)
     made.model.to(device)
     if world_size > 1 and "broadcast_weights" not in options.skip:
-        five_steps.broadcast_weights(made.model)
-    learner = _learner(made, options, rank, world_size, device, folder, messenger, kind or ReplicaLearner)
+        steps.broadcast_weights(made.model)
+    learner = _learner(
+        made, options, rank, world_size, device, folder, messenger, kind or ReplicaLearner, steps
+    )
     saved = latest(folder / "checkpoints") if rank == 0 else None
-    state = five_steps.share_from_rank_0(load_checkpoint(saved) if saved else None)
+    state = steps.share_from_rank_0(load_checkpoint(saved) if saved else None)
     if state is not None:
         if not any(isinstance(callback, Checkpoint) for callback in learner.callbacks):
             state["callbacks"].pop(Checkpoint.__name__)  # worker 0 has it
@@ -68,7 +74,7 @@ def train_replica(
 
 def _learner(
     made: Experiment, options: AllReduceOptions, rank: int, world_size: int, device: torch.device,
-    folder: Path, messenger: Messenger, kind: "Callable[..., ReplicaLearner]",
+    folder: Path, messenger: Messenger, kind: "Callable[..., ReplicaLearner]", steps: ModuleType,
 ) -> "ReplicaLearner":  # fmt: skip
     average = world_size > 1 and "average_metrics" not in options.skip
     optimizer = made.optimizer(made.model.parameters())
@@ -86,8 +92,8 @@ def _learner(
         *made.callbacks,
         SeedStream(made.seed, rank),
         Heartbeat(on_cpu=device.type == "cpu"),
-        AverageMetrics(average, spread=bool(options.skip)),
-        *five_steps.checkpoint_on_rank_0(folder / "checkpoints", rank if saves else 0, monitor),
+        AverageMetrics(steps, average, spread=bool(options.skip)),
+        *steps.checkpoint_on_rank_0(folder / "checkpoints", rank if saves else 0, monitor),
     ]
     if options.warm_up_steps:
         callbacks.append(LearningRateSchedule(warm_up_steps=options.warm_up_steps))
@@ -190,8 +196,8 @@ class AverageMetrics(Callback):
 
     order = -100  # before any callback that looks at the row
 
-    def __init__(self, together: bool, spread: bool = False) -> None:
-        self.together, self.spread = together, spread
+    def __init__(self, steps: ModuleType, together: bool, spread: bool = False) -> None:
+        self.steps, self.together, self.spread = steps, together, spread
 
     def before_epoch(self, learner: Learner) -> None:
         """Start adding up."""
@@ -205,13 +211,13 @@ class AverageMetrics(Callback):
         count = getattr(learner.valid, "count", 0)
         sums = [float(learner.loss_sum), learner.examples, row.get("valid_loss", 0.0) * count, count]
         if self.together:
-            sums = five_steps.average_metrics(sums)
+            sums = self.steps.average_metrics(sums)
         row["train_loss"] = sums[0] / max(sums[1], 1)
         if count:
             row["valid_loss"] = sums[2] / sums[3]
         row["examples"] = int(sums[1])
         if self.spread:
-            row["weight_spread"] = five_steps.weight_spread(learner.model)
+            row["weight_spread"] = self.steps.weight_spread(learner.model)
 
 
 class SeedStream(Callback):
@@ -270,7 +276,7 @@ def scale_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None
         group["lr"] *= factor
 
 
-def check_same_data(examples: Any) -> None:
+def check_same_data(examples: Any, steps: ModuleType = five_steps) -> None:
     """Make sure that all workers hold the same examples, whose numbers they share out.
 
     Raises
@@ -282,7 +288,7 @@ def check_same_data(examples: Any) -> None:
     for index in {0, len(examples) // 2, len(examples) - 1}:
         inputs, targets = default_collate([examples[index]])
         pieces += [inputs.numpy(force=True).tobytes(), targets.numpy(force=True).tobytes()]
-    if not five_steps.same_everywhere(zlib.crc32(b"".join(pieces))):
+    if not steps.same_everywhere(zlib.crc32(b"".join(pieces))):
         raise K2CError(
             "The workers hold different training examples, so their shares would not add up to one data set. "
             "Draw the data of the experiment from a generator of its own, with a seed that is a parameter."

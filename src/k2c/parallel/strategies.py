@@ -29,6 +29,7 @@ _MODULES = (
     "k2c.parallel.parameter_server",
     "k2c.parallel.spark",
     "k2c.parallel.mpi",
+    "k2c.parallel.horovod",
 )
 
 

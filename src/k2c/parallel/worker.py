@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -25,7 +26,8 @@ CPU = torch.device("cpu")
 FAILED, LOST = 1, 75  # exit statuses: this worker failed, or it lost the others
 
 _CONNECTION = re.compile(
-    r"gloo|nccl|tensorpipe|processgroup|connection (was )?(closed|reset|refused)|store->|broken pipe|timed out|MPI_ERR",
+    r"gloo|nccl|horovod|tensorpipe|processgroup|connection (was )?(closed|reset|refused)|store->|broken pipe|timed out|"
+    r"MPI_ERR",
     re.IGNORECASE,
 )
 
@@ -63,14 +65,14 @@ def report(messenger: Messenger, work: Callable[[], object]) -> int:
 
 def all_reduce_worker(
     folder: Path, place: Place, messenger: Messenger,
-    options_class: type[AllReduceOptions] = AllReduceOptions, **how: Any,
+    options_class: type[AllReduceOptions] = AllReduceOptions, steps: ModuleType = five_steps, **how: Any,
 ) -> None:  # fmt: skip
-    """Meet the others, train, leave together; `how` goes to `train_replica`."""
+    """Meet the others, train, leave together; `steps` and `how` go to `train_replica`."""
     job, options = read_run(folder, options_class)
     torch.set_num_threads(options.threads)
-    device = five_steps.initialise(place, 2 * options.time_limit + 60)
-    train_and_write(folder, job, options, place.rank, place.world_size, messenger, device, **how)
-    five_steps.finish()
+    device = steps.initialise(place, 2 * options.time_limit + 60)
+    train_and_write(folder, job, options, place.rank, place.world_size, messenger, device, steps=steps, **how)
+    steps.finish()
 
 
 def read_run(folder: Path, options_class: type[Kind]) -> tuple[Job, Kind]:
