@@ -11,7 +11,14 @@ from matplotlib.text import Text
 
 from k2c.datasets.chest import FINDINGS, cooccurrence
 from k2c.display.chest import show_cooccurrence, show_films, show_findings
-from k2c.display.parallel import GRADIENTS, show_exchange, show_losses, show_scaling, show_step_times
+from k2c.display.parallel import (
+    GRADIENTS,
+    show_all_reduce_times,
+    show_exchange,
+    show_losses,
+    show_scaling,
+    show_step_times,
+)
 from k2c.errors import K2CError
 from k2c.training.multilabel import multilabel_table
 
@@ -35,6 +42,7 @@ PICTURES = {
     "ring": lambda: show_exchange("all_reduce", title="A title"),
     "spark": lambda: show_exchange("spark", title="A title"),
     "times": lambda: show_step_times(TIMES, title="A title"),
+    "algorithms": lambda: show_all_reduce_times({"ring": [(1000, 1e-4), (10**6, 1e-3)]}, title="A title"),
     "scaling": lambda: show_scaling(
         [1, 8, 64], {"DenseNet-121": CURVES, "VGG-16": CURVES}, points={"VGG-16": (64, 0.73)}, title="A title"
     ),

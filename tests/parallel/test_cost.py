@@ -11,6 +11,7 @@ from k2c.parallel import (
     bandwidth_for,
     fit_link,
     gigabit,
+    link_in_steps,
     measure,
     needed_links,
     predict_here,
@@ -72,8 +73,8 @@ def test_overlap_hides_the_exchange_until_it_is_longer_than_the_computing():
 def test_workers_that_share_cores_take_turns():
     link = Link(1e-5, 1e9)
     two, four = (step_seconds(STEP, n, link, overlap=False, cores=2, contention=1.2) for n in (2, 4))
-    assert two > 1.2 * STEP.compute
-    assert four > 2 * two - ring(2, STEP.gradient_bytes, link) * 2
+    assert two == pytest.approx(1.2 * STEP.compute + ring(2, STEP.gradient_bytes, link), rel=1e-3)
+    assert four == pytest.approx(2.4 * STEP.compute + ring(4, STEP.gradient_bytes, link), rel=1e-3)
 
 
 def test_the_bandwidth_for_a_speed_up_gives_that_speed_up():
@@ -102,10 +103,11 @@ def test_the_link_is_found_in_times_that_follow_the_model():
 def test_one_and_two_workers_are_measured_in_turns_and_predicted_from():
     found = measure(Job("blobs"), (1, 2))
     assert list(found) == [1, 2] and found[2].workers == 2
-    assert found[1].exchanges == [] and len(found[2].exchanges) > 5
+    assert found[1].exchanges == [] and len(found[2].exchanges) > 2
     for each in found.values():
         assert each.gradient_bytes == 4 * (8 * 32 + 32 + 32 * 3 + 3)
         assert min(each.forward, each.backward, each.update, each.step) > 0
+    assert link_in_steps(found[2]).seconds(1e6) > 0
     assert predict_here(found[1], found[2], 2, cores=2) > found[1].alone().compute * 0.99
 
 

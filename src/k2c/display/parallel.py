@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
 from k2c.display.style import COLOURS
 from k2c.errors import K2CError, unknown
@@ -161,6 +161,24 @@ def show_step_times(table: pd.DataFrame, *, title: str) -> None:
     axes.margins(y=0.12)
     axes.legend(loc="upper left")
     axes.grid(axis="x", visible=False)
+    plt.show()
+
+
+def show_all_reduce_times(times: Mapping[str, Sequence[tuple[int, float]]], *, title: str) -> None:
+    """Draw what an all-reduce takes, a curve an algorithm.
+
+    Parameters
+    ----------
+    times
+        (bytes, seconds) by the name of the algorithm, as `k2c.parallel.mpi.time_all_reduce` returns them.
+    """
+    _, axes = plt.subplots()
+    for name, pairs in times.items():
+        axes.plot(*zip(*pairs, strict=True), marker="o", label=name.replace("_", " ").capitalize())
+    axes.set(title=title, xlabel="what is averaged", ylabel="median time", xscale="log", yscale="log")
+    axes.xaxis.set_major_formatter(EngFormatter("B"))
+    axes.yaxis.set_major_formatter(EngFormatter("s"))
+    axes.legend()
     plt.show()
 
 

@@ -2,7 +2,7 @@
 
 from k2c.parallel.cost import Link, Step, bandwidth_for, epoch_seconds, gigabit, speed_up, step_seconds
 from k2c.parallel.job import Experiment, Job, experiment, experiments
-from k2c.parallel.measure import Measured, fit_link, measure, predict_here
+from k2c.parallel.measure import Measured, fit_link, link_in_steps, measure, predict_here
 from k2c.parallel.place import Place, find_place
 from k2c.parallel.published import POINTS, Published, needed_links
 from k2c.parallel.strategies import Strategy, strategies, train, write_plan
@@ -27,6 +27,7 @@ __all__ = [
     "find_place",
     "fit_link",
     "gigabit",
+    "link_in_steps",
     "measure",
     "needed_links",
     "predict_here",

@@ -166,7 +166,7 @@ def step_seconds(
         true of a network card, not of workers that copy through memory on cores they compute with.
     cores
         Cores that all workers share, one thread each; None where each has its own machine. More workers than
-        cores take turns, exchanging too.
+        cores take turns computing. They do not take turns exchanging: that is mostly waiting for one another.
     contention
         How much slower a worker computes when all cores are busy than when it is alone (memory, clock rate).
     """
@@ -179,7 +179,7 @@ def step_seconds(
     if alone or not step.gradient_bytes:
         return step.compute * slower
     buckets = max(1, math.ceil(step.gradient_bytes / step.bucket_bytes))
-    one = turns * cost(workers, step.gradient_bytes / buckets, link)
+    one = cost(workers, step.gradient_bytes / buckets, link)
     forward, backward, update = (slower * seconds for seconds in (step.forward, step.backward, step.update))
     if not overlap:
         return forward + backward + buckets * one + update

@@ -16,9 +16,11 @@ from typing import Any
 
 import torch
 from pyspark import RDD, BarrierTaskContext, SparkConf, SparkContext
+from pyspark.daemon import manager
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from k2c.forkserver import can_fork, standin
 from k2c.parallel import five_steps
 from k2c.parallel.all_reduce import free_port
 from k2c.parallel.job import Experiment
@@ -60,6 +62,8 @@ class PartitionExamples(TensorDataset):
 def main() -> int:
     """Be the driver; returns the exit status."""
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
+    if can_fork():  # Spark forks its tasks from a fork of this process, made before there are threads
+        os.environ[standin.SOCKET] = standin.offer(manager)
     hold_lifeline()
     os.environ[LIFELINE] = "0"  # the tasks are Spark's children, which ends them
     messenger = Messenger(folder / "messages", DRIVER)
@@ -96,7 +100,7 @@ def _context(folder: Path, workers: int, options: SparkOptions) -> SparkContext:
         .set("spark.python.worker.reuse", str(options.scheme == "shuffle").lower())
         .set("spark.stage.maxConsecutiveAttempts", str(tries))
         .set("spark.local.dir", str(folder / "spark"))
-        .set("spark.python.daemon.module", "k2c.parallel.spark_daemon")
+        .set("spark.python.daemon.module", standin.__name__ if can_fork() else "k2c.parallel.spark_daemon")
     )
     spark = SparkContext(conf=configuration)
     spark.setLogLevel("ERROR")
