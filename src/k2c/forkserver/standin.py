@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +79,12 @@ def _take_place(connection: socket.socket, function: Callable[[], object]) -> No
         os.environ.update(environment)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         function()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
     finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(0)
 
 
