@@ -103,7 +103,7 @@ def test_slides_hold_what_is_on_them_turn_by_keys_and_print_one_a_page(tmp_path,
         ("Home", "#1"),
     ):
         page.keyboard.press(key)
-        assert page.url.endswith(place)
+        page.wait_for_function(f"location.hash == '{place}'")
     assert serious(page) == []
     printed = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == count
