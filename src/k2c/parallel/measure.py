@@ -41,8 +41,8 @@ SKIPPED = 2  # calls before the first that counts, each turn
 class Measured:
     """What `workers` one-thread processes measured at the same time; each number is a mean, of worker 0.
 
-    The mean leaves out the twentieth that took longest and the one that was shortest. Medians would not do: times
-    are skewed, and the median of a sum is not the sum of the medians.
+    The mean leaves out the longest twentieth of the times and the shortest. Medians would not do: times are skewed,
+    and the median of a sum is not the sum of the medians.
 
     Attributes
     ----------
@@ -221,7 +221,8 @@ class _Side:
         own = [device] if device.type == "cuda" else None
         self.replica = DistributedDataParallel(self.model, own, process_group=self.group)
         loader = ShardedLoader(made.train, rank, workers, made.batch_size)
-        self.gradient = torch.zeros(sum(p.numel() for p in self.model.parameters()), device=device)
+        self.gradient_bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
+        self.gradient = torch.zeros(self.gradient_bytes // 4, device=device)
         self.inputs, self.targets = (part.to(device) for part in next(iter(loader)))
 
     def turn(self) -> None:
@@ -240,9 +241,8 @@ class _Side:
     def result(self) -> Measured:
         """Return the means."""
         exchanges = [(size, _mean(times)) for size, times in self.exchanges.items()]
-        n_bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
         means = {name: _mean(times) for name, times in self.times.items()}
-        return Measured(self.workers, gradient_bytes=n_bytes, exchanges=exchanges, **means)
+        return Measured(self.workers, gradient_bytes=self.gradient_bytes, exchanges=exchanges, **means)
 
     def _step(self, model: nn.Module, gradient: Tensor | None = None) -> dict[str, float]:
         """Time a step, and an exchange that follows it."""

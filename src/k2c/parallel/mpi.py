@@ -43,10 +43,12 @@ def time_all_reduce(
     Raises
     ------
     K2CError
-        When MPI is not installed, and when mpirun fails or hangs.
+        When MPI is not installed, for no worker or an unknown algorithm, and when mpirun fails or hangs.
     """
     if missing := _missing():
         raise K2CError(missing)
+    if workers < 1:
+        raise K2CError(f"workers is {workers}. It must be 1 or more.")
     options = MpiOptions(algorithm=algorithm)
     with tempfile.TemporaryDirectory(prefix="k2c-mpi-") as name:
         folder, log = Path(name), Path(name, "log.txt")
