@@ -24,7 +24,7 @@ test: $(READY)
 	$(BIN)/python -m pytest $(NBVAL) notebooks
 
 browser: $(READY)
-	$(BIN)/python -m pytest -m browser -n 0 tests/browser
+	$(BIN)/python -m pytest -m browser -n 0 $(AGAIN) tests/browser
 
 lab: $(READY)
 	@$(K2C) lab
