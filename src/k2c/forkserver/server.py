@@ -110,13 +110,22 @@ class Server:
 
 
 def become(request: dict[str, Any], lifeline: int) -> NoReturn:
-    """Turn a fresh fork into what was asked for, and leave without the server's clean-up."""
-    code: object = 1
-    try:
+    """Turn a fresh fork into what was asked for."""
+
+    def work() -> object:
         _take_place(request, lifeline)
         _reseed()
         sys.argv = [request["function"], *request["argv"]]
-        code = _function(request["function"])() or 0
+        return _function(request["function"])()
+
+    run_and_leave(work)
+
+
+def run_and_leave(work: Callable[[], object]) -> NoReturn:
+    """Do what this fork is for, and leave without the clean-up of the process that it is a copy of."""
+    code: object = 1
+    try:
+        code = work() or 0
     except SystemExit as end:
         code = end.code
     except BaseException:

@@ -11,11 +11,12 @@ import select
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+
+from k2c.forkserver.server import run_and_leave
 
 SOCKET = "K2C_STANDIN"  # the variable that says where the waiting process listens
 
@@ -63,29 +64,25 @@ def _serve(listening: socket.socket, lifeline: int, function: Callable[[], objec
         if os.fork() == 0:
             listening.close()
             os.close(lifeline)
-            _take_place(connection, function)
+            run_and_leave(partial(_be, connection, function))
         connection.close()
 
 
-def _take_place(connection: socket.socket, function: Callable[[], object]) -> NoReturn:
-    try:
-        _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-        for standard, stream in enumerate(streams):
-            os.dup2(stream, standard)
-            os.close(stream)
-        with connection.makefile("r", encoding="utf-8") as content:
-            environment = json.loads(content.readline())
-        os.environ.clear()
-        os.environ.update(environment)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        function()
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(0)
+def _be(connection: socket.socket, function: Callable[[], object]) -> object:
+    _take_place(connection)
+    return function()
+
+
+def _take_place(connection: socket.socket) -> None:
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    for standard, stream in enumerate(streams):
+        os.dup2(stream, standard)
+        os.close(stream)
+    with connection.makefile("r", encoding="utf-8") as content:
+        environment = json.loads(content.readline())
+    os.environ.clear()
+    os.environ.update(environment)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def main() -> None:

@@ -42,14 +42,11 @@ def initialise(place: Place, time_limit: float) -> torch.device:
     K2CError
         When the port of worker 0 is taken.
     """
-    gpu = torch.cuda.is_available() and torch.cuda.device_count() > place.local_rank
-    device = torch.device("cuda", place.local_rank) if gpu else torch.device("cpu")
-    if gpu:
-        torch.cuda.set_device(device)
+    device = take_device(place)
     elsewhere = {} if place.launcher == "torchrun" else {"init_method": f"tcp://{place.address}:{place.port}"}
     try:
         dist.init_process_group(
-            "nccl" if gpu else "gloo",
+            "nccl" if device.type == "cuda" else "gloo",
             rank=place.rank,
             world_size=place.world_size,
             timeout=timedelta(seconds=time_limit),
@@ -62,6 +59,15 @@ def initialise(place: Place, time_limit: float) -> torch.device:
                 "MASTER_PORT, or leave it out."
             ) from error
         raise
+    return device
+
+
+def take_device(place: Place) -> torch.device:
+    """Return this worker's own GPU, or the CPU where there are not enough."""
+    if not torch.cuda.is_available() or torch.cuda.device_count() <= place.local_rank:
+        return torch.device("cpu")
+    device = torch.device("cuda", place.local_rank)
+    torch.cuda.set_device(device)
     return device
 
 

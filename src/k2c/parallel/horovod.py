@@ -8,7 +8,7 @@ from pathlib import Path
 from k2c.parallel.job import Job
 from k2c.parallel.messages import LIFELINE
 from k2c.parallel.options import HorovodOptions
-from k2c.parallel.start import Program
+from k2c.parallel.start import launcher
 from k2c.parallel.strategies import Strategy, read_history, register
 from k2c.parallel.supervise import Watcher, supervise
 from k2c.training import History
@@ -17,14 +17,13 @@ from k2c.training import History
 def _run(
     job: Job, workers: int, folder: Path, options: HorovodOptions, watchers: Sequence[Watcher]
 ) -> History:
-    command = (
-        sys.executable, str(Path(__file__).with_name("hold.py")), sys.executable, "-m", "horovod.runner.launch",
-        "--gloo", "--num-proc", str(workers), "--hosts", f"localhost:{workers}",
-        sys.executable, "-m", "k2c.parallel.horovod_worker", str(folder),
+    program = launcher(
+        sys.executable, "-m", "horovod.runner.launch", "--gloo", "--num-proc", str(workers),
+        "--hosts", f"localhost:{workers}", sys.executable, "-m", "k2c.parallel.horovod_worker", str(folder),
     )  # fmt: skip
     # horovodrun holds standard input, and ends its workers itself.
     environment = {LIFELINE: "0", "OMP_NUM_THREADS": str(options.threads)}
-    supervise(Program(command), folder, workers, options.time_limit, watchers, environment)
+    supervise(program, folder, workers, options.time_limit, watchers, environment)
     return read_history(folder)
 
 

@@ -1,4 +1,4 @@
-"""The five steps on Horovod itself, under the names that `five_steps` has on torch.distributed."""
+"""Four of the five steps on Horovod itself, under the names that `five_steps` has; the fifth needs no library."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,30 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from k2c.parallel.five_steps import checkpoint_on_rank_0
+from k2c.parallel.five_steps import take_device
 from k2c.parallel.place import Place
-
-__all__ = [
-    "average_gradients",
-    "average_metrics",
-    "broadcast_weights",
-    "checkpoint_on_rank_0",
-    "finish",
-    "gather",
-    "initialise",
-    "same_everywhere",
-    "share_from_rank_0",
-    "weight_spread",
-]
 
 
 def initialise(place: Place, time_limit: float) -> torch.device:
     """Step 1: meet the other workers, and take a device; Horovod has its own limits of time."""
     hvd.init()
-    if torch.cuda.is_available() and torch.cuda.device_count() > place.local_rank:
-        torch.cuda.set_device(place.local_rank)
-        return torch.device("cuda", place.local_rank)
-    return torch.device("cpu")
+    return take_device(place)
 
 
 def broadcast_weights(model: nn.Module) -> None:

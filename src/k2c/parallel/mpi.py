@@ -15,7 +15,7 @@ from k2c.parallel.all_reduce import check_port, free_port
 from k2c.parallel.job import Job
 from k2c.parallel.messages import LIFELINE
 from k2c.parallel.options import MPI_ALGORITHMS, MpiOptions
-from k2c.parallel.start import Program, child_environment
+from k2c.parallel.start import Program, child_environment, launcher
 from k2c.parallel.strategies import Strategy, read_history, register
 from k2c.parallel.supervise import Watcher, supervise
 from k2c.training import History
@@ -74,11 +74,10 @@ def _run(job: Job, workers: int, folder: Path, options: MpiOptions, watchers: Se
 
 def _mpirun(workers: int, options: MpiOptions, python: Sequence[str]) -> Program:
     """Return the command that starts workers, each a Python with these arguments."""
-    return Program((
-        sys.executable, str(Path(__file__).with_name("hold.py")), _find_mpirun() or "mpirun", "-n", str(workers),
-        "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none", *algorithm_flags(options.algorithm),
-        sys.executable, *python,
-    ))  # fmt: skip
+    return launcher(
+        _find_mpirun() or "mpirun", "-n", str(workers), "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none",
+        *algorithm_flags(options.algorithm), sys.executable, *python,
+    )  # fmt: skip
 
 
 def _environment(options: MpiOptions) -> dict[str, str]:

@@ -47,7 +47,7 @@ def train_replica(
     kind
         Makes another learner, which exchanges gradients in its own way.
     steps
-        The five steps on another library than torch.distributed: a module with the functions of `five_steps`.
+        The steps on another library than torch.distributed: a module with functions as `five_steps` has them.
     """
     seed_stream(job.seed, rank)
     made = job.build()
@@ -93,7 +93,7 @@ def _learner(
         SeedStream(made.seed, rank),
         Heartbeat(on_cpu=device.type == "cpu"),
         AverageMetrics(steps, average, spread=bool(options.skip)),
-        *steps.checkpoint_on_rank_0(folder / "checkpoints", rank if saves else 0, monitor),
+        *five_steps.checkpoint_on_rank_0(folder / "checkpoints", rank if saves else 0, monitor),
     ]
     if options.warm_up_steps:
         callbacks.append(LearningRateSchedule(warm_up_steps=options.warm_up_steps))

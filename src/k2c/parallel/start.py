@@ -61,6 +61,11 @@ class Program:
             )
 
 
+def launcher(*command: str) -> Program:
+    """Return a program that starts workers itself, as mpirun does, and ends with this process, however that ends."""
+    return Program((sys.executable, str(Path(__file__).with_name("hold.py")), *command))
+
+
 def child_environment() -> dict[str, str]:
     """Return the variables of a worker: this process's paths, one thread, talk over the loopback device."""
     loopback = "lo0" if sys.platform == "darwin" else "lo"
