@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from k2c._system.publish import publish
 from k2c.errors import K2CError, unknown
 from k2c.exercise_log import note, outcomes, solved_of
 from k2c.paths import project_root
-from k2c.results import publish
 
 ANSWERS_MIME = "application/vnd.k2c.answers+json"
 

@@ -5,14 +5,13 @@ under one MIME type: nbval compares the line and leaves metadata alone, and `k2c
 """
 
 import math
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from k2c import lecture
+from k2c._system.publish import publish
 from k2c.errors import K2CError
 
-RESULT_MIME = "application/vnd.k2c.result+json"
 Bound = float | Mapping[str, float] | None
 
 
@@ -108,15 +107,3 @@ def _plain(name: str, value: Any, limit: int = 10_000) -> Any:
         f"record({name}=...) takes numbers, text, True/False, None and lists of them, "
         f"not {type(value).__name__}. Convert it first."
     )
-
-
-def publish(line: str, result: dict[str, Any]) -> None:
-    """Print a line and keep a result with it: in a notebook, in the metadata of the output that shows the line."""
-    # A notebook has a display to publish to; a plain script gets the line alone, without paying for IPython's import.
-    ipython = sys.modules.get("IPython")
-    if ipython is None or ipython.get_ipython() is None:
-        print(line)
-        return
-    from IPython.display import display
-
-    display({"text/plain": line}, metadata={RESULT_MIME: result}, raw=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from k2c.results import RESULT_MIME
+from k2c._system.publish import RESULT_MIME
 from k2c.widget_bundle import WIDGET_VIEW
 
 

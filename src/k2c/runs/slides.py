@@ -13,8 +13,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from k2c._system.publish import RESULT_MIME
 from k2c.atomic import atomic_path
-from k2c.results import RESULT_MIME
 from k2c.runs.export import cells_to_html, with_alternative_text
 from k2c.runs.pages import render
 from k2c.runs.source import notebook_path
