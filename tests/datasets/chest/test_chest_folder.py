@@ -66,8 +66,11 @@ def test_without_the_official_list_the_split_is_by_patient(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda folder: (folder / "Data_Entry_2017.csv").unlink(), "no CSV file"),
-        (lambda folder: next(folder.rglob("00000002_000.png")).unlink(), 'missing="skip"'),
+        (lambda folder: (folder / "Data_Entry_2017.csv").unlink(), "no CSV file.* -p labels="),
+        (
+            lambda folder: next(folder.rglob("00000002_000.png")).unlink(),
+            'missing="skip" .on the command line: -p missing=skip. to go on',
+        ),
         (
             lambda folder: (folder / "Data_Entry_2017.csv").write_text(
                 HEADER + "00000001_000.png,Hernai,0,1,5,M,PA,,\n"
@@ -96,3 +99,5 @@ def test_an_unknown_source_or_option():
         load_chest("nih")
     with pytest.raises(K2CError, match="did you mean 'label_noise'"):
         load_chest("twin", label_nose=0.1)
+    with pytest.raises(K2CError, match=r"labels=.* names the CSV file of a folder, but the source is .twin."):
+        load_chest("twin", labels="labels.csv")

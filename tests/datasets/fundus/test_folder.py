@@ -65,7 +65,7 @@ def test_any_sheet(photographs):
         K2CError, match=r"1 of the 3 rows of .*odd\.csv have no label, the first is 'images/b\.jpg'"
     ):
         fundus_folder(folder)
-    data = fundus_folder(folder, missing="skip")
+    data = load_fundus(folder, labels="odd.csv", missing="skip")
     assert data.table["image"].tolist() == ["a", "c"]
     assert data.table["eye"].tolist() == ["right", "left"] and data.table["quality"].tolist() == [1, 0.25]
     assert data.table["Camera"].tolist() == ["K1", "K2"] and data.table["Age"].tolist() == [61, 70]
@@ -134,7 +134,9 @@ def test_a_sheet_with_a_mistake_says_which(photographs, sheet, said):
 def test_a_folder_with_a_mistake_says_which(photographs, tmp_path):
     with pytest.raises(K2CError, match="There is no folder"):
         fundus_folder(tmp_path / "nowhere")
-    with pytest.raises(K2CError, match="has no CSV file: name the one with the labels"):
+    with pytest.raises(
+        K2CError, match=r"has no CSV file: name the one with the labels: labels=.* -p labels="
+    ):
         fundus_folder(tmp_path)
     photographs("image,level\na,0\n", called="one.csv")
     with pytest.raises(K2CError, match="holds no picture"):
@@ -157,8 +159,12 @@ def test_a_folder_with_a_mistake_says_which(photographs, tmp_path):
 def test_a_source_that_does_not_exist():
     with pytest.raises(K2CError, match=r"'twins'; did you mean 'twin'\? .* A folder of photographs"):
         load_fundus("twins")
-    with pytest.raises(K2CError, match="no option of fundus_twin 'prevalance'; did you mean 'prevalence'"):
+    with pytest.raises(
+        K2CError, match="no option of these photographs 'prevalance'; did you mean 'prevalence'"
+    ):
         load_fundus("twin", prevalance=0.1)
+    with pytest.raises(K2CError, match=r"labels=.* names the CSV file of a folder, but the source is .twin."):
+        load_fundus("twin", labels="labels.csv")
 
 
 def test_the_twin_is_the_default():

@@ -10,14 +10,13 @@ import pandas as pd
 from k2c.datasets.chest.findings import FINDINGS, NO_FINDING
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.pictures import SUFFIXES
-from k2c.datasets.sheets import find_sheet
+from k2c.datasets.sheets import SKIP_ADVICE, check_missing, find_sheet
 from k2c.datasets.sources import FileSource
 from k2c.datasets.splits import split_by_patient
 from k2c.errors import K2CError, unknown
 
 LABEL_FILES = ("dataentry2017", "dataentry2017v2020", "labels", "train")  # without case, signs and suffix
 TEST_LIST = "test_list.txt"
-MISSING = ("error", "skip")
 # What the columns are called; compared without case, blanks and signs. The first that is there counts.
 COLUMNS = {
     "image": "imageindex image file filename path id",
@@ -68,8 +67,7 @@ def chest_folder(
         When a folder, file, column or value is missing or not understood: which one, and what is expected.
     """
     folder = Path(folder).expanduser()
-    if missing not in MISSING:
-        raise K2CError(unknown("way with missing films", missing, MISSING))
+    check_missing(missing)
     path = find_sheet(folder, labels, LABEL_FILES, lambda path: _plain(path.stem), "findings")
     table = _read_sheet(path)
     table["file"] = _files(table["image"], folder)
@@ -77,8 +75,7 @@ def chest_folder(
     if absent.all() or (absent.any() and missing == "error"):
         raise K2CError(
             f"{absent.sum():,} of the {len(table):,} films that {path} names are not in {folder}, the first is "
-            f"'{table['image'][absent].iloc[0]}'."
-            + ("" if absent.all() else ' Use missing="skip" to go on without.')
+            f"'{table['image'][absent].iloc[0]}'." + ("" if absent.all() else f" {SKIP_ADVICE}")
         )
     table = table[~absent].reset_index(drop=True)
     source = FileSource([folder / file for file in table["file"]], name="chest films", grey=True)

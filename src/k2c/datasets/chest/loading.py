@@ -12,6 +12,7 @@ from k2c.datasets.chest.twin import chest_twin
 from k2c.datasets.faults import FetchError
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
+from k2c.datasets.sheets import only_of_a_folder
 from k2c.errors import K2CError, unknown
 
 SOURCES: dict[str, Callable[..., LabelledImages]] = {
@@ -20,7 +21,13 @@ SOURCES: dict[str, Callable[..., LabelledImages]] = {
 }
 
 
-def load_chest(source: str | os.PathLike[str] = "twin", **options: Any) -> LabelledImages:
+def load_chest(
+    source: str | os.PathLike[str] = "twin",
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    missing: str = "error",
+    **options: Any,
+) -> LabelledImages:
     """Load chest films with 14 findings.
 
     Parameters
@@ -28,6 +35,10 @@ def load_chest(source: str | os.PathLike[str] = "twin", **options: Any) -> Label
     source
         `"twin"`: synthetic films with known truth, which need no network. `"chestmnist"`: ChestX-ray14 in 28, 64, 128
         or 224 pixels, downloaded once. Anything else is a folder of films with a CSV file.
+    labels
+        Of a folder: its CSV file. None (or an empty text) takes the one in the folder.
+    missing
+        Of a folder: what to do about rows without an image or a label, `"error"` or `"skip"` them.
     **options
         Of `chest_twin`, `load_medmnist` (`size`, `split`) or `chest_folder`.
 
@@ -39,15 +50,18 @@ def load_chest(source: str | os.PathLike[str] = "twin", **options: Any) -> Label
         When there is no such source or option.
     """
     if source in SOURCES:
+        only_of_a_folder(str(source), labels, missing)
         load = SOURCES[str(source)]
     elif (folder := Path(source).expanduser()).is_dir():
-        load = partial(chest_folder, folder)
+        load = partial(chest_folder, folder, labels, missing=missing)
     else:
         raise K2CError(
             f"{unknown('source of chest films', str(source), SOURCES)} A folder of films with a CSV file is a "
             "source too."
         )
-    known = [name for name in inspect.signature(load).parameters if name != "folder"]
+    known = [
+        name for name in inspect.signature(load).parameters if name not in ("folder", "labels", "missing")
+    ]
     for option in options:
         if option not in known:
             raise K2CError(unknown("option of these films", option, known))

@@ -12,13 +12,12 @@ from k2c.datasets.fundus.positives import CLASSES
 from k2c.datasets.fundus.sheet import read_sheet
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.pictures import SUFFIXES, Picture, crop_to_eye
-from k2c.datasets.sheets import find_sheet
+from k2c.datasets.sheets import SKIP_ADVICE, check_missing, find_sheet
 from k2c.datasets.sources import FileSource
 from k2c.errors import K2CError, unknown
 
 LABEL_FILES = ("trainlabels.csv", "train.csv", "labels.csv")  # EyePACS, APTOS, anybody's
 PREPARED = 1  # raise it when crop or contrast give other pixels: features of the old ones are stale
-MISSING = ("error", "skip")
 
 
 def fundus_folder(
@@ -68,8 +67,7 @@ def fundus_folder(
         When a folder, file, column or value is missing or not understood: which one, and what is expected.
     """
     folder = Path(folder).expanduser()
-    if missing not in MISSING:
-        raise K2CError(unknown("way with missing pictures", missing, MISSING))
+    check_missing(missing)
     if contrast is not None and contrast not in METHODS:
         raise K2CError(unknown("contrast normalisation", contrast, METHODS))
     sheet_path = find_sheet(folder, labels, LABEL_FILES, lambda path: path.name.lower(), "labels")
@@ -142,7 +140,7 @@ def _complete(sheet: pd.DataFrame, folder: Path, sheet_path: Path, missing: str)
             first = sheet["image"][absent].iloc[0]
             raise K2CError(
                 f"{absent.sum():,} of the {len(sheet):,} rows of {sheet_path} {what}, the first is '{first}'. "
-                'Use missing="skip" to go on without.'
+                f"{SKIP_ADVICE}"
             )
     complete = sheet[(sheet["file"] != "") & sheet["label"].notna()].reset_index(drop=True)
     if complete.empty:

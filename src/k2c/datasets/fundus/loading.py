@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,19 @@ from k2c.datasets.fundus.folder import fundus_folder
 from k2c.datasets.fundus.retina_mnist import retina_mnist
 from k2c.datasets.fundus.twin import fundus_twin
 from k2c.datasets.labelled import LabelledImages
+from k2c.datasets.sheets import only_of_a_folder
 from k2c.errors import K2CError, unknown
 
 SOURCES: dict[str, Callable[..., LabelledImages]] = {"twin": fundus_twin, "retinamnist": retina_mnist}
 
 
-def load_fundus(source: str | os.PathLike[str] = "twin", **options: Any) -> LabelledImages:
+def load_fundus(
+    source: str | os.PathLike[str] = "twin",
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    missing: str = "error",
+    **options: Any,
+) -> LabelledImages:
     """Load fundus photographs with labels: healthy (0) or retinopathy (1).
 
     Parameters
@@ -24,6 +32,10 @@ def load_fundus(source: str | os.PathLike[str] = "twin", **options: Any) -> Labe
     source
         `"twin"`: synthetic photographs with known truth, which need no network. `"retinamnist"`: RetinaMNIST,
         downloaded once. Anything else is a folder of photographs with a CSV file.
+    labels
+        Of a folder: its CSV file. None (or an empty text) takes the one in the folder.
+    missing
+        Of a folder: what to do about rows without an image or a label, `"error"` or `"skip"` them.
     **options
         Of `fundus_twin`, `retina_mnist` or `fundus_folder`.
 
@@ -34,22 +46,24 @@ def load_fundus(source: str | os.PathLike[str] = "twin", **options: Any) -> Labe
     K2CError
         When there is no such source or option.
     """
-    arguments: tuple[Path, ...] = ()
     if source in SOURCES:
+        only_of_a_folder(str(source), labels, missing)
         load = SOURCES[str(source)]
     elif (folder := Path(source).expanduser()).is_dir():
-        load, arguments = fundus_folder, (folder,)
+        load = partial(fundus_folder, folder, labels, missing=missing)
     else:
         raise K2CError(
             f"{unknown('source of fundus photographs', str(source), SOURCES)}. A folder of photographs with a CSV "
             "file is a source too."
         )
-    known = list(inspect.signature(load).parameters)[len(arguments) :]
+    known = [
+        name for name in inspect.signature(load).parameters if name not in ("folder", "labels", "missing")
+    ]
     for option in options:
         if option not in known:
-            raise K2CError(unknown(f"option of {load.__name__}", option, known))
+            raise K2CError(unknown("option of these photographs", option, known))
     try:
-        return load(*arguments, **options)
+        return load(**options)
     except FetchError as error:
         advice = 'Without a network, use source="twin": synthetic photographs.'
         raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error
