@@ -1,6 +1,7 @@
 """Chest films as an experiment: any strategy trains CheXNet on them."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,13 @@ def films(
     n_films, image_size, enriched, label_noise, seed
         See `chest_twin`.
     """
-    twin = {"n": n_films, "size": image_size, "enriched": enriched, "label_noise": label_noise, "seed": seed}
+    twin: dict[str, Any] = {
+        "n": n_films,
+        "size": image_size,
+        "enriched": enriched,
+        "label_noise": label_noise,
+        "seed": seed,
+    }
     data = load_chest(source, **(twin if source == "twin" else {}))
     return split_by_patient(data, test_fraction=1 / 3, seed=seed)
 
