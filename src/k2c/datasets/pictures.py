@@ -1,6 +1,7 @@
 """Read pictures as people have them: turned, in any colour model, cut short, or no pictures at all."""
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,10 +12,12 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageFilter, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 from scipy import ndimage
 from tqdm.auto import tqdm
 
+from k2c.datasets.image_formats import FORMATS, fault, is_raw
+from k2c.datasets.image_formats import SUFFIXES as SUFFIXES
 from k2c.errors import K2CError
 
 Picture = NDArray[np.uint8]
@@ -22,14 +25,27 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MIN_SIDE = 8  # pixels; what is smaller shows nothing
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm")
 
 ORIENTATION = 0x0112  # the EXIF tag; from 5 on, width and height change places
 _WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # more than 8 bits a pixel
 
 
 class PictureError(K2CError):
-    """A file that is not a usable picture: which one, and why."""
+    """A file that is not a usable picture: which one, and why.
+
+    Attributes
+    ----------
+    reason
+        Why, without the name and the details: `"cut short or damaged"`.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def _refused(path: Path, why: str) -> PictureError:
+    return PictureError(f"{path} {why}.", re.sub(r"^is (an? )?|,? \([^()]*(\([^()]*\))?[^()]*\)$", "", why))
 
 
 def read_picture(path: str | os.PathLike[str], *, at_least: int | None = None, grey: bool = False) -> Picture:
@@ -60,32 +76,37 @@ def read_picture(path: str | os.PathLike[str], *, at_least: int | None = None, g
     """
     path = Path(path)
     if not path.is_file():  # a pipe would wait for ever
-        raise PictureError(f"{path} is {'not a file' if path.exists() else 'missing'}.")
+        kind = "a file" if path.is_dir() else "an ordinary file"
+        raise _refused(path, f"is not {kind}" if path.exists() else "is missing")
     try:
-        with Image.open(path) as opened:
+        if is_raw(path):
+            raise _refused(path, fault(path))
+        with Image.open(path, formats=FORMATS) as opened:
             if at_least:
                 opened.draft(None, (at_least, at_least))  # does nothing for other formats than JPEG
             opened.load()
             image = _upright(opened)
             pixels = np.asarray(_eight_bits(image, "L" if grey else "RGB"))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
-        raise PictureError(f"{path} {_trouble(path, error)}.") from error
+    except PictureError:
+        raise
+    except (Image.DecompressionBombError, OSError) as error:
+        raise _refused(path, fault(path, error)) from error
     except Exception as error:  # on damaged files Pillow's decoders raise whatever their parsing runs into
-        raise PictureError(f"{path} is damaged ({error}).") from error
+        raise _refused(path, f"is damaged ({error})") from error
     if min(pixels.shape[:2]) < MIN_SIDE:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        raise PictureError(f"{path} is too small ({size} pixels; at least {MIN_SIDE}x{MIN_SIDE} are needed).")
+        raise _refused(path, f"is too small ({size} pixels; at least {MIN_SIDE}x{MIN_SIDE} are needed)")
     return pixels
 
 
 def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Return height and width of a picture file, upright, without decoding it; `PictureError` if it is none."""
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             width, height = opened.size
             turned = opened.getexif().get(ORIENTATION, 1) >= 5
     except Exception as error:  # as in read_picture
-        raise PictureError(f"{path} {_trouble(Path(path), error)}.") from error
+        raise _refused(Path(path), fault(Path(path), error)) from error
     return (width, height) if turned else (height, width)
 
 
@@ -290,14 +311,3 @@ def _narrowed(image: Image.Image) -> Image.Image:
     usual = [1.0] if image.mode == "F" else [65535.0] if image.mode.startswith("I;16") else []
     full = next((scale for scale in (*usual, 255.0, 65535.0) if high <= scale), high)
     return Image.fromarray(np.round((values - low) * (255 / (full - low))).astype(np.uint8))
-
-
-def _trouble(path: Path, error: Exception) -> str:
-    if isinstance(error, Image.DecompressionBombError):
-        return "has too many pixels to be decoded safely"
-    size = path.stat().st_size if path.exists() else 0
-    if isinstance(error, UnidentifiedImageError):
-        return "is empty" if size == 0 else "is not a picture in a format that can be read"
-    if "truncated" in str(error) or "broken data" in str(error):
-        return f"is cut short or damaged ({error})"
-    return f"cannot be read ({error.strerror if isinstance(error, OSError) and error.strerror else error})"
