@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from k2c._system.machine import nvidia_gpus, usable_cores
 from k2c.errors import K2CError
-from k2c.machine import nvidia_gpus, usable_cores
 from k2c.paths import cache_dir, offline, project_root
 from k2c.syllabus import load_syllabus
 

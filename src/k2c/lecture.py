@@ -33,6 +33,9 @@ def open_lecture(name: str, variables: Mapping[str, Any]) -> str:
     k2c.syllabus.ParameterError
         When a parameter is missing, of the wrong type or out of range.
     """
+    from k2c._system.machine import keep_to_quota
+
+    keep_to_quota()
     # pydantic, matplotlib and torch load here, so that `import k2c` stays cheap.
     from k2c.display.style import use_style
     from k2c.syllabus import ParameterError, load_syllabus

@@ -11,10 +11,10 @@ from pathlib import Path
 import nbformat
 import yaml
 
+from k2c._system.machine import usable_cores
 from k2c._system.publish import RESULT_MIME
 from k2c.bench.registry import Row, benchmark, time_row
 from k2c.bench.sides import spread
-from k2c.machine import usable_cores
 from k2c.paths import project_root
 
 LECTURE = "02_lenet_mnist"

@@ -57,7 +57,7 @@ def run(file: Path, out: Path | None, workers: int | None, cluster: str, dry_run
     out = out or Path("runs") / file.stem
     if not dry_run:
         _run(file, out, workers, cluster)
-    from k2c.machine import usable_cores
+    from k2c._system.machine import usable_cores
     from k2c.runs.batch import Store, make_plan, read_batch
     from k2c.runs.batch.board import print_plan
 

@@ -52,10 +52,10 @@ def grade(
     out = out or folder.resolve().with_name(f"{folder.resolve().name}-graded")
     csv_file = csv_file or out / "grades.csv"
     confinement = Confinement.probe()
+    limits, workers = _limits(timeout, memory, workers)
     for what, how in confinement.describe().items():
         console.print(f"[dim]{what}: {escape(how)}[/]", soft_wrap=True, highlight=False)
     terminate_like_ctrl_c()
-    limits, workers = _limits(timeout, memory, workers)
     try:
         grades = grade_folder(folder, out, csv_file, name, limits, workers, confinement, _say)
     except KeyboardInterrupt:
@@ -69,16 +69,14 @@ def grade(
     sys.exit(0 if all(grade.status == "graded" for grade in grades) else 1)
 
 
-def _limits(timeout: float, memory: float, workers: int | None) -> "tuple[Limits, int]":
-    """Share the cores among as many notebooks as fit into the memory."""
-    import psutil
-
-    from k2c.machine import usable_cores
+def _limits(timeout: float, gigabytes: float, workers: int | None) -> "tuple[Limits, int]":
+    """Divide the cores among as many notebooks as fit into the memory; none is promised more than there is."""
+    from k2c._system.machine import usable_cores, usable_memory
     from k2c.runs.grading import Limits
 
-    fits = int(psutil.virtual_memory().total / (memory * 1e9))
-    workers = workers or max(1, min(usable_cores(), fits))
-    return Limits(timeout, int(memory * 1e9), max(1, usable_cores() // workers)), workers
+    memory = min(int(gigabytes * 1e9), usable_memory())
+    workers = workers or max(1, min(usable_cores(), usable_memory() // memory))
+    return Limits(timeout, memory, max(1, usable_cores() // workers)), workers
 
 
 def _say(grade: "Grade") -> None:

@@ -30,8 +30,10 @@ def bench(names: tuple[str, ...], json_file: Path | None) -> None:
 
     NAME is a benchmark, all of them by default. Run nothing else on the machine meanwhile.
     """
+    from k2c._system.machine import keep_to_quota
     from k2c.bench import print_rows, run_benchmarks
 
+    keep_to_quota()
     rows = run_benchmarks(list(names))
     print_rows(rows, console)
     if json_file:
@@ -65,9 +67,11 @@ def predict(folder: Path, csv_file: Path, top: int, network: str) -> None:
     Files that are no pictures or are damaged, and pictures under 8 x 8 pixels, are listed and left out;
     the exit status is 1 then, and 2 where there was nothing to predict.
     """
+    from k2c._system.machine import keep_to_quota
     from k2c.models.prediction import predict_folder
     from k2c.training import pick_device
 
+    keep_to_quota()
     device = pick_device()
     report = predict_folder(folder, csv_file, top=top, network=network, device=device, progress=True)
     for error in report.broken:

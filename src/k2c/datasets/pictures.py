@@ -16,6 +16,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 from scipy import ndimage
 from tqdm.auto import tqdm
 
+from k2c._system.machine import usable_cores
 from k2c.datasets.image_formats import FORMATS, fault, is_raw
 from k2c.datasets.image_formats import SUFFIXES as SUFFIXES
 from k2c.errors import K2CError
@@ -188,7 +189,7 @@ def in_parallel(
     progress
         The words before a progress bar; None for no bar.
     """
-    workers = workers or processors()
+    workers = workers or usable_cores()
     bar = tqdm(total=len(items), desc=progress, unit="picture", leave=False, disable=progress is None)
     waiting: deque[Future[Result]] = deque()
     with bar, ThreadPoolExecutor(workers) as pool:
@@ -204,13 +205,6 @@ def in_parallel(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def processors() -> int:
-    """Return the number of processors that this process may use."""
-    with suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def field_of_view(image: Picture) -> NDArray[np.bool_]:

@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from k2c._system.machine import nvidia_gpus
 from k2c.errors import K2CError
-from k2c.machine import nvidia_gpus
 
 START_SECONDS = 300  # importing torch from a cold disk on a busy machine
 _POLL = 0.02

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from k2c._system.machine import usable_cores
 from k2c.atomic import atomic_path
-from k2c.datasets.pictures import SUFFIXES, Picture, PictureError, in_parallel, processors, read_picture
+from k2c.datasets.pictures import SUFFIXES, Picture, PictureError, in_parallel, read_picture
 from k2c.errors import K2CError
 from k2c.models.backbones import Backbone, backbone
 from k2c.models.classify import top_classes
@@ -160,7 +161,7 @@ def _fast(network: Backbone) -> nn.Module:
 
 def _batches(network: Backbone, files: list[Path], workers: int | None) -> Iterator[list[_Read]]:
     """Yield the pictures as squares, batch by batch, several batches being read ahead."""
-    workers = workers or processors()
+    workers = workers or usable_cores()
     size = min(_BATCH, -(-len(files) // (2 * workers)))
     preprocessing = network.preprocessing
 

@@ -1,7 +1,6 @@
 """What the cost model is fed with, measured on this machine, by workers that the kit starts."""
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from scipy.stats import trim_mean
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from k2c._system.machine import usable_cores
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.parallel import five_steps
@@ -171,12 +171,6 @@ def predict_here(one: Measured, two: Measured, workers: int, cores: int | None =
     # gloo copies on the cores that compute, so an exchange overlaps only where cores are idle.
     free = workers < cores
     return step_seconds(wrapped, workers, link, overlap=free, cores=cores, contention=slower)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def main() -> int:

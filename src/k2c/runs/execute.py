@@ -20,8 +20,8 @@ from nbformat.v4 import new_output
 from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from k2c._system.machine import describe_machine, package_versions
 from k2c.forkserver import ForkServer
-from k2c.machine import describe_machine, package_versions
 from k2c.paths import project_root
 from k2c.runs.engine import Execution, LectureEngine, Listener
 from k2c.runs.export import write_html

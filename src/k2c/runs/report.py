@@ -6,8 +6,8 @@ from typing import Any
 
 import nbformat
 
+from k2c._system.machine import describe_machine, package_versions
 from k2c.atomic import atomic_path
-from k2c.machine import describe_machine, package_versions
 from k2c.runs.execute import STATUSES, Run
 from k2c.runs.pages import render
 from k2c.runs.results import first_picture

@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 from distributed import Client, KilledWorker, LocalCluster, get_worker
 
+from k2c._system.machine import usable_cores
 from k2c.errors import K2CError
 from k2c.forkserver import ForkServer
-from k2c.machine import usable_cores
 from k2c.runs.batch.pool import fork_server, shared_cores
 from k2c.runs.batch.store import storage
 from k2c.runs.execute import Run, execute_run, keep_failure, place_run

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from k2c._system.machine import usable_cores
 from k2c.forkserver import ForkServer, can_fork
-from k2c.machine import usable_cores
 from k2c.runs.batch.store import storage
 from k2c.runs.engine import Step
 from k2c.runs.execute import Run, execute_run

@@ -10,8 +10,8 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from k2c._system.machine import describe_machine
 from k2c.atomic import atomic_path
-from k2c.machine import describe_machine
 from k2c.runs.batch_report.plots import figures
 from k2c.runs.batch_report.table import USED, Batch, read_batch, write_table
 from k2c.runs.pages import render

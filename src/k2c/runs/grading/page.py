@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from k2c._system.machine import describe_machine, package_versions
 from k2c.atomic import atomic_path
-from k2c.machine import describe_machine, package_versions
 from k2c.runs.pages import render
 from k2c.syllabus import load_syllabus
 

@@ -1,13 +1,15 @@
 """What this machine is: cores, memory, GPUs and package versions, without importing torch."""
 
+import math
 import os
 import platform
 import shutil
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
-import psutil
+from k2c._system.cgroups import cpu_quota, memory_limit
 
 PACKAGES = ("k2c", "torch", "torchvision", "numpy", "scikit-learn", "matplotlib", "papermill", "ipykernel")
 
@@ -18,13 +20,43 @@ def describe_machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release().split('-')[0]} ({platform.machine()})",
         "processor": _processor(),
         "cores": str(usable_cores()),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "memory": f"{usable_memory() / 2**30:.3g} GiB",
     }
     return facts | {"gpu": ", ".join(nvidia_gpus()) or "none found"}
 
 
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
+def usable_cores(root: Path = Path("/")) -> int:
+    """Return the number of cores that this process may use: its affinity, or its container's quota if that is less.
+
+    Half a core counts as one, and one and a half as two: some of their time is then idle, but all can be used.
+    """
+    cores, quota = _affinity(), cpu_quota(root)
+    return cores if quota is None else max(1, min(cores, math.ceil(quota - 1e-6)))
+
+
+def usable_memory(root: Path = Path("/")) -> int:
+    """Return the bytes that this process may use: the machine's, or its container's limit if that is less."""
+    import psutil
+
+    total = int(psutil.virtual_memory().total)
+    return min(total, memory_limit(root) or total)
+
+
+def keep_to_quota() -> None:
+    """Let numerical libraries use no more threads than a container's quota pays for.
+
+    They count the cores that they see; with more threads than the quota allows, each waits most of its time. What the
+    user has set stays (`OMP_NUM_THREADS`), and so does everything where no quota is the limit.
+    """
+    cores = usable_cores()
+    if cores == _affinity() or "OMP_NUM_THREADS" in os.environ:
+        return
+    os.environ["OMP_NUM_THREADS"] = str(cores)
+    if torch := sys.modules.get("torch"):  # it has read the variable already
+        torch.set_num_threads(cores)
+
+
+def _affinity() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
