@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from k2c.datasets.charsets import is_utf16
 from k2c.datasets.fetching import fetch
-from k2c.datasets.mail import Mail, is_utf16, parse_mail
+from k2c.datasets.mail import Mail, parse_mail
 from k2c.errors import K2CError
 
 LABELS = ("ham", "spam")

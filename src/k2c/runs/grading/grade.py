@@ -13,6 +13,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from k2c._system.spreadsheet import spreadsheet_cell
 from k2c.atomic import atomic_path
 from k2c.exercises import Answer, Verdict, judge, load_solutions
 from k2c.runs.grading.confinement import Confinement, Limits
@@ -248,12 +249,6 @@ def _write_csv(grades: list[Grade], exercises: list[str], path: Path) -> None:
             verdicts = [grade.verdicts[name].status if name in grade.verdicts else "" for name in exercises]
             used = [f"{grade.seconds:.1f}", round(grade.peak_memory / 1e6)]
             row = [grade.student, grade.status, grade.right, len(exercises), *verdicts, *used]
-            table.writerow([_no_formula(cell) for cell in [*row, grade.file, grade.page, grade.detail]])
-
-
-def _no_formula(cell: Any) -> Any:
-    """Keep a spreadsheet from computing what a student wrote."""
-    if not isinstance(cell, str):
-        return cell
-    text = " ".join(cell.split())
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+            table.writerow(
+                [spreadsheet_cell(value) for value in [*row, grade.file, grade.page, grade.detail]]
+            )
