@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,14 +11,21 @@ import torch
 from k2c.errors import K2CError
 from k2c.parallel import Job, find_place, train
 from k2c.parallel.compression import bytes_per_step
+from k2c.parallel.job import BUILT_IN
 from k2c.parallel.replica import seed_stream
 from k2c.parallel.sharding import epoch_order, shard, validation_share
+
+SRC = Path(__file__).parents[2] / "src"
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: Job("blob"), "There is no experiment 'blob'; did you mean 'blobs'?"),
+        (lambda: Job("chest"), "There are: blobs, chest_films"),
+        (lambda: Job("chest"), "One of your own needs the file that registers it"),
+        (lambda: Job("blobs", module="no_such_module"), "There is no module 'no_such_module'"),
+        (lambda: Job("blobs", module="nowhere/mine.py"), "nowhere/mine.py, where the experiment is said"),
         (lambda: Job("blobs", {"epohcs": 3}), "did you mean 'epochs'?"),
         (lambda: Job("blobs", {"epochs": float("nan")}), "must travel as JSON"),
         (lambda: train("all_reduse", Job("blobs")), "did you mean 'all_reduce'?"),
@@ -32,6 +41,54 @@ def test_what_does_not_exist_is_refused_before_a_process_starts(call, words):
     with pytest.raises(K2CError) as caught:
         call()
     assert words in str(caught.value)
+
+
+def test_every_experiment_of_the_kit_is_found_by_its_name():
+    registering = {
+        (name, ".".join(path.relative_to(SRC).with_suffix("").parts))
+        for path in SRC.glob("k2c/parallel/**/*.py")
+        for name in re.findall(r'^@experiment\("(\w+)"\)', path.read_text(encoding="utf-8"), re.M)
+    }
+    assert registering == set(BUILT_IN.items())
+    for name in BUILT_IN:
+        assert Job(name).module == BUILT_IN[name]
+
+
+MINE = """
+from k2c.parallel import experiment
+from k2c.parallel.experiments import blobs
+
+@experiment("{name}")
+def mine(epochs: int = 1):
+    return blobs(epochs=epochs, examples=32, valid_examples=0)
+"""
+
+
+def test_a_file_of_one_s_own_is_named_from_where_one_stands(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(MINE.format(name="mine"))
+    monkeypatch.chdir(tmp_path)
+    job = Job("mine", module="mine.py")
+    monkeypatch.chdir("/")  # as a worker elsewhere
+    assert Job.from_json(job.to_json()).build().epochs == 1
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Job("mine", module="~/mine.py") == job
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'. Mend it"),
+        ("def (", "SyntaxError: invalid syntax"),
+        (MINE.format(name="another"), "There is no experiment 'nothing'"),
+    ],
+)
+def test_a_file_that_registers_nothing_is_told_in_a_sentence(tmp_path, text, words):
+    path = tmp_path / "nothing.py"
+    path.write_text(text)
+    for _ in range(2):  # what failed is not taken for imported
+        with pytest.raises(K2CError) as caught:
+            Job("nothing", module=str(path))
+        assert words in str(caught.value)
 
 
 def test_a_job_travels_as_text(faulty):

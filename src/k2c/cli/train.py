@@ -1,19 +1,47 @@
 """The command that trains one job with several workers."""
 
+import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from k2c.cli.consoles import console
 from k2c.errors import K2CError
 
+if TYPE_CHECKING:
+    from k2c.parallel import WorkerState
 
-@click.command()
+
+class WithLists(click.Command):
+    """A command whose help lists what can be trained, and how."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write both lists below the options; only this help takes the seconds that torch's import does."""
+        from k2c.parallel import experiments, maker_of, strategies
+
+        with formatter.section("Strategies"):
+            formatter.write_dl(
+                [
+                    (way.name, way.summary + ("" if way.installed else " Not installed."))
+                    for way in strategies()
+                ]
+            )
+        with formatter.section("Experiments"):
+            formatter.write_dl(
+                [(name, (inspect.getdoc(maker_of(name)) or "").partition("\n")[0]) for name in experiments()]
+            )
+
+
+@click.command(cls=WithLists)
 @click.argument("strategy")
 @click.argument("experiment")
-@click.option("--workers", default=2, show_default=True, help="How many processes share each step.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="How many processes share each step; by default 2, for single 1.",
+)
 @click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="A parameter of the experiment.")
 @click.option("-o", "options", metavar="NAME=VALUE", multiple=True, help="An option of the strategy.")
 @click.option(
@@ -23,24 +51,39 @@ from k2c.errors import K2CError
     "--folder", type=click.Path(path_type=Path, file_okay=False), help="Keep checkpoints and history here."
 )
 def train(
-    strategy: str, experiment: str, workers: int, parameters: tuple[str, ...], options: tuple[str, ...],
+    strategy: str, experiment: str, workers: int | None, parameters: tuple[str, ...], options: tuple[str, ...],
     module: str, folder: Path | None,
 ) -> None:  # fmt: skip
     """Train EXPERIMENT with several workers.
 
-    STRATEGY is single, all_reduce, parameter_server, spark, mpi or horovod, as in `k2c train all_reduce blobs
-    --workers 4 -p epochs=2 -o compression=fp16`. With --folder, a run that was cut off goes on when it is started
-    again.
+    For example: `k2c train all_reduce blobs --workers 4 -p epochs=2 -o compression=fp16`. A line is printed for
+    each epoch. With --folder, a run that was cut off goes on when it is started again. An experiment of your own is
+    registered in a file that --module names.
     """
     from k2c import parallel
 
     job = parallel.Job(experiment, _values(parameters, "-p"), module)
+    printed = 0
+
+    def print_rows(rows: list[dict[str, Any]]) -> None:
+        nonlocal printed
+        for row in rows:
+            if row["epoch"] == printed + 1:  # one that ended between two looks is printed at the end
+                words = [
+                    f"{name} {value:.6g}" for name, value in row.items() if isinstance(value, int | float)
+                ]
+                console.print(", ".join(words), soft_wrap=True, highlight=False)
+                printed += 1
+
+    def watch(states: "list[WorkerState]") -> None:
+        if not bars and states[0].row:
+            print_rows([states[0].row])
+
+    bars, workers = console.is_terminal, workers or (1 if strategy == "single" else 2)
     history = parallel.train(
-        strategy, job, workers, folder=folder, progress=console.is_terminal, **_values(options, "-o")
+        strategy, job, workers, folder=folder, progress=bars, watch=watch, **_values(options, "-o")
     )
-    for row in history.rows:
-        words = [f"{name} {value:.6g}" for name, value in row.items() if isinstance(value, int | float)]
-        console.print(", ".join(words), soft_wrap=True, highlight=False)
+    print_rows(history.rows)
 
 
 def _values(changes: tuple[str, ...], flag: str) -> dict[str, Any]:

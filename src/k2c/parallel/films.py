@@ -63,7 +63,7 @@ def chest_films(
     image_size: int = 64,
     enriched: float = 0.5,
     label_noise: float = 0.0,
-    network: str = "small_vgg",
+    network: str = "small_densenet",
     bias: str = "prior",
     epochs: int = 3,
     batch_size: int = 16,
@@ -75,7 +75,7 @@ def chest_films(
     validate: bool = False,
     seed: int = 0,
 ) -> Experiment:
-    """CheXNet on chest films, with 14 findings.
+    """CheXNet on synthetic chest films, or on those of a folder: 14 findings.
 
     Parameters
     ----------

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Json = bool | int | float | str | None | list[Any] | dict[str, Any]
 
-# Where the kit's own experiments register themselves.
-BUILT_IN = ("k2c.parallel.experiments",)
+# The kit's own experiments, and the modules that register them: imported when one is asked for.
+BUILT_IN = {"blobs": "k2c.parallel.experiments", "chest_films": "k2c.parallel.films"}
 
 
 @dataclass
@@ -98,10 +98,26 @@ def experiment(name: str) -> Callable[[Maker], Maker]:
 
 
 def experiments() -> list[str]:
-    """Return the names of the experiments that are registered in this process, sorted."""
-    for module in BUILT_IN:
-        importlib.import_module(module)
-    return sorted(_makers)
+    """Return the names of the kit's experiments and of those that this process has registered, sorted."""
+    return sorted(BUILT_IN.keys() | _makers)
+
+
+def maker_of(name: str) -> Maker:
+    """Return the function behind a name; one of the kit's own is imported now.
+
+    Raises
+    ------
+    K2CError
+        For a name that no experiment has.
+    """
+    if name not in _makers and name in BUILT_IN:
+        importlib.import_module(BUILT_IN[name])
+    if name not in _makers:
+        raise K2CError(
+            f"{unknown('experiment', name, experiments())} One of your own needs the file that registers it: "
+            "--module FILE on the command line, Job(..., module=FILE) in Python."
+        )
+    return _makers[name]
 
 
 @dataclass(frozen=True)
@@ -130,10 +146,8 @@ class Job:
 
     def __post_init__(self) -> None:
         if self.module:
-            _import(self.module)
-        if self.experiment not in experiments():
-            raise K2CError(unknown("experiment", self.experiment, experiments()))
-        maker = _makers[self.experiment]
+            object.__setattr__(self, "module", _import(self.module))
+        maker = maker_of(self.experiment)
         known = list(inspect.signature(maker).parameters)
         for name in self.parameters:
             if name not in known:
@@ -150,13 +164,13 @@ class Job:
     @property
     def seed(self) -> int:
         """The experiment's parameter `seed`, or 0: it decides the first weights too."""
-        declared = inspect.signature(_makers[self.experiment]).parameters.get("seed")
+        declared = inspect.signature(maker_of(self.experiment)).parameters.get("seed")
         default = 0 if declared is None or declared.default is inspect.Parameter.empty else declared.default
         return int(self.parameters.get("seed", default))  # type: ignore[arg-type]
 
     def build(self) -> Experiment:
         """Return the experiment, made anew."""
-        made = _makers[self.experiment](**self.parameters)
+        made = maker_of(self.experiment)(**self.parameters)
         for name in ("epochs", "batch_size"):
             if getattr(made, name) < 1:
                 raise K2CError(
@@ -195,18 +209,52 @@ def _on_path(module: str, file: Path) -> bool:
     return any((Path(entry or ".") / relative).resolve() == stem.resolve() for entry in sys.path)
 
 
-def _import(module: str) -> None:
-    """Import a module by its name or its file, once."""
-    if not module.endswith(".py"):
-        importlib.import_module(module)
-        return
-    if any(str(getattr(m, "__file__", "")) == module for m in list(sys.modules.values())):
-        return
-    path = Path(module)
+def _import(module: str) -> str:
+    """Import a module by its name or its file, once, and return how any process finds it.
+
+    Raises
+    ------
+    K2CError
+        When it is not there, or raises an error while it is imported.
+    """
+    path = Path(module).expanduser().resolve()
+    try:
+        if not module.endswith(".py"):
+            importlib.import_module(module)
+            return module
+        if not path.is_file():
+            raise K2CError(f"There is no file {path}, where the experiment is said to be registered.")
+        if not any(getattr(known, "__file__", None) == str(path) for known in list(sys.modules.values())):
+            _load(path)
+    except K2CError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise _cannot_import(module, error) from error
+        raise K2CError(
+            f"There is no module {module!r}, where the experiment is said to be registered. Give the path of its "
+            "file, which ends in .py, or the name of a module that `import` finds."
+        ) from error
+    except Exception as error:
+        raise _cannot_import(module, error) from error
+    return str(path)
+
+
+def _load(path: Path) -> None:
     name = f"k2c_experiment_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise K2CError(f"There is no file {module}, where the job says that its experiment is registered.")
+    assert spec is not None and spec.loader is not None  # as for every name that ends in .py
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[name] = loaded
-    spec.loader.exec_module(loaded)
+    try:
+        spec.loader.exec_module(loaded)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def _cannot_import(module: str, error: Exception) -> K2CError:
+    return K2CError(
+        f"{module}, where the experiment is said to be registered, cannot be imported. "
+        f"{type(error).__name__}: {error}. Mend it, then start again."
+    )
