@@ -18,14 +18,17 @@ from k2c.errors import K2CError
 
 @pytest.fixture
 def mailbox(tmp_path):
-    """Write raw messages: `mailbox("spam/1", b"...")` returns what `load_spam` reads from the folder."""
+    """Write raw messages of spam beside one of ham: `mailbox(one=b"...")` returns the spam that is read."""
     for label in ("ham", "spam"):
         (tmp_path / "mail" / label).mkdir(parents=True)
 
     def write(**messages: bytes):
         for name, raw in messages.items():
             (tmp_path / "mail" / "spam" / name).write_bytes(raw)
-        return load_spam(tmp_path / "mail")
+        messages = load_spam(tmp_path / "mail")
+        return messages.subset(messages.is_spam)
+
+    (tmp_path / "mail" / "ham" / "wanted").write_bytes(b"see you at noon")
 
     write.folder = tmp_path / "mail"
     return write
@@ -188,8 +191,8 @@ def test_parts_are_joined_alternatives_are_not_and_attachments_are_named(mailbox
 def test_broken_messages_cost_only_themselves(mailbox):
     (mailbox.folder / "spam" / "broken-link").symlink_to("nowhere")
     (mailbox.folder / "spam" / ".hidden").write_bytes(b"not a message")
-    (mailbox.folder / "ham" / "2024").mkdir()
-    (mailbox.folder / "ham" / "2024" / "deep").write_bytes(b"Subject: deep\n\nx")
+    (mailbox.folder / "spam" / "2024").mkdir()
+    (mailbox.folder / "spam" / "2024" / "deep").write_bytes(b"Subject: deep\n\nx")
     messages = mailbox(
         empty=b"",
         blank=b"\n\n",
@@ -199,20 +202,26 @@ def test_broken_messages_cost_only_themselves(mailbox):
         bad_base64=b"Subject: b64\nContent-Transfer-Encoding: base64\n\n!!!!",
         bad_header=b'Subject: =?utf-8?b?////?=\nContent-Type: text/plain; charset="\x00"\nTo: <<<@@,;\n\nstill here',
     )
-    assert [text.split("\n")[0] for text in messages.texts[:1]] == ["Subject: deep"]
-    assert sorted(messages.table["file"]) == [
-        "ham/2024/deep",
+    assert messages.texts[0] == "Subject: deep\n\nx"
+    assert list(messages.table["file"]) == [
+        "spam/2024/deep",
         "spam/bad_base64",
         "spam/bad_header",
         "spam/cut",
         "spam/no_boundary",
     ]
-    skipped = {line.partition(":")[0] for line in messages.skipped}
-    assert skipped == {"spam/empty", "spam/blank", "spam/picture", "spam/broken-link"}
+    assert messages.report.left_out == {
+        "hidden": ["spam/.hidden"],
+        "a link to nothing": ["spam/broken-link"],
+        "empty": ["spam/empty"],
+        "no text in it": ["spam/blank"],
+        "binary data, not a message": ["spam/picture"],
+    }
+    assert messages.report.read == 6
     text_of = dict(zip(messages.table["file"], messages.texts, strict=True))
     assert "half" in text_of["spam/cut"] and "words" in text_of["spam/no_boundary"]
     assert "still here" in text_of["spam/bad_header"]
-    assert "4 files skipped" in repr(messages)
+    assert "5 left out" in repr(messages)
 
 
 def test_damaged_bytes_are_never_fatal(mailbox):
@@ -232,7 +241,7 @@ def test_damaged_bytes_are_never_fatal(mailbox):
                 del raw[position : position + random.integers(30)]
         damaged[f"{number:03}"] = bytes(raw)
     messages = mailbox(**damaged)
-    assert len(messages) + len(messages.skipped) == 300 and len(messages) > 290
+    assert len(messages) + len(messages.report) == 300 and len(messages) > 290
     "".join(messages.texts).encode("utf-8")
 
 
@@ -246,17 +255,21 @@ def test_hostile_html_takes_no_more_time_than_its_length(piece, mailbox):
 
 def test_a_folder_that_is_not_there_is_named():
     with pytest.raises(
-        K2CError, match=r'source="smss" is neither "shipped" nor "sms", and there is no folder'
+        K2CError, match=r'source="smss" is neither "shipped" nor "sms", and no file or folder has'
     ):
         load_spam("smss")
 
 
 def test_a_folder_without_ham_or_spam_says_which(tmp_path):
     (tmp_path / "spam").mkdir()
-    with pytest.raises(K2CError, match="has no folder ham: put"):
+    (tmp_path / "spam" / "one").write_bytes(b"buy")
+    with pytest.raises(
+        K2CError, match="has spam, but no message in a folder or an mbox file that is named ham"
+    ):
         load_spam(tmp_path)
 
 
 def test_a_folder_without_a_readable_message_is_refused(mailbox):
     with pytest.raises(K2CError, match="holds no readable message"):
-        mailbox(empty=b"")
+        (mailbox.folder / "ham" / "wanted").write_bytes(b"\0" * 100)
+        mailbox(blank=b"\n")

@@ -153,8 +153,9 @@ def _subject(message: Message) -> str:
     """Decode the subject; not by `message["subject"]`, which knows no larger character set than the label names."""
     raw = next((str(value) for name, value in message.raw_items() if name.lower() == "subject"), "")
     raw = re.sub(r"\r?\n", "", raw[:MAX_HEADER])
-    if not raw.isascii():  # bytes as they are, against the rules: the body's charset is the best guess
-        raw = decode(raw.encode("utf-8", "surrogateescape"), _charset_of(message))
+    if not raw.isascii():  # bytes as they are: UTF-8 by today's rules, else most likely the body's charset
+        given = raw.encode("utf-8", "surrogateescape")
+        raw = decode(given, "utf-8" if _is_utf8(given) else _charset_of(message))
     try:
         pieces = decode_header(raw)
     except HeaderParseError:
@@ -167,6 +168,13 @@ def _subject(message: Message) -> str:
         else piece.decode("raw-unicode-escape", "replace")
         for piece, label in pieces
     ).strip()
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        return bool(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _charset_of(message: Message) -> str | None:

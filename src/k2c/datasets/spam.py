@@ -1,8 +1,8 @@
-"""Messages, ham and spam: the corpus of this kit, the SMS Spam Collection, or a folder of mail."""
+"""Messages, ham and spam: the corpus of this kit, the SMS Spam Collection, or one's own mail."""
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from k2c.datasets.charsets import is_utf16
+from k2c._system.printable import printable
 from k2c.datasets.fetching import fetch
-from k2c.datasets.mail import Mail, parse_mail
+from k2c.datasets.load_report import LoadReport
+from k2c.datasets.mail_files import no_mail
+from k2c.datasets.own_folder import files_below
+from k2c.datasets.spam_layouts import Place, Row, class_in, find_layout
+from k2c.datasets.spam_tables import is_table
 from k2c.errors import K2CError
 
 LABELS = ("ham", "spam")
-MAX_BYTES = 1 << 24  # read of one file; the rest can only be attachments
-
-# Bytes that no text has (escape begins a switch of alphabet in Japanese mail).
-_CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,30 +33,30 @@ class Messages:
     is_spam
         bool (N,).
     table
-        N rows with what else is known of a message. Shipped corpus: `kind`, `topic`, `hard`. Folder: `file`,
+        N rows with what else is known of a message. Shipped corpus: `kind`, `topic`, `hard`. One's own: `file`,
         `attachments` (a list of `type name`).
-    skipped
-        Files of a folder that could not be read, each with the reason.
+    report
+        What was read and left out of a folder or a file of one's own, by reason.
     """
 
     texts: list[str]
     is_spam: np.ndarray
     table: pd.DataFrame
-    skipped: list[str] = field(default_factory=list)
+    report: LoadReport = field(default_factory=lambda: LoadReport("messages"))
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def __repr__(self) -> str:
         spam = int(self.is_spam.sum())
-        skipped = f"; {len(self.skipped):,} files skipped" if self.skipped else ""
-        return f"Messages({len(self):,}; ham: {len(self) - spam:,}, spam: {spam:,}{skipped})"
+        left_out = f"; {len(self.report):,} left out" if len(self.report) else ""
+        return f"Messages({len(self):,}; ham: {len(self) - spam:,}, spam: {spam:,}{left_out})"
 
     def subset(self, indices: Sequence[int] | slice | np.ndarray) -> "Messages":
         """Return the messages at `indices` (a slice, integers or a mask), in that order."""
         rows = np.arange(len(self))[indices]
         table = self.table.iloc[rows].reset_index(drop=True)
-        return Messages([self.texts[row] for row in rows], self.is_spam[rows], table, self.skipped)
+        return Messages([self.texts[row] for row in rows], self.is_spam[rows], table, self.report)
 
     def split(self, test_fraction: float = 0.25, seed: int = 0) -> tuple["Messages", "Messages"]:
         """Return a training and a test part with the same share of spam, drawn at random.
@@ -94,14 +94,21 @@ def load_spam(source: str | os.PathLike[str] = "shipped") -> Messages:
     ----------
     source
         `"shipped"`: the corpus of this kit. `"sms"`: the SMS Spam Collection, downloaded once, repeated
-        messages dropped. Anything else is a folder with `ham/` and `spam/` below it, one raw message a file.
+        messages dropped. Anything else is a folder or a file of one's own, in one of the layouts of
+        `k2c.datasets.spam_layouts`: `ham/` and `spam/` with a message a file, mbox files or Maildirs, as Enron-Spam
+        and SpamAssassin have them; mbox files `ham.mbox` and `spam.mbox`; TREC's index; Ling-Spam; a table (CSV)
+        of texts and labels; an mbox whose messages say in their headers what they are.
+
+    Notes
+    -----
+    Of one's own mail, what was read and what was left out, with the reasons, is shown, and kept as `report`.
 
     Raises
     ------
     FetchError
         When the SMS Spam Collection is neither cached nor to be had.
     K2CError
-        When there is no such folder, or no message in it.
+        When there is no such folder or file, no message in it, or no layout that fits, or more than one.
 
     References
     ----------
@@ -111,7 +118,7 @@ def load_spam(source: str | os.PathLike[str] = "shipped") -> Messages:
         return _read_jsonl(fetch("spam"))
     if source == "sms":
         return read_sms(fetch("sms-spam")).without_duplicates()
-    return _read_folder(Path(source).expanduser())
+    return _read_own(Path(source).expanduser())
 
 
 def read_sms(path: Path) -> Messages:
@@ -142,48 +149,61 @@ def _is_spam(labels: list[str], path: Path) -> np.ndarray:
     return np.array([label == "spam" for label in labels], dtype=bool)
 
 
-def _read_folder(folder: Path) -> Messages:
-    if not folder.is_dir():
-        raise K2CError(
-            f'source="{folder}" is neither "shipped" nor "sms", and there is no folder of that name. '
-            "A folder of mail has the folders ham and spam below it, one raw message a file."
-        )
-    absent = [label for label in LABELS if not (folder / label).is_dir()]
-    if absent:
-        raise K2CError(
-            f"{folder} has no folder {' and no folder '.join(absent)}: put one raw message a file there."
-        )
-    paths = [(label, path) for label in LABELS for path in _files(folder / label)]
-    rows, skipped = [], []
-    for label, path in tqdm(paths, desc=f"reading {folder.name}", unit="file", leave=False, delay=1.0):
-        name = path.relative_to(folder).as_posix()
-        try:
-            mail = _read_mail(path)
-            rows.append((mail.text, label, name, mail.attachments))
-        except (OSError, ValueError) as error:
-            skipped.append(f"{name}: {getattr(error, 'strerror', None) or error}")
+def _read_own(source: Path) -> Messages:
+    place = _place_of(source)
+    try:
+        layout, claimed = find_layout(place)
+    except K2CError as error:
+        raise K2CError(f"{error}\n{place.report}" if place.report.left_out else str(error)) from None
+    for path in place.files:
+        if path not in claimed:
+            place.report.leave_out(place.name(path), no_mail(path) or layout.unclaimed)
+    rows: list[Row] = []
+    for path in tqdm(sorted(claimed), desc=f"reading {source.name}", unit="file", leave=False, delay=1.0):
+        rows += layout.rows(path, claimed[path], place)
+    place.report.read = len(rows)
     if not rows:
-        raise K2CError(f"{folder} holds no readable message ({len(paths)} files looked at).")
-    texts, labels, names, attachments = (list(column) for column in zip(*rows, strict=True))
-    table = pd.DataFrame({"file": names, "attachments": attachments})
-    return Messages(texts, _is_spam(labels, folder), table, skipped)
+        raise K2CError(f"{source} holds no readable message.\n{place.report}")
+    rows.sort(key=lambda row: row[0] != "ham")  # stable: first ham, then spam, as the files are sorted
+    labels, names, mails = (list(column) for column in zip(*rows, strict=True))
+    table = pd.DataFrame({"file": names, "attachments": [mail.attachments for mail in mails]})
+    messages = Messages([mail.text for mail in mails], _is_spam(labels, source), table, place.report)
+    _note_repeats(messages)
+    place.report.announce()
+    return messages
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield every file below a folder in a fixed order, but for hidden ones."""
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+def _place_of(source: Path) -> Place:
+    report = LoadReport("messages")
+    if source.is_dir():
+        return Place(source.resolve(), files_below(source.resolve(), report), report)
+    if not source.exists():
+        raise K2CError(
+            f'source="{printable(source)}" is neither "shipped" nor "sms", and no file or folder has that name. '
+            "A folder of mail has ham and spam below it, as folders or as mbox files."
+        )
+    if not source.is_file():
+        raise K2CError(f"{printable(source)} is not an ordinary file or folder.")
+    files = [source.resolve()]
+    if label := class_in(source.stem):
+        # ham.mbox without spam.mbox would be half of the mail.
+        others = [
+            path
+            for path in sorted(files[0].parent.iterdir())
+            if path.suffix == source.suffix and path.is_file()
+        ]
+        partners = [path for path in others if class_in(path.stem) not in (None, label)]
+        if len(partners) == 1 and not is_table(files[0]):
+            files += partners
+            report.note(f"{partners[0].name} beside {files[0].name} was read, too.")
+    return Place(files[0].parent, files, report)
 
 
-def _read_mail(path: Path) -> Mail:
-    if not path.is_file():  # a pipe would wait for ever
-        raise ValueError("not an ordinary file")
-    with path.open("rb") as file:
-        raw = file.read(MAX_BYTES)
-    if sum(byte in _CONTROL for byte in raw[:4096]) > len(raw[:4096]) / 20 and not is_utf16(raw):
-        raise ValueError("binary data, not a message")
-    mail = parse_mail(raw)
-    if not mail.text and not mail.attachments:
-        raise ValueError("no text in it")
-    return mail
+def _note_repeats(messages: Messages) -> None:
+    texts = pd.Series(messages.texts, dtype=object)
+    if repeated := int(texts.duplicated().sum()):
+        messages.report.note(
+            f"{repeated:,} of them {'repeat' if repeated > 1 else 'repeats'} the text of another one."
+        )
+    if both := len(set(texts[messages.is_spam]) & set(texts[~messages.is_spam])):
+        messages.report.note(f"{both:,} {'texts are' if both > 1 else 'text is'} in ham and in spam.")

@@ -1,0 +1,92 @@
+"""The messages of one file: a raw message, a message of Apple Mail, or an mbox."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from k2c.datasets.charsets import looks_like_utf16
+from k2c.datasets.load_report import LoadReport
+from k2c.datasets.mail import Mail, parse_mail
+from k2c.datasets.mbox import MAX_BYTES, is_mbox, messages_of
+
+# Bytes that no text has (escape begins a switch of alphabet in Japanese mail).
+_CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
+
+_NO_MAIL = (
+    (re.compile(r"cmds"), "a list of commands that came with the corpus"),
+    (
+        re.compile(r"(readme|licen[cs]e|copying|changelog|summary)(\.\w+)?", re.IGNORECASE),
+        "a description of the corpus, not a message",
+    ),
+    (
+        re.compile(
+            r"index|.*\.(msf|idx|mailindex)|dovecot.*|maildirfolder|subscriptions|courierimap.*",
+            re.IGNORECASE,
+        ),
+        "an index of a mail program or a corpus",
+    ),
+    (re.compile(r".*\.(msg|pst|ost|dbx)", re.IGNORECASE), "a format of Outlook: save it as .eml or mbox"),
+    (re.compile(r".*\.(zip|gz|bz2|xz|tar|tgz|7z|rar)", re.IGNORECASE), "an archive: unpack it"),
+    (
+        re.compile(r".*\.(csv|tsv|json|jsonl|ini|db|sqlite|py|sh|pl|md5|sha\d+|ipynb)", re.IGNORECASE),
+        "not mail by its name",
+    ),
+)
+
+
+def no_mail(path: Path) -> str | None:
+    """Return why a file is no mail by its name or its place, or None."""
+    folder = path.parent
+    if folder.name == "tmp" and (folder.parent / "cur").is_dir():
+        return "not yet delivered (in tmp of a Maildir)"
+    return next((reason for pattern, reason in _NO_MAIL if pattern.fullmatch(path.name)), None)
+
+
+def read_messages(path: Path, name: str, report: LoadReport) -> Iterator[tuple[str, bytes, Mail]]:
+    """Yield name, bytes and content of each message of a file; what cannot be read goes into the report.
+
+    A message of an mbox is named by the file and its number: `spam.mbox, message 3`.
+    """
+    try:
+        for place, raw in _raw_messages(path, name):
+            if reason := _unreadable(raw):
+                report.leave_out(place, reason)
+                continue
+            mail = parse_mail(raw)
+            if mail.text or mail.attachments:
+                yield place, raw, mail
+            else:
+                report.leave_out(place, "no text in it")
+    except OSError as error:
+        report.leave_out(name, f"cannot be read: {error.strerror}")
+
+
+def _raw_messages(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    with path.open("rb") as file:
+        if not is_mbox(file.read(4096)):
+            file.seek(0)
+            yield name, _from_apple(path, file.read(MAX_BYTES))
+            return
+        messages = messages_of(file)
+        first = next(messages)
+        second = next(messages, None)
+        yield (name if second is None else f"{name}, message 1"), first
+        if second is not None:
+            yield f"{name}, message 2", second
+        for number, raw in enumerate(messages, start=3):
+            yield f"{name}, message {number}", raw
+
+
+def _from_apple(path: Path, raw: bytes) -> bytes:
+    """Cut what Apple Mail puts around a message: its length before, a property list after."""
+    first, _, rest = raw.partition(b"\n")
+    if path.suffix.lower() == ".emlx" and first.strip().isdigit():
+        return rest[: int(first)]
+    return raw
+
+
+def _unreadable(raw: bytes) -> str | None:
+    head = raw[:4096]
+    if sum(byte in _CONTROL for byte in head) > len(head) / 20 and not looks_like_utf16(raw):
+        return "binary data, not a message"
+    return None if raw.strip() else "no text in it"
