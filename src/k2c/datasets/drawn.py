@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from k2c.array_cache import kept_array
+from k2c._system.array_cache import kept_array
 from k2c.datasets.pictures import Picture
 from k2c.datasets.sources import PictureSource
 from k2c.paths import cache_dir

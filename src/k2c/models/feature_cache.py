@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from k2c.array_cache import kept_array
+from k2c._system.array_cache import kept_array
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.pictures import in_parallel
 from k2c.errors import K2CError

@@ -8,6 +8,7 @@ import json
 import os
 import struct
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,11 @@ class Messenger:
             "ab", buffering=0
         ) as file:  # one write: two processes of a rank must not mix lines
             file.write(json.dumps(line).encode() + b"\n")
+
+    def warn(self, sentence: str) -> None:
+        """Say a sentence that the user must see: here, which is the log or the user's process, and to the parent."""
+        warnings.warn(sentence, stacklevel=2)
+        self.event("warning", message=sentence)
 
     def pulse(self, epoch: int, batch: int, batches: int, loss: float = float("nan")) -> None:
         """Say where this worker is, in a few microseconds."""

@@ -18,8 +18,9 @@ from k2c.parallel.job import Experiment, Job
 from k2c.parallel.messages import Messenger
 from k2c.parallel.options import AllReduceOptions
 from k2c.parallel.sharding import ShardedLoader, fetch, validation_share
-from k2c.training import Callback, Checkpoint, History, Learner, LearningRateSchedule, latest, load_checkpoint
+from k2c.training import Callback, Checkpoint, History, Learner, LearningRateSchedule, latest
 from k2c.training.checkpoint import restore
+from k2c.training.checkpoint_file import load_to_resume
 
 
 def train_replica(
@@ -62,7 +63,7 @@ def train_replica(
         made, options, rank, world_size, device, folder, messenger, kind or ReplicaLearner, steps
     )
     saved = latest(folder / "checkpoints") if rank == 0 else None
-    state = steps.share_from_rank_0(load_checkpoint(saved) if saved else None)
+    state = steps.share_from_rank_0(load_to_resume(saved, messenger.warn) if saved else None)
     if state is not None:
         if not any(isinstance(callback, Checkpoint) for callback in learner.callbacks):
             state["callbacks"].pop(Checkpoint.__name__)  # worker 0 has it

@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -144,6 +145,8 @@ class _Watch:
         kind, rank = event["event"], event["rank"]
         if kind == "gave up":
             self.gave_up = event
+        if kind == "warning":
+            warnings.warn(event["message"], stacklevel=2)
         if not 0 <= rank < len(self.states):
             if kind == "error":  # of the process that starts the workers
                 raise WorkerError(event["message"], None, event["details"])

@@ -2,7 +2,8 @@
 
 from k2c.training.augment import GaussianNoise, OneVariant, Rotate180
 from k2c.training.callbacks import Callback, EarlyStop, EveryNEpochs
-from k2c.training.checkpoint import Checkpoint, latest, load_checkpoint
+from k2c.training.checkpoint import Checkpoint
+from k2c.training.checkpoint_file import latest, load_checkpoint
 from k2c.training.device import cpu_threads, keep_freed_memory, pick_device
 from k2c.training.errors import CancelEpoch, CancelFit, CheckpointError, TrainingDiverged
 from k2c.training.evaluate import evaluate, predict

@@ -1,27 +1,25 @@
 """Checkpoints that a killed run can go on from, to the same weights."""
 
-import io
+import copy
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from k2c.atomic import atomic_path
 from k2c.training.callbacks import Best, Callback
+from k2c.training.checkpoint_file import BEST, FORMAT, LAST, write_checkpoint
 from k2c.training.errors import CheckpointError
 from k2c.training.history import History
 from k2c.training.learner import Learner
 from k2c.training.random_state import loader_generators, random_state, set_random_state
 
-FORMAT = 1
-LAST, BEST = "last.pt", "best.pt"
-
 
 class Checkpoint(Callback):
     """Write `last.pt` before the first step and after every epoch, and `best.pt` after the best epoch yet.
 
-    A file gets its name when it is complete, so a run that is killed at any moment leaves the one before.
+    A file gets its name when it is complete, so a run that is killed at any moment leaves the one before. It ends
+    in a checksum, and the `last.pt` before stays as `previous.pt`: where one is damaged, a run goes on from the other.
 
     Parameters
     ----------
@@ -60,17 +58,7 @@ class Checkpoint(Callback):
         self.best.value = state["best"]
 
     def _write(self, learner: Learner, *names: str) -> None:
-        buffer = io.BytesIO()
-        torch.save(capture(learner), buffer)
-        for name in names:
-            with atomic_path(self.folder / name) as part:
-                part.write_bytes(buffer.getvalue())
-
-
-def latest(folder: str | os.PathLike[str]) -> Path | None:
-    """Return the `last.pt` in `folder`, or None: `fit(..., resume_from=latest(folder))` starts or goes on."""
-    path = Path(folder) / LAST
-    return path if path.is_file() else None
+        write_checkpoint(capture(learner), self.folder, *names)
 
 
 def capture(learner: Learner) -> dict[str, Any]:
@@ -90,43 +78,6 @@ def capture(learner: Learner) -> dict[str, Any]:
     }
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a checkpoint; nothing in it is executed.
-
-    Parameters
-    ----------
-    path
-        The file, or a folder that holds `last.pt`.
-
-    Returns
-    -------
-    dict
-        What `capture` returned, on the CPU; the model's weights are in `["model"]`.
-
-    Raises
-    ------
-    CheckpointError
-        When there is no such file, or it is damaged or something else.
-    """
-    file = Path(path) / LAST if Path(path).is_dir() else Path(path)
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"There is no checkpoint {file}. Leave `resume_from` out to start from the beginning."
-        ) from error
-    except Exception as error:  # a damaged file fails in many ways, all of them in torch's reader
-        raise CheckpointError(
-            f"{file} is damaged or not a checkpoint, so it cannot be loaded. Delete it and resume from "
-            f"another one ({BEST} or {LAST}), or start from the beginning."
-        ) from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{file} is not a checkpoint of this kit. Resume from one that Checkpoint wrote."
-        )
-    return state
-
-
 def restore(learner: Learner, state: dict[str, Any]) -> None:
     """Put a learner into the state that `capture` returned.
 
@@ -138,6 +89,18 @@ def restore(learner: Learner, state: dict[str, Any]) -> None:
     """
     callbacks = _named(learner)
     _check_fits(learner, state, callbacks)
+    before = copy.deepcopy(capture(learner))
+    try:
+        _take(learner, state, callbacks)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        _take(learner, before, callbacks)
+        raise CheckpointError(
+            f"The checkpoint does not fit this run ({type(error).__name__}: {error}). Use the model, the optimiser and "
+            "the callbacks that it was made with, or start from the beginning."
+        ) from error
+
+
+def _take(learner: Learner, state: dict[str, Any], callbacks: dict[str, Callback]) -> None:
     learner.model.load_state_dict(state["model"])
     learner.optimizer.load_state_dict(state["optimizer"])
     learner.scaler.load_state_dict(state["scaler"])

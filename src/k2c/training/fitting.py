@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from k2c.training.callbacks import Callback
-from k2c.training.checkpoint import load_checkpoint, restore
+from k2c.training.checkpoint import restore
+from k2c.training.checkpoint_file import load_to_resume
 from k2c.training.evaluate import Batches, Loss
 from k2c.training.history import History
 from k2c.training.learner import Learner
@@ -59,8 +60,9 @@ def fit(
         Store images and convolution weights with the channels of a pixel side by side. Same function, other
         order in memory; convolutions are about 1.4 times faster for it on a CPU.
     resume_from
-        A checkpoint, or a folder of `Checkpoint` (its `last.pt` is taken). The run goes on as if it had never
-        stopped: the same weights, bit for bit on one machine.
+        A checkpoint, or a folder of `Checkpoint` (its `last.pt` is taken; where that is damaged, a warning says so
+        and which good one stands in). The run goes on as if it had never stopped: the same weights, bit for bit on
+        one machine.
 
     Returns
     -------
@@ -90,5 +92,5 @@ def fit(
         channels_last=channels_last,
     )
     if resume_from is not None:
-        restore(learner, load_checkpoint(resume_from))
+        restore(learner, load_to_resume(resume_from))
     return learner.fit()

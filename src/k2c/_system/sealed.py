@@ -1,0 +1,63 @@
+"""Files with a checksum at their end: damage is found before the content is used.
+
+A seal is one line of fixed length after the content. Readers of zip files (torch) and of `.npy` ignore it.
+"""
+
+import hashlib
+from typing import TypeAlias
+
+Buffer: TypeAlias = bytes | memoryview
+
+_MAGIC = b"\n# k2c sealed: "
+_KIND, _SHA256 = 32, b" sha256 "
+SEAL_BYTES = len(_MAGIC) + _KIND + len(_SHA256) + 64 + 1
+
+
+def seal(content: Buffer, kind: str) -> bytes:
+    """Return the line that goes behind the content.
+
+    Parameters
+    ----------
+    content
+        All bytes before the seal.
+    kind
+        What the file holds and in which format, `"checkpoint 2"`: at most 32 ASCII characters.
+    """
+    head = _MAGIC + kind.encode("ascii").ljust(_KIND) + _SHA256
+    if len(kind) > _KIND:
+        raise ValueError(f"{kind!r} is longer than {_KIND} characters")
+    digest = hashlib.sha256(content)
+    digest.update(head)  # so that damage of the kind is found too
+    return head + digest.hexdigest().encode() + b"\n"
+
+
+def problem_of(file: Buffer, kind: str) -> str | None:
+    """Say what is wrong with a sealed file, as the second half of a sentence; None when nothing is.
+
+    Parameters
+    ----------
+    file
+        All of its bytes.
+    kind
+        What it must hold.
+    """
+    end = len(file) - SEAL_BYTES
+    found = bytes(file[max(end, 0) :])
+    if end < 0 or not found.startswith(_MAGIC):
+        return (
+            "it has no checksum at its end, so it is cut short, something else, or of an older version of k2c"
+        )
+    said = found[len(_MAGIC) : len(_MAGIC) + _KIND]
+    try:
+        expected = seal(file[:end], said.decode("ascii"))
+    except UnicodeDecodeError:
+        return "the line with its checksum is damaged"
+    if found != expected:
+        return f"its SHA-256 is {_digest(expected)}..., and {_digest(found)}... was written"
+    if (holds := said.decode().rstrip()) != kind:
+        return f"it holds '{holds}', and this version of k2c reads '{kind}'"
+    return None
+
+
+def _digest(line: bytes) -> str:
+    return line[-65:-53].decode("ascii", "replace")
