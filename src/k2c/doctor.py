@@ -192,6 +192,8 @@ def _data() -> Iterator[Finding]:
         size = entry.download_text
         if datasets.is_cached(entry.id):
             yield Finding(what, "ok", "here")
+        elif broken := datasets.damaged(entry.id):
+            yield Finding(what, "missing", " ".join(broken), f"Fetch it again with {command} ({size}).")
         elif not entry.by_default:
             continue  # one of many sizes of a large set: `k2c data list` shows them
         elif entry.id not in needed:

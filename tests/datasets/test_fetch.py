@@ -5,6 +5,8 @@ import hashlib
 import io
 import multiprocessing
 import os
+import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,8 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from k2c.datasets import FetchError, downloads, fetch, is_cached, local_path, read_registry, verify
+from k2c.cli import main as k2c_command
+from k2c.datasets import FetchError, damaged, downloads, fetch, is_cached, local_path, read_registry, verify
 from k2c.errors import K2CError
 
 # A reserved name: no resolver knows it.
@@ -189,14 +193,95 @@ def test_a_bad_archive_is_refused(content, said, toy, server):
         fetch("toy", registry)
 
 
-def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(one_file, server, payload):
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 8]) + content[middle + 1 :]
+    path.write_bytes({"a bit": flipped, "cut short": content[:-1], "empty": b""}[how])
+
+
+DAMAGE = {
+    "a bit": r"its hash is sha256:[0-9a-f]{64}, and must be sha256:[0-9a-f]{64}",
+    "cut short": "it has 524,287 bytes, and must have 524,288",
+    "empty": "it has 0 bytes, and must have 524,288",
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_file_that_was_damaged_in_the_cache_is_fetched_again_and_that_is_said(
+    how, one_file, server, payload
+):
     path = fetch("toy", one_file)
-    path.write_bytes(bytes(reversed(payload)))  # same size
+    damage(path, how)
     assert not is_cached("toy", one_file)
+    said = f"{re.escape(str(path))} is damaged: {DAMAGE[how]}\\."
     (problem,) = verify("toy", one_file)
-    assert "data.bin is damaged" in problem
-    assert fetch("toy", one_file).read_bytes() == payload
-    assert len(server.seen) == 2
+    assert re.fullmatch(said, problem) and damaged("toy", one_file) == [problem]
+    with pytest.warns(UserWarning, match=f"{said} It is fetched again"):
+        assert fetch("toy", one_file).read_bytes() == payload
+    assert len(server.seen) == 2 and damaged("toy", one_file) == []
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_offline_a_damaged_file_is_called_damaged(how, one_file, monkeypatch):
+    path = fetch("toy", one_file)
+    damage(path, how)
+    monkeypatch.setenv("K2C_OFFLINE", "1")
+    said = (
+        rf"'toy' is damaged in the cache \({re.escape(str(path))} is damaged: {DAMAGE[how]}\), and K2C_OFFLINE forbids "
+        r"the network\. Unset K2C_OFFLINE and run: k2c data fetch toy"
+    )
+    with pytest.raises(FetchError, match=said):
+        fetch("toy", one_file)
+
+
+def test_a_damaged_file_that_no_source_gives_again_is_called_damaged(one_file, server):
+    damage(fetch("toy", one_file), "cut short")
+    server.files.clear()
+    with (
+        pytest.warns(UserWarning),
+        pytest.raises(FetchError, match=r"is damaged in the cache .* no source gives it"),
+    ):
+        fetch("toy", one_file)
+
+
+def test_no_single_bit_can_change_unnoticed(toy, cache, monkeypatch):
+    monkeypatch.setenv("K2C_OFFLINE", "1")
+    payload, chance = os.urandom(2000), random.Random(0)
+    registry = toy({"data.bin": payload}, [NOWHERE])
+    file = cache / "toy" / "data.bin"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(payload)
+    assert fetch("toy", registry) == file
+    for turn in range(300):
+        content = bytearray(payload)
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        file.write_bytes(content)
+        os.utime(file, ns=(turn, turn))
+        with pytest.raises(FetchError, match="is damaged"):
+            fetch("toy", registry)
+
+
+def test_damage_that_left_size_and_time_alone_is_found_by_the_next_process(one_file, cache, monkeypatch):
+    path = fetch("toy", one_file)
+    state = path.stat()
+    damage(path, "a bit")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    monkeypatch.setattr("k2c._system.sealed._good", {})  # as another process begins
+    assert not is_cached("toy", one_file)
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_the_command_says_damaged_and_not_absent(how, home_registry, payload, cache):
+    home_registry("toy")({"data.bin": payload}, [NOWHERE])
+    path = cache / "toy" / "data.bin"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(payload)
+    damage(path, how)
+    said = CliRunner().invoke(k2c_command, ["data", "list"]).output
+    assert "damaged" in said and "not here" not in said
+    verified = CliRunner().invoke(k2c_command, ["data", "verify"])
+    assert verified.exit_code == 1 and "data.bin is damaged" in verified.output
 
 
 def test_only_what_is_missing_is_fetched(toy, server):

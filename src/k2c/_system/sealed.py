@@ -4,12 +4,17 @@ A seal is one line of fixed length after the content. Readers of zip files (torc
 """
 
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 Buffer: TypeAlias = bytes | memoryview
 
 _MAGIC = b"\n# k2c sealed: "
 _KIND, _SHA256 = 32, b" sha256 "
+_good: dict[
+    Path, tuple[int, int, int]
+] = {}  # files in which this process found no problem, as they were then
 SEAL_BYTES = len(_MAGIC) + _KIND + len(_SHA256) + 64 + 1
 
 
@@ -61,3 +66,39 @@ def problem_of(file: Buffer, kind: str) -> str | None:
 
 def _digest(line: bytes) -> str:
     return line[-65:-53].decode("ascii", "replace")
+
+
+def look_once(file: Path, problem: Callable[[Path], str | None], known: str = "") -> str | None:
+    """Return what `problem` finds in a file; a file in which it found nothing is not read again until it changes.
+
+    Parameters
+    ----------
+    file
+        The file.
+    problem
+        Reads it, and says what is wrong with it.
+    known
+        What it is compared with, where that can change: its hash.
+
+    Raises
+    ------
+    OSError
+        When the file is not there or cannot be read.
+    """
+    state = file.stat()
+    stamp = state.st_ino, state.st_size, state.st_mtime_ns
+    if _good.get((file, known)) == stamp:
+        return None
+    found = problem(file)
+    if found is None:
+        _good[file, known] = stamp
+    return found
+
+
+def hash_problem(file: Path, beginning: str) -> str | None:
+    """Say how the SHA-256 of a file differs from the one whose first digits are known; None when it does not."""
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found.startswith(beginning):
+        return None
+    return f"its SHA-256 begins with {found[: len(beginning)]}, and must begin with {beginning}"

@@ -16,10 +16,11 @@ def data() -> None:
 @data.command("list")
 def list_data() -> None:
     """Show every data set, its licence, its size and whether it is here."""
-    from k2c.datasets import entries, is_cached
+    from k2c.datasets import damaged, entries, is_cached
 
     for entry in entries():
         here = "ships" if entry.shipped else "[green]here[/]" if is_cached(entry.id) else "not here"
+        here = "[red]damaged[/]" if damaged(entry.id) else here
         facts = ", ".join(filter(None, (entry.licence, entry.download_text, here)))
         console.print(f"[bold]{entry.id}[/]  [dim]{facts}[/]\n    {escape(entry.title)}", soft_wrap=True)
 
@@ -39,12 +40,12 @@ def fetch(ids: tuple[str, ...]) -> None:
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 def verify(ids: tuple[str, ...]) -> None:
     """Check the files that are here against their hashes (all data sets by default)."""
-    from k2c.datasets import entries, is_cached
+    from k2c.datasets import damaged, entries, is_cached
     from k2c.datasets import verify as verify_data
 
     wrong = False
     for name in ids or [entry.id for entry in entries()]:
-        if not ids and not is_cached(name):
+        if not ids and not is_cached(name) and not damaged(name):
             console.print(f"{name}: not here")
             continue
         found = verify_data(name)

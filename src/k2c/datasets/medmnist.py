@@ -1,6 +1,7 @@
 """MedMNIST: medical pictures in small standard sizes, from its files of arrays."""
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from k2c._system.sealed import look_once
 from k2c.atomic import atomic_path
 from k2c.datasets.fetching import fetch
 from k2c.datasets.labelled import LabelledImages
@@ -164,7 +166,7 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Pa
     """Unpack a member beside its archive; None where that is not allowed (a read-only cache)."""
     # The checksum of the content: another edition of the archive gets another file.
     target = path.with_name(f"{path.stem}.{Path(info.filename).stem}.{info.CRC:08x}.npy")
-    if target.is_file() and target.stat().st_size == info.file_size:
+    if target.is_file() and look_once(target, lambda file: _crc_problem(file, info)) is None:
         return target
     try:
         with atomic_path(target) as part, archive.open(info) as packed, part.open("wb") as file:
@@ -173,3 +175,10 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Pa
     except OSError:
         return None
     return target
+
+
+def _crc_problem(file: Path, info: zipfile.ZipInfo) -> str | None:
+    """Say whether an unpacked file is not as its archive has it, so that it is unpacked again."""
+    if file.stat().st_size != info.file_size:
+        return "its size"
+    return None if zlib.crc32(np.memmap(file, np.uint8, mode="r").data) == info.CRC else "its checksum"

