@@ -3,10 +3,11 @@
 from k2c.datasets.audit import Audit, Finding, audit
 from k2c.datasets.faults import FetchError
 from k2c.datasets.fetching import damaged, fetch, is_cached, local_path, verify
+from k2c.datasets.field_of_view import crop_to_eye, field_of_view
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
 from k2c.datasets.mnist import Digits, DigitSplits, load_mnist, to_inputs
-from k2c.datasets.pictures import PictureError, crop_to_eye, field_of_view, read_picture, read_pictures
+from k2c.datasets.pictures import PictureError, read_picture, read_pictures
 from k2c.datasets.quality import Quality, image_quality, quality_scores
 from k2c.datasets.registry import Entry, Registry, entries, read_registry
 from k2c.datasets.sources import ArraySource, FileSource, PictureSource

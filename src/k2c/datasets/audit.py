@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from k2c.datasets.audit_checks import CHECKS, Case, Finding, View
+from k2c.datasets.audit_checks import CHECKS, Case, Finding, View, spread
 from k2c.datasets.duplicates import signature
 from k2c.datasets.giveaways import traits
 from k2c.datasets.labelled import LabelledImages
@@ -58,10 +58,10 @@ def audit(
 ) -> Audit:
     """Check a data set, or a training and a test part together. Every picture is read once.
 
-    Looked for are: files that cannot be read; pictures without content; the same picture twice (also saved
-    anew, resized or mirrored), on both sides, or with different labels; patients on both sides; labels that
-    contradict the grades, or each other for one eye; and labels that camera or crop give away, which is when
-    a small classifier tells them from the size of the files, the surround or the mean colour alone.
+    Looked for are: files that cannot be read; pictures without content, or with few grey levels; the same picture
+    twice (also saved anew, resized or mirrored), on both sides, or with different labels; patients on both sides;
+    labels that contradict the grades, or each other for one eye; and labels that camera or crop give away, which is
+    when a small classifier tells them from the size of the files, the surround or the mean colour alone.
 
     Parameters
     ----------
@@ -83,7 +83,9 @@ def audit(
         try:
             image = together.image(row, ENOUGH)
             size = together.file_size(row) or image.shape[:2]
-            return View(identity, None, signature(image), traits(image, size), int(np.ptp(image)))
+            return View(
+                identity, None, signature(image), traits(image, size), int(np.ptp(image)), spread(image)
+            )
         except PictureError as error:
             return View(identity, str(error))
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from k2c.datasets.duplicates import SIDE, same_pictures
 from k2c.datasets.giveaways import giveaway
 from k2c.datasets.labelled import LabelledImages
+from k2c.datasets.pictures import Picture
 
 SHOWN = 3  # examples in a sentence
 FLAT = 8  # grey levels between darkest and brightest, below which a picture shows nothing
+NARROW = 64  # of 256 grey levels, below which a picture was scaled wrongly or exposed badly
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class View:
     signature: NDArray[np.float32] = field(default_factory=lambda: np.zeros(SIDE * SIDE, np.float32))
     traits: NDArray[np.float64] | None = None
     contrast: int = 0
+    spread: int = 256
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,23 @@ def check_files(case: Case) -> Iterator[Finding | str]:
     if broken:
         first = case.views[broken[0]].trouble or ""
         several = f"{len(broken):,} pictures cannot be read, the first: " if len(broken) > 1 else ""
-        sentence = f"{several}{first} Leave them out with readable()."
+        sentence = (
+            f'{several}{first} Leave them out with readable(), or load a folder with missing="skip" '
+            "(on the command line: -p missing=skip)."
+        )
         yield Finding("unreadable", "error", sentence, broken)
     empty = [int(row) for row in case.readable if case.views[row].contrast < FLAT]
     if empty:
         sentence = f"{_pictures(len(empty))} of one colour: {case.names([[row] for row in empty])}."
         yield Finding("empty", "error", sentence, empty)
+    narrow = [int(row) for row in case.readable if FLAT <= case.views[row].spread < NARROW]
+    if narrow:
+        sentence = (
+            f"{len(narrow):,} picture{'s use' if len(narrow) > 1 else ' uses'} less than a quarter of the grey levels "
+            f"({case.names([[row] for row in narrow])}): taken too dark or too bright, or values of 10 or 12 bits that "
+            "were saved as 16. Look at them."
+        )
+        yield Finding("narrow range", "warning", sentence, narrow)
     if not broken and not empty:
         yield f"all {len(case.views):,} pictures can be read"
 
@@ -220,6 +234,16 @@ CHECKS: Sequence[Callable[[Case], Iterator[Finding | str]]] = (
     check_contradictions,
     check_giveaways,
 )
+
+
+def spread(image: Picture) -> int:
+    """Return over how many grey levels a picture goes, but for the 1 in 200 darkest and brightest pixels.
+
+    A mark that was drawn into it is not counted.
+    """
+    below = np.cumsum(np.bincount(image.ravel(), minlength=256))
+    low, high = np.searchsorted(below, [0.005 * image.size, 0.995 * image.size])
+    return int(high - low)
 
 
 def _pictures(number: int) -> str:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from k2c.datasets.pictures import Picture, field_of_view
+from k2c.datasets.field_of_view import field_of_view
+from k2c.datasets.pictures import Picture
 
 # What the classifier sees, and which columns of `traits` that is.
 TRAITS = {

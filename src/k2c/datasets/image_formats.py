@@ -5,6 +5,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from k2c.datasets.dicom import SUFFIXES as DICOM_SUFFIXES
+
 # They name other content than pixels, or start another program (EPS: Ghostscript) on a stranger's file.
 _NEVER = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 
@@ -30,7 +32,6 @@ _SIGNATURES = (
     (b"<!doctype html", "web page, not an image"),
     (b"<html", "web page, not an image"),
 )
-DICOM = "DICOM image: a loader of medical images reads it, this one does not"
 
 
 def _readable() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -41,12 +42,12 @@ def _readable() -> tuple[tuple[str, ...], tuple[str, ...]]:
     Image.init()
     formats = tuple(name for name in Image.OPEN if name not in _NEVER)
     named = {*formats, "MPO"}  # several JPEGs in one file, which the reader of JPEG opens
-    suffixes = tuple(sorted(end for end, name in Image.registered_extensions().items() if name in named))
-    return formats, suffixes
+    suffixes = [end for end, name in Image.registered_extensions().items() if name in named]
+    return formats, tuple(sorted({*suffixes, *DICOM_SUFFIXES}))
 
 
 FORMATS, SUFFIXES = _readable()
-"""What Pillow can read on this machine: names for `Image.open(formats=...)`, and endings of file names."""
+"""What is read on this machine: names for `Image.open(formats=...)`, and endings of file names, DICOM's with them."""
 
 
 def _other_format(path: Path) -> str | None:
@@ -58,8 +59,6 @@ def _other_format(path: Path) -> str | None:
         return f"camera's raw file: {_CONVERT}"
     with path.open("rb") as file:
         head = file.read(512)
-    if head[128:132] == b"DICM":
-        return DICOM
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12].decode("latin-1"), "video: save single images of it")
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

@@ -2,20 +2,19 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from k2c.datasets.labelled_checks import Rows, as_index, check_table
+from k2c.datasets.load_report import LoadReport, together
 from k2c.datasets.pictures import Picture, PictureError, in_parallel, resize
 from k2c.datasets.sources import ArraySource, PictureSource
 from k2c.errors import K2CError, unknown
 
 Result = TypeVar("Result")
-Rows: TypeAlias = Sequence[int] | Sequence[bool] | NDArray[Any] | slice
-
-REQUIRED = ("image", "patient")
 
 
 class LabelledImages:
@@ -36,6 +35,8 @@ class LabelledImages:
         Names of the classes.
     name
         What the data set is, for `repr`.
+    report
+        What was read and left out, where the images are a user's own.
 
     Attributes
     ----------
@@ -43,6 +44,9 @@ class LabelledImages:
         Rows 0 to N - 1, as given. Change it through `with_columns`.
     classes : tuple of str
         Names of the classes.
+    report : LoadReport or None
+        What was read and left out when the images were loaded; None for those that the kit draws or downloads. A
+        part of the images keeps the report of all.
 
     Raises
     ------
@@ -56,16 +60,17 @@ class LabelledImages:
         pictures: PictureSource | NDArray[np.uint8],
         classes: Sequence[str],
         name: str = "pictures",
+        report: LoadReport | None = None,
     ) -> None:
         source = pictures if isinstance(pictures, PictureSource) else ArraySource(pictures, name)
         if len(table) != len(source):
             raise K2CError(f"The table has {len(table):,} rows, but there are {len(source):,} pictures.")
         self.table = table.reset_index(drop=True)
         self.classes = tuple(classes)
-        self.name = name
+        self.name, self.report = name, report
         self._sources: tuple[PictureSource, ...] = (source,)
         self._places = np.stack([np.zeros(len(table), np.int64), np.arange(len(table))], axis=1)
-        _check_table(self.table, self.classes)
+        check_table(self.table, self.classes)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -181,27 +186,35 @@ class LabelledImages:
         return np.empty((0, size, size, 3), np.uint8) if together is None else together
 
     def readable(self, workers: int | None = None, progress: bool = False) -> "LabelledImages":
-        """Return the pictures that can be read. Every one is decoded to see."""
-        bad = {row for row, _ in self.unreadable(workers, progress)}
-        return self.subset([row for row in range(len(self)) if row not in bad])
+        """Return the pictures that can be read, and say which cannot. Every one is decoded to see."""
+        bad = self._errors(workers, progress)
+        good = self.subset([row for row in range(len(self)) if row not in bad])
+        if bad:
+            good.report = together([self.report], "images", len(good))
+            for row, error in bad.items():
+                good.report.leave_out(self.table["image"].iloc[row], f"it cannot be read: {error.reason}")
+            good.report.announce()
+        return good
 
     def unreadable(self, workers: int | None = None, progress: bool = False) -> list[tuple[int, str]]:
         """Return the rows whose picture cannot be read, each with the reason. Every one is decoded to see."""
+        return [(row, str(error)) for row, error in self._errors(workers, progress).items()]
 
-        def trouble(row: int) -> str | None:
+    def _errors(self, workers: int | None, progress: bool) -> dict[int, PictureError]:
+        def trouble(row: int) -> PictureError | None:
             try:
                 self.image(row)
             except PictureError as error:
-                return str(error)
+                return error
             return None
 
         words = "reading pictures" if progress else None
-        said = in_parallel(trouble, range(len(self)), workers, words)
-        return [(row, sentence) for row, sentence in enumerate(said) if sentence]
+        errors = in_parallel(trouble, range(len(self)), workers, words)
+        return {row: error for row, error in enumerate(errors) if error}
 
     def subset(self, rows: Rows) -> "LabelledImages":
         """Return the pictures at `rows` (integers, a mask or a slice), in that order. None is read."""
-        chosen = np.arange(len(self))[_as_index(rows, len(self))]
+        chosen = np.arange(len(self))[as_index(rows, len(self))]
         return self._with(self.table.iloc[chosen].reset_index(drop=True), self._places[chosen])
 
     def filter(
@@ -251,6 +264,9 @@ class LabelledImages:
         places = [part._places + np.array([offset, 0]) for part, offset in zip(parts, offsets, strict=False)]
         table = pd.concat([part.table for part in parts], ignore_index=True)
         merged = self._with(table, np.concatenate(places))
+        reports = [part.report for part in parts]
+        if any(reports):
+            merged.report = together(reports, "images", sum(report.read for report in reports if report))
         merged._sources = tuple(source for part in parts for source in part._sources)
         merged.name = " + ".join(dict.fromkeys(part.name for part in parts))
         return merged
@@ -258,7 +274,7 @@ class LabelledImages:
     def with_columns(self, **columns: Any) -> "LabelledImages":
         """Return the same pictures with columns added or replaced, `label` for one: N values or one for all."""
         table = self.table.assign(**columns)
-        _check_table(table, self.classes)
+        check_table(table, self.classes)
         return self._with(table, self._places)
 
     def fingerprint(self) -> str:
@@ -272,34 +288,3 @@ class LabelledImages:
         new = object.__new__(type(self))
         new.__dict__ |= self.__dict__ | {"table": table, "_places": places}
         return new
-
-
-def _as_index(rows: Rows, length: int) -> Any:
-    if isinstance(rows, slice):
-        return rows
-    index = np.asarray(rows)
-    if index.size == 0:
-        return index.astype(np.int64)
-    if index.dtype == bool and len(index) != length:
-        raise K2CError(f"The mask has {len(index):,} values, but there are {length:,} pictures.")
-    if index.dtype != bool and (index.max() >= length or index.min() < -length):
-        raise K2CError(f"There is no row {index.max()}: there are {length:,} pictures, 0 to {length - 1}.")
-    return index
-
-
-def _check_table(table: pd.DataFrame, classes: tuple[str, ...]) -> None:
-    absent = [name for name in REQUIRED if name not in table]
-    if "label" not in table:
-        absent += [name for name in classes if name not in table]
-    if absent:
-        has = ", ".join(map(str, table.columns))
-        raise K2CError(f"The table lacks the column {', '.join(absent)}. It has: {has}.")
-    allowed: Sequence[int] = range(len(classes)) if "label" in table else (0, 1)
-    for column in ["label"] if "label" in table else classes:
-        good = table[column].isin(allowed) | (table[column].isna() if column != "label" else False)
-        if not good.all():
-            row = int(np.flatnonzero(~good.to_numpy())[0])
-            wrong = table[column].iloc[row]
-            raise K2CError(
-                f"Row {row}: {column} is {wrong}, but must be one of {', '.join(map(str, allowed))}."
-            )

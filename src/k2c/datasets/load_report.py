@@ -1,6 +1,6 @@
 """What a loader read and what it left out, with the reasons: for the screen and for the report of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +70,17 @@ class LoadReport:
             for reason, names in sorted(self.left_out.items(), key=lambda item: -len(item[1])):
                 yield f"  {len(names):>6,}  {printable(reason)} ({_named(names)})"
         yield from self.notes
+
+
+def together(reports: Iterable[LoadReport | None], what: str, read: int) -> LoadReport:
+    """Return one report of several that were read together, of which `read` remain; None stands for none."""
+    whole = LoadReport(what, read)
+    for report in filter(None, reports):
+        for reason, names in report.left_out.items():
+            whole.left_out[reason] = [*whole.left_out.get(reason, []), *names]
+        for sentence in report.notes:
+            whole.note(sentence)
+    return whole
 
 
 def _named(names: list[str]) -> str:

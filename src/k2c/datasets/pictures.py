@@ -6,19 +6,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import reduce
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageFilter, ImageOps
-from scipy import ndimage
+from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from k2c._system.machine import usable_cores
+from k2c.datasets.dicom import DicomError, dicom_facts, is_dicom, read_dicom
 from k2c.datasets.image_formats import FORMATS, fault, is_raw
 from k2c.datasets.image_formats import SUFFIXES as SUFFIXES
+from k2c.datasets.pixel_depth import WIDE, Range, declared_range, narrowed
 from k2c.errors import K2CError
 
 Picture = NDArray[np.uint8]
@@ -28,7 +28,6 @@ Result = TypeVar("Result")
 MIN_SIDE = 8  # pixels; what is smaller shows nothing
 
 ORIENTATION = 0x0112  # the EXIF tag; from 5 on, width and height change places
-_WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # more than 8 bits a pixel
 
 
 class PictureError(K2CError):
@@ -49,21 +48,31 @@ def _refused(path: Path, why: str) -> PictureError:
     return PictureError(f"{path} {why}.", re.sub(r"^is (an? )?|,? \([^()]*(\([^()]*\))?[^()]*\)$", "", why))
 
 
-def read_picture(path: str | os.PathLike[str], *, at_least: int | None = None, grey: bool = False) -> Picture:
+def read_picture(
+    path: str | os.PathLike[str],
+    *,
+    at_least: int | None = None,
+    grey: bool = False,
+    full_scale: float | None = None,
+) -> Picture:
     """Read a picture file as a viewer would show it.
 
     The EXIF orientation is applied; palettes, CMYK and other colour models become RGB; 16-bit values are
-    scaled to 8 bits; what is transparent shows white.
+    scaled to 8 bits by what the file declares or its values need (`pixel_depth`); what is transparent shows
+    white. DICOM files are read as `read_dicom` does.
 
     Parameters
     ----------
     path
-        A picture of any format that Pillow knows. Of an animation, the first frame is read.
+        A picture of any format that Pillow knows, or DICOM. Of an animation, the first frame is read.
     at_least
         Pixels of the shorter side that are enough: a larger JPEG is then decoded at 1/2, 1/4 or 1/8 of its
         size, several times faster.
     grey
         Return one channel instead of three.
+    full_scale
+        The value that shows white where a pixel has 16 bits, unless the picture itself needs a larger one: the
+        same for all pictures of a data set (`common_scale`).
 
     Returns
     -------
@@ -82,14 +91,20 @@ def read_picture(path: str | os.PathLike[str], *, at_least: int | None = None, g
     try:
         if is_raw(path):
             raise _refused(path, fault(path))
-        with Image.open(path, formats=FORMATS) as opened:
-            if at_least:
-                opened.draft(None, (at_least, at_least))  # does nothing for other formats than JPEG
-            opened.load()
-            image = _upright(opened)
-            pixels = np.asarray(_eight_bits(image, "L" if grey else "RGB"))
+        mode = "L" if grey else "RGB"
+        if is_dicom(path):
+            pixels = np.asarray(Image.fromarray(read_dicom(path)).convert(mode))
+        else:
+            with Image.open(path, formats=FORMATS) as opened:
+                if at_least:
+                    opened.draft(None, (at_least, at_least))  # does nothing for other formats than JPEG
+                opened.load()
+                declared = declared_range(opened) if opened.mode in WIDE else None
+                pixels = np.asarray(_eight_bits(_upright(opened), mode, declared, full_scale))
     except PictureError:
         raise
+    except DicomError as error:
+        raise _refused(path, str(error)) from error
     except (Image.DecompressionBombError, OSError) as error:
         raise _refused(path, fault(path, error)) from error
     except Exception as error:  # on damaged files Pillow's decoders raise whatever their parsing runs into
@@ -103,9 +118,14 @@ def read_picture(path: str | os.PathLike[str], *, at_least: int | None = None, g
 def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Return height and width of a picture file, upright, without decoding it; `PictureError` if it is none."""
     try:
+        if is_dicom(Path(path)):
+            facts = dicom_facts(Path(path))
+            return facts.height, facts.width
         with Image.open(path, formats=FORMATS) as opened:
             width, height = opened.size
             turned = opened.getexif().get(ORIENTATION, 1) >= 5
+    except DicomError as error:
+        raise _refused(Path(path), str(error)) from error
     except Exception as error:  # as in read_picture
         raise _refused(Path(path), fault(Path(path), error)) from error
     return (width, height) if turned else (height, width)
@@ -207,101 +227,19 @@ def in_parallel(
                 future.cancel()
 
 
-def field_of_view(image: Picture) -> NDArray[np.bool_]:
-    """Return where the camera saw the eye: bool (H, W), False in the black (or white) surround.
-
-    The surround is what has the brightness of the corners; of what remains, the largest connected part is
-    the eye, so that a date printed in a corner or dust is not. A picture without a surround is all True.
-    """
-    seen, step = _coarse_field(image)
-    if step > 1:
-        height, width = image.shape[:2]
-        seen = np.repeat(np.repeat(seen, step, axis=0), step, axis=1)[:height, :width]
-    return ndimage.binary_fill_holes(seen)
-
-
-def _coarse_field(image: Picture) -> tuple[NDArray[np.bool_], int]:
-    """Find the field of view on a copy of about 200 pixels; return it and how many pixels one stands for."""
-    step = max(1, round(max(image.shape[:2]) / 200))
-    small = Image.fromarray(np.ascontiguousarray(image)).reduce(step).filter(ImageFilter.BoxBlur(1))
-    # The brightest channel: red, in which the whole eye is light, blood and pigment included.
-    grey = np.asarray(reduce(ImageChops.lighter, small.split()))
-    everything = np.ones(grey.shape, bool)
-    patch = max(2, min(grey.shape) // 25)
-    corners = np.stack([grey[rows, columns] for rows, columns in _corners(patch)])
-    surround = float(np.median(corners))
-    if 40 < surround < 230 or np.median(np.abs(corners - surround)) > 8:
-        return everything, step
-    contrast = np.abs(grey - np.float32(surround))
-    # A tenth of the eye's brightness: above the noise of the black, below a badly lit rim.
-    parts, count = ndimage.label(contrast > np.clip(0.1 * np.percentile(contrast, 95), 5, 25))
-    if not count:
-        return everything, step
-    largest = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
-    return (largest, step) if largest.mean() > 0.05 else (everything, step)
-
-
-def crop_to_eye(image: Picture, square: bool = True) -> Picture:
-    """Cut the surround of a fundus photograph away.
-
-    Parameters
-    ----------
-    image
-        uint8 (H, W, 3) or (H, W).
-    square
-        Fill up with black on both sides where the field of view is cut off (often above and below), so that
-        the eye keeps its shape when it is resized to a square.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, the box around the field of view; the image itself when it has no surround.
-    """
-    height, width = image.shape[:2]
-    seen, step = _coarse_field(image)
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    top, bottom = rows[0] * step, min(height, (rows[-1] + 1) * step)
-    left, right = columns[0] * step, min(width, (columns[-1] + 1) * step)
-    eye = image[top:bottom, left:right]
-    return _on_square(eye) if square else eye
-
-
-def _on_square(image: Picture) -> Picture:
-    height, width = image.shape[:2]
-    if height == width:
-        return image
-    side = max(height, width)
-    canvas = np.zeros((side, side, *image.shape[2:]), np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    canvas[top : top + height, left : left + width] = image
-    return canvas
-
-
-def _corners(patch: int) -> list[tuple[slice, slice]]:
-    ends = (slice(None, patch), slice(-patch, None))
-    return [(rows, columns) for rows in ends for columns in ends]
-
-
 def _upright(image: Image.Image) -> Image.Image:
     with suppress(Exception):  # a damaged EXIF block is no reason to refuse the pixels
         return ImageOps.exif_transpose(image)
     return image
 
 
-def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode in _WIDE:
-        return _narrowed(image).convert(mode)
+def _eight_bits(
+    image: Image.Image, mode: str, declared: Range | None, full_scale: float | None
+) -> Image.Image:
+    if image.mode in WIDE:
+        return narrowed(image, declared, full_scale).convert(mode)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert(mode)
     return image.convert(mode)
-
-
-def _narrowed(image: Image.Image) -> Image.Image:
-    """Scale values of 16 or 32 bits to 8: by the smallest usual full scale that holds them all."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
-    low, high = min(float(values.min()), 0.0), float(values.max())
-    usual = [1.0] if image.mode == "F" else [65535.0] if image.mode.startswith("I;16") else []
-    full = next((scale for scale in (*usual, 255.0, 65535.0) if high <= scale), high)
-    return Image.fromarray(np.round((values - low) * (255 / (full - low))).astype(np.uint8))

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from k2c.datasets.field_of_view import field_of_view
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.pictures import Picture, field_of_view, resize
+from k2c.datasets.pictures import Picture, resize
 
 SIDE = 256  # pixels at which photographs are compared
 FINE = 1.0  # pixels; standard deviation of the smoothing, about half the width of a thin vessel at that size

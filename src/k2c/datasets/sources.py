@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from k2c.datasets.pictures import Picture, picture_size, read_picture
+from k2c.datasets.pixel_depth import common_scale
 from k2c.errors import K2CError
 
 
@@ -60,6 +61,11 @@ class FileSource(PictureSource):
         How much longer than the prepared picture's shorter side the file's may be; for `at_least`.
     grey
         Read one channel.
+
+    Attributes
+    ----------
+    full_scale
+        What shows white where pixels have 16 bits, the same for all files (`common_scale`).
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class FileSource(PictureSource):
     ) -> None:
         self.files, self.name, self.prepare = list(files), name, prepare
         self.variant, self.margin, self.grey = variant, margin, grey
+        self.full_scale = common_scale(self.files)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -81,7 +88,7 @@ class FileSource(PictureSource):
     def image(self, index: int, at_least: int | None = None) -> Picture:
         """Read a file, and prepare it."""
         wanted = round(at_least * self.margin) if at_least else None
-        picture = read_picture(self.files[index], at_least=wanted, grey=self.grey)
+        picture = read_picture(self.files[index], at_least=wanted, grey=self.grey, full_scale=self.full_scale)
         return self.prepare(picture) if self.prepare else picture
 
     def file_size(self, index: int) -> tuple[int, int]:
@@ -90,7 +97,8 @@ class FileSource(PictureSource):
 
     def identity(self, index: int) -> str:
         """Return the hash of the file's bytes, and how it is read."""
-        return f"{file_hash(self.files[index])} {self.variant} {self.grey}"
+        scale = "" if self.full_scale is None else f" white is {self.full_scale}"
+        return f"{file_hash(self.files[index])} {self.variant} {self.grey}{scale}"
 
 
 class ArraySource(PictureSource):

@@ -111,18 +111,18 @@ def test_contrast_normalisation_makes_exposures_alike(draw_eye, method):
     [
         ("", "is empty"),
         ("image,level\n", "is empty"),
-        ("picture,level\na,0\n", "no column that names the picture .* It has: picture, level"),
+        ("picture,level\na,0\n", "no column that names the image .* It has: picture, level"),
         ("image,age\na,60\n", "no column with a label: grade, level or diagnosis .* It has: image, age"),
         ("image,level\na,0\nb,7\n", "line 3: the grade is '7', but must be 0 to 4"),
-        ("image,level\na,mild\n", "line 2: the grade is 'mild'"),
+        ("image,level\na,mildly\n", "line 2: the grade is 'mildly'"),
         ("image,level,quality\na,0,so-so\n", "line 2: the quality is 'so-so', but must be one of good"),
-        ("image,level\na,0\nA.png,1\n", r"names a\.png twice, in the lines 2 and 3"),
+        ("image,level\na,0\nA.png,1\n", r"names a\.png twice with different labels, in the lines 2 and 3"),
         ("image,level\nsame,0\n", r"may be one/same\.png or two/same\.png"),
         ("image,level\na,0\nnone,1\nb,\n", "1 of the 3 rows .* the first is 'none'"),
-        ("image,level\n,0\n", "line 2: no picture is named"),
+        ("image,level\n,0\n", "line 2: no image is named"),
         ("image,dr\na,0\n", 'it has dr: use positive="any"'),
-        ("image,level\nnone,0\n", "name a picture that .* does not have"),
-        ('image,level\n"a,0\n', "not a CSV file"),
+        ("image,level\nnone,0\n", "name an image that the folder does not have"),
+        ('image,level\n"a,0\n', "line 2: this is not a row of a CSV file: a quotation mark"),
     ],
 )  # fmt: skip
 def test_a_sheet_with_a_mistake_says_which(photographs, sheet, said):
@@ -139,7 +139,7 @@ def test_a_folder_with_a_mistake_says_which(photographs, tmp_path):
     ):
         fundus_folder(tmp_path)
     photographs("image,level\na,0\n", called="one.csv")
-    with pytest.raises(K2CError, match="holds no picture"):
+    with pytest.raises(K2CError, match="holds no image"):
         fundus_folder(tmp_path)
     photographs("image,level\na,0\n", "a.png", called="two.csv")
     with pytest.raises(K2CError, match=r"several CSV files \(one\.csv, two\.csv\)"):

@@ -12,7 +12,7 @@ from k2c.datasets.chest.twin import chest_twin
 from k2c.datasets.faults import FetchError
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
-from k2c.datasets.sheets import only_of_a_folder
+from k2c.datasets.own_images import only_of_a_folder
 from k2c.errors import K2CError, unknown
 
 SOURCES: dict[str, Callable[..., LabelledImages]] = {

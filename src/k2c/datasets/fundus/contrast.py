@@ -4,7 +4,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from k2c.datasets.pictures import Picture, field_of_view
+from k2c.datasets.field_of_view import field_of_view
+from k2c.datasets.pictures import Picture
 from k2c.errors import K2CError, unknown
 
 METHODS = ("local_mean", "clahe")

@@ -12,7 +12,7 @@ from k2c.datasets.fundus.folder import fundus_folder
 from k2c.datasets.fundus.retina_mnist import retina_mnist
 from k2c.datasets.fundus.twin import fundus_twin
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.sheets import only_of_a_folder
+from k2c.datasets.own_images import only_of_a_folder
 from k2c.errors import K2CError, unknown
 
 SOURCES: dict[str, Callable[..., LabelledImages]] = {"twin": fundus_twin, "retinamnist": retina_mnist}
