@@ -56,7 +56,9 @@ class OwnImages:
     refused
         Files that are never opened, each with the reason: links that lead out of the folder, pipes, empty files, ...
     used
-        Files that are no images and were read.
+        Files that a row or a list names, and lists that were read.
+    csv
+        The file of labels, once its rows were matched.
     report
         What was left out so far.
     """
@@ -65,7 +67,8 @@ class OwnImages:
     images: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    used: list[Path] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    csv: LabelsCsv | None = None
     report: LoadReport = field(default_factory=lambda: LoadReport("images"))
 
     def __post_init__(self) -> None:
@@ -149,32 +152,30 @@ class OwnImages:
                 f"{self.report}"
             )
         files = ImageNames(self.images, [*self.others, *self.refused]).files(names, csv.at)
-        no_label = labels.drop(columns=list(details)).isna().all(axis=1)
+        no_label = np.flatnonzero(labels.drop(columns=list(details)).isna().all(axis=1)).tolist()
         without = {row: "the folder does not have the image" for row, file in enumerate(files) if not file}
-        unlabelled = dict.fromkeys(np.flatnonzero(no_label).tolist(), "there is no label")
+        unlabelled = {row: "there is no label" for row in no_label if row not in without}
         kept = {row: file for row, file in enumerate(files) if row not in without and row not in unlabelled}
         errors = self._unreadable(kept, missing)
-        reasons = {row: f"it cannot be read: {error.reason}" for row, error in errors.items()}
+        unreadable = {row: f"it cannot be read: {error.reason}" for row, error in errors.items()}
         for rows, what in (
             (without, "name an image that the folder does not have"),
             (unlabelled, "have no label"),
-            (reasons, "name an image that cannot be read"),
+            (unreadable, "name an image that cannot be read"),
         ):
             if rows and missing == "error":
                 first = next(iter(rows))
                 raise K2CError(
                     f"{len(rows):,} of the {len(files):,} rows of {printable(csv.path)} {what}, the first is "
                     f"'{printable(names[first])}' in line {csv.lines[first]}. "
-                    f"{errors.get(first, '')} {SKIP_ADVICE}".replace(".  ", ". ")
+                    + (f"{errors[first]} {SKIP_ADVICE}" if first in errors else SKIP_ADVICE)
                 )
             for row, reason in rows.items():
                 if files[row] not in self.refused:  # those are in the report already
                     self.report.leave_out(names[row], reason)
-        complete = self._once(csv, [row for row in kept if row not in reasons], files, labels)
-        self._without_a_row(csv, set(files))
-        self.report.read = len(complete)
-        for note in csv.notes:
-            self.report.note(note)
+        complete = self._once(csv, [row for row in kept if row not in unreadable], files, labels)
+        self.used.update(files)
+        self.csv, self.report.read = csv, len(complete)
         if not complete:
             raise K2CError(
                 f"No row of {printable(csv.path)} has a label and an image in {printable(self.folder)} that can be "
@@ -184,6 +185,7 @@ class OwnImages:
 
     def announced(self, source: FileSource) -> LoadReport:
         """Say what was read and what was left out, and return it."""
+        self._without_a_row()
         if source.full_scale is not None:
             self.report.note(
                 f"Pixels of 16 bits are scaled so that {source.full_scale:g} is white: what the files declare, or what "
@@ -210,6 +212,10 @@ class OwnImages:
                 return error
             return None
 
+        if missing == "skip" and not decode:
+            self.report.note(
+                f"Of more than {DECODED:,} images, only the headers were looked at: readable() decodes them all."
+            )
         errors = dict(zip(files, in_parallel(trouble, list(files)), strict=True))
         for note in dicom_notes(facts):
             self.report.note(note)
@@ -232,10 +238,14 @@ class OwnImages:
             )
         return list(first.values())
 
-    def _without_a_row(self, csv: LabelsCsv, named: set[str]) -> None:
+    def _without_a_row(self) -> None:
+        if self.csv is None:
+            return
+        for note in self.csv.notes:
+            self.report.note(note)
         for name in self.images:
-            if name not in named:
-                self.report.leave_out(name, f"no row of {csv.path.name} names it")
+            if name not in self.used:
+                self.report.leave_out(name, f"no row of {self.csv.path.name} names it")
         for name in self.others:
-            if name not in named and self.folder / name not in (csv.path, *self.used):
+            if name not in self.used and self.folder / name != self.csv.path:
                 self.report.leave_out(name, "it is not an image")

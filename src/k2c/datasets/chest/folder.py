@@ -94,11 +94,12 @@ def _split(data: LabelledImages, own: OwnImages, test_fraction: float, seed: int
 
 def _listed(own: OwnImages, name: str, files: list[str]) -> set[str] | None:
     """Return the films that a list in the folder names; None where there is no such list."""
-    path = next((own.folder / other for other in own.others if Path(other).name.lower() == name), None)
-    if path is None:
+    found = next((other for other in own.others if Path(other).name.lower() == name), None)
+    if found is None:
         return None
-    own.used.append(path)
+    own.used.add(found)
+    path = own.folder / found
     lines = read_list(path)
     names = ImageNames(files, [])
-    found = names.files([text for _, text in lines], lambda row: f"{printable(path)}, line {lines[row][0]}")
-    return set(found) - {""}
+    named = names.files([text for _, text in lines], lambda row: f"{printable(path)}, line {lines[row][0]}")
+    return set(named) - {""}
