@@ -78,6 +78,11 @@ class OwnImages:
             is_image = path.name.lower().endswith(SUFFIXES) or has_dicom_mark(path)
             kind = self.images if is_image else self.others
             kind.append(path.relative_to(self.folder).as_posix())
+        if not self.images:
+            raise K2CError(
+                f"{printable(self.folder)} holds no image (.jpg, .png, .tif, .dcm, ...), and no folder below it does. "
+                f"{self.report}"
+            )
         self.refused = {name: why for why, names in self.report.left_out.items() for name in names}
 
     def labels_csv(self, labels: str | os.PathLike[str] | None, known: Sequence[str], what: str) -> Path:
@@ -146,11 +151,6 @@ class OwnImages:
             When a name fits several images, one image has two rows with different labels, rows are incomplete and
             `missing` is `"error"`, or no row is complete.
         """
-        if not self.images:
-            raise K2CError(
-                f"{printable(self.folder)} holds no image (.jpg, .png, .tif, .dcm, ...), and no folder below it does. "
-                f"{self.report}"
-            )
         files = ImageNames(self.images, [*self.others, *self.refused]).files(names, csv.at)
         no_label = np.flatnonzero(labels.drop(columns=list(details)).isna().all(axis=1)).tolist()
         without = {row: "the folder does not have the image" for row, file in enumerate(files) if not file}
@@ -165,14 +165,15 @@ class OwnImages:
         ):
             if rows and missing == "error":
                 first = next(iter(rows))
+                why = f"{errors[first]} " if first in errors else ""
                 raise K2CError(
                     f"{len(rows):,} of the {len(files):,} rows of {printable(csv.path)} {what}, the first is "
-                    f"'{printable(names[first])}' in line {csv.lines[first]}. "
-                    + (f"{errors[first]} {SKIP_ADVICE}" if first in errors else SKIP_ADVICE)
+                    f"'{printable(names[first])}' in line {csv.lines[first]}. {why}{SKIP_ADVICE}"
                 )
-            for row, reason in rows.items():
-                if files[row] not in self.refused:  # those are in the report already
-                    self.report.leave_out(names[row], reason)
+            for row in (
+                row for row in rows if files[row] not in self.refused
+            ):  # the report has those already
+                self.report.leave_out(names[row], rows[row])
         complete = self._once(csv, [row for row in kept if row not in unreadable], files, labels)
         self.used.update(files)
         self.csv, self.report.read = csv, len(complete)

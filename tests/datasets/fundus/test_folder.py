@@ -134,13 +134,14 @@ def test_a_sheet_with_a_mistake_says_which(photographs, sheet, said):
 def test_a_folder_with_a_mistake_says_which(photographs, tmp_path):
     with pytest.raises(K2CError, match="There is no folder"):
         fundus_folder(tmp_path / "nowhere")
+    with pytest.raises(K2CError, match="holds no image"):
+        fundus_folder(tmp_path)
+    photographs("image,level\na,0\n", "a.png", called="labels.txt")
     with pytest.raises(
         K2CError, match=r"has no CSV file: name the one with the labels: labels=.* -p labels="
     ):
         fundus_folder(tmp_path)
     photographs("image,level\na,0\n", called="one.csv")
-    with pytest.raises(K2CError, match="holds no image"):
-        fundus_folder(tmp_path)
     photographs("image,level\na,0\n", "a.png", called="two.csv")
     with pytest.raises(K2CError, match=r"several CSV files \(one\.csv, two\.csv\)"):
         fundus_folder(tmp_path)
