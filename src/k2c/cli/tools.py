@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
+from k2c._system.printable import printable
 from k2c.cli.consoles import console, problems
 
 
@@ -50,7 +51,7 @@ def bench(names: tuple[str, ...], json_file: Path | None) -> None:
     "--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The table."
 )
 @click.option(
-    "--top", type=click.IntRange(1, 1000), default=1, show_default=True, help="Classes for each picture."
+    "--top", type=click.IntRange(1, 1000), default=1, show_default=True, help="Classes for each image."
 )
 @click.option(
     "--backbone",
@@ -61,11 +62,11 @@ def bench(names: tuple[str, ...], json_file: Path | None) -> None:
     help="The network.",
 )
 def predict(folder: Path, csv_file: Path, top: int, network: str) -> None:
-    """Write what a network takes the pictures in FOLDER for to a CSV file.
+    """Write what a network takes the images in FOLDER for to a CSV file.
 
     Its columns: file, index, wnid, name, probability, rank (1 is the best). Folders in FOLDER are searched, too.
-    Files that are no pictures or are damaged, and pictures under 8 x 8 pixels, are listed and left out;
-    the exit status is 1 then, and 2 where there was nothing to predict.
+    Every file is predicted, or left out and named with the reason. The exit status is 1 where an image was left
+    out (a file that is named as one), and 2 where there was nothing to predict.
     """
     from k2c._system.machine import keep_to_quota
     from k2c.models.prediction import predict_folder
@@ -74,9 +75,11 @@ def predict(folder: Path, csv_file: Path, top: int, network: str) -> None:
     keep_to_quota()
     device = pick_device()
     report = predict_folder(folder, csv_file, top=top, network=network, device=device, progress=True)
-    for error in report.broken:
-        problems.print(f"[yellow]Left out:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-    words = f"{report.predicted:,} pictures predicted" if report.predicted != 1 else "1 picture predicted"
-    left_out = f", {len(report.broken):,} left out" if report.broken else ""
-    console.print(f"{words}{left_out}: {csv_file}", soft_wrap=True, highlight=False)
+    for reason, names in report.load.left_out.items():
+        for name in names:
+            words = escape(printable(f"{name}: {reason}"))
+            problems.print(f"[yellow]Left out:[/] {words}", soft_wrap=True, highlight=False)
+    words = f"{report.predicted:,} images predicted" if report.predicted != 1 else "1 image predicted"
+    left_out = f", {len(report.load):,} left out" if len(report.load) else ""
+    console.print(f"{words}{left_out}: {csv_file}", soft_wrap=True, highlight=False, markup=False)
     sys.exit(1 if report.broken else 0)

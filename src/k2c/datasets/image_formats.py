@@ -69,6 +69,21 @@ def _other_format(path: Path) -> str | None:
     )
 
 
+def named_as_image(path: str | Path) -> bool:
+    """Tell whether a file is meant as an image by its name, in a format that is read here or not."""
+    return path.suffix.lower() in {
+        *SUFFIXES,
+        *_RAW,
+        ".avif",
+        ".dcm",
+        ".dicom",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".jxl",
+    }
+
+
 def is_raw(path: Path) -> bool:
     """Tell whether a file is named as a camera's raw data, of which Pillow would read the preview only."""
     return path.suffix.lower() in _RAW

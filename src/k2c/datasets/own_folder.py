@@ -8,6 +8,7 @@ from k2c.datasets.load_report import LoadReport
 
 _SYSTEM = {"desktop.ini", "thumbs.db", "ehthumbs.db", "icon\r", "__macosx", "@eadir", "$recycle.bin"}
 
+HIDDEN, OF_SYSTEM = "hidden", "a file of the operating system"
 OUTSIDE = "a link that leads out of the folder"
 
 
@@ -71,5 +72,5 @@ def _no_file(path: Path, root: Path) -> str | None:
 
 def _by_name(path: Path) -> str | None:
     if path.name.lower() in _SYSTEM:
-        return "a file of the operating system"
-    return "hidden" if path.name.startswith(".") else None
+        return OF_SYSTEM
+    return HIDDEN if path.name.startswith(".") else None

@@ -4,11 +4,11 @@ import os
 import re
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from k2c.datasets.pictures import SUFFIXES, Picture, PictureError, read_picture, read_pictures
+from k2c.datasets.load_report import LoadReport
+from k2c.datasets.own_folder import files_below
+from k2c.datasets.pictures import Picture, PictureError, read_picture, read_pictures
 from k2c.errors import K2CError, unknown
 
 _WNID = re.compile(r"n\d{8}(?=\D|$)")
@@ -78,33 +78,49 @@ def sample_photograph(name: str) -> Picture:
 
 
 def own_photographs(path: str | os.PathLike[str], at_most: int = 500) -> dict[str, Picture]:
-    """Return the pictures of a file or a folder, by file name; what cannot be read is left out.
+    """Return the images of a file or a folder, by file name; what was read and left out is shown.
 
     Parameters
     ----------
     path
-        A picture, or a folder with pictures directly in it.
+        An image, or a folder with images in it or in the folders below.
     at_most
-        Pictures that are read of a folder, the first by name.
+        Files that are read of a folder, the first by name.
 
     Raises
     ------
     K2CError
-        When there is no picture that can be read.
+        When there is no image that can be read.
     """
-    path = Path(path).expanduser()
-    if not path.is_dir():
-        return {path.name: read_picture(path)}
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)[:at_most]
-    read = {file.name: picture for file, picture in read_pictures(found) if isinstance(picture, np.ndarray)}
-    if not read:
-        raise K2CError(f"There is no picture in {path} that can be read.")
+    read, report = _read_own(path, at_most)
+    report.announce()
     return read
+
+
+def _read_own(path: str | os.PathLike[str], at_most: int) -> tuple[dict[str, Picture], LoadReport]:
+    path, report = Path(path).expanduser(), LoadReport("images")
+    if not path.is_dir():
+        report.read = 1
+        return {path.name: read_picture(path)}, report
+    files = files_below(path, report)
+    for file in files[at_most:]:
+        report.leave_out(file.relative_to(path).as_posix(), f"not among the first {at_most:,} files")
+    read: dict[str, Picture] = {}
+    for file, picture in read_pictures(files[:at_most]):
+        name = file.relative_to(path).as_posix()
+        if isinstance(picture, PictureError):
+            report.leave_out(name, picture.reason)
+        else:
+            read[name] = picture
+    report.read = len(read)
+    if not read:
+        raise K2CError(f"There is no image in {path} that can be read. {report}")
+    return read, report
 
 
 def label_in_name(file_name: str) -> str | None:
     """Return the WordNet id that a file of ImageNet begins with (`n02123045_1234.JPEG`), or None."""
-    found = _WNID.match(file_name)
+    found = _WNID.match(PurePosixPath(file_name).name)
     return found[0] if found else None
 
 
@@ -114,12 +130,21 @@ def labelled_photographs(path: str | os.PathLike[str] = "", at_least: int = 20) 
     Parameters
     ----------
     path
-        A folder. Its pictures are taken when at least `at_least` of them have ImageNet's names, which begin
-        with the WordNet id, as in `n02123045_1234.JPEG`.
+        A folder. Its images are taken when at least `at_least` of them have ImageNet's names, which begin with
+        the WordNet id, as in `n02123045_1234.JPEG`. What was taken and left out is shown.
     """
     if path and Path(path).expanduser().is_dir():
-        labels = {name: (label_in_name(name), picture) for name, picture in own_photographs(path).items()}
-        own = [Labelled(name, picture, (label,)) for name, (label, picture) in labels.items() if label]
+        read, report = _read_own(path, at_most=500)
+        own = []
+        for name, picture in read.items():
+            if label := label_in_name(name):
+                own.append(Labelled(name, picture, (label,)))
+            else:
+                report.leave_out(name, "its name does not begin with a WordNet id, such as n02123045")
+        report.what, report.read = "labelled images", len(own)
+        if len(own) < at_least:
+            report.note(f"They are fewer than {at_least}: the sample photographs are used instead.")
+        report.announce()
         if len(own) >= at_least:
             return own
     return [Labelled(name, sample_photograph(name), one.names) for name, one in SAMPLES.items() if one.names]

@@ -13,8 +13,12 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from k2c._system.machine import usable_cores
+from k2c._system.spreadsheet import spreadsheet_cell
 from k2c.atomic import atomic_path
-from k2c.datasets.pictures import SUFFIXES, Picture, PictureError, in_parallel, read_picture
+from k2c.datasets.image_formats import named_as_image
+from k2c.datasets.load_report import LoadReport
+from k2c.datasets.own_folder import HIDDEN, OF_SYSTEM, files_below
+from k2c.datasets.pictures import Picture, PictureError, in_parallel, read_picture
 from k2c.errors import K2CError
 from k2c.models.backbones import Backbone, backbone
 from k2c.models.classify import top_classes
@@ -28,10 +32,26 @@ _Read = tuple[Path, Picture | PictureError]
 
 @dataclass
 class Report:
-    """What became of a folder: how many pictures are in the table, and which files could not be read."""
+    """What became of a folder.
 
-    predicted: int = 0
-    broken: list[PictureError] = field(default_factory=list)
+    Attributes
+    ----------
+    load
+        How many images are in the table, and every other file of the folder with the reason.
+    """
+
+    load: LoadReport = field(default_factory=lambda: LoadReport("images"))
+
+    @property
+    def predicted(self) -> int:
+        """How many images are in the table."""
+        return self.load.read
+
+    @property
+    def broken(self) -> list[str]:
+        """Those of the other files that are named as images."""
+        left_out = [(name, why) for why, names in self.load.left_out.items() for name in names]
+        return [name for name, why in left_out if named_as_image(name) and why not in (HIDDEN, OF_SYSTEM)]
 
 
 def predict_folder(
@@ -51,11 +71,11 @@ def predict_folder(
     Parameters
     ----------
     folder
-        It and the folders below are searched for pictures, by the ending of the names.
+        Every file in it and in the folders below is tried, whatever its name is.
     csv_file
         The table: a row for each of the `top` classes of each picture, in the order of the files' names, with
-        `file` (relative to the folder), `index`, `wnid`, `name`, `probability`, `rank`. It appears when it is
-        complete.
+        `file` (relative to the folder; a name that a spreadsheet would compute has an apostrophe before it),
+        `index`, `wnid`, `name`, `probability`, `rank`. It appears when it is complete.
     top
         Classes a picture, the most probable first.
     network
@@ -68,15 +88,16 @@ def predict_folder(
     Returns
     -------
     Report
-        Files that cannot be read, or are smaller than 8 x 8 pixels, are listed there and not in the table.
+        Files that are no images, cannot be read, or are smaller than 8 x 8 pixels, are listed there and not in
+        the table.
 
     Raises
     ------
     K2CError
-        When the folder has no picture, or none that can be read; when the table cannot be written there.
+        When the folder has no image that can be read; when the table cannot be written there.
     """
-    folder = Path(folder)
-    files, report = find_pictures(folder), Report()
+    folder, report = Path(folder), Report()
+    files = find_files(folder, report.load, Path(csv_file))
     classifier = backbone(network).to(device)
     options = {"desc": "predicting", "unit": "picture", "leave": False, "disable": not progress}
     try:
@@ -88,37 +109,36 @@ def predict_folder(
             table = csv.writer(stream, lineterminator="\n")
             table.writerow(COLUMNS)
             for row in _rows(classifier, folder, files, top, workers, report, bar):
-                table.writerow(row)
+                table.writerow([spreadsheet_cell(value) for value in row])
             if not report.predicted:
-                first = report.broken[0]
-                raise K2CError(f"No picture in {folder} can be read. The first of {len(files)}: {first}")
+                raise K2CError(f"There is no image in {folder} that can be read. {report.load}")
     except OSError as error:
         raise K2CError(f"The table cannot be written to {csv_file} ({error.strerror}).") from error
     return report
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """Return the files in a folder and below that are named as pictures, sorted; hidden ones are left out.
+def find_files(folder: Path, report: LoadReport, table: Path | None = None) -> list[Path]:
+    """Return the files in a folder and below that may be images, sorted; the others go into the report.
+
+    Parameters
+    ----------
+    table
+        The file that is going to be written: it may lie in the folder, and is none of its images.
 
     Raises
     ------
     K2CError
-        When there is no such folder, or no picture in it.
+        When there is no such folder, or nothing in it.
     """
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise K2CError(f"{folder} {what}. Name a folder with pictures in it.")
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        pictures = [n for n in names if n.lower().endswith(SUFFIXES) and not n.startswith(".")]
-        found += [Path(place, name) for name in pictures]
-    if not found:
-        raise K2CError(
-            f"There is no picture in {folder} or below it. Pictures are files whose names end in "
-            f"{', '.join(SUFFIXES)}."
-        )
-    return sorted(found)
+        raise K2CError(f"{folder} {what}. Name a folder with images in it.")
+    files = [
+        path for path in files_below(folder, report) if table is None or path.resolve() != table.resolve()
+    ]
+    if not files:
+        raise K2CError(f"There is no image in {folder} or below it. {report}")
+    return files
 
 
 def _rows(
@@ -132,11 +152,13 @@ def _rows(
 ) -> Iterator[tuple[object, ...]]:
     classify = _fast(network)
     for read in _batches(network, files, workers):
-        report.broken += [picture for _, picture in read if isinstance(picture, PictureError)]
+        for path, picture in read:
+            if isinstance(picture, PictureError):
+                report.load.leave_out(path.relative_to(folder).as_posix(), picture.reason)
         good = [(path, picture) for path, picture in read if not isinstance(picture, PictureError)]
-        report.predicted += len(good)
+        report.load.read += len(good)
         if good:
-            names = [_name(path.relative_to(folder)) for path, _ in good]
+            names = [path.relative_to(folder).as_posix() for path, _ in good]
             inputs = torch.from_numpy(np.stack([picture for _, picture in good]))
             with torch.inference_mode():
                 logits = classify(inputs).float().cpu()
@@ -175,8 +197,3 @@ def _batches(network: Backbone, files: list[Path], workers: int | None) -> Itera
         return [read(path) for path in files[start : start + size]]
 
     return in_parallel(read_batch, range(0, len(files), size), workers)
-
-
-def _name(path: Path) -> str:
-    """Return a file's name for the table; bytes that are no UTF-8 become a question mark."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
