@@ -1,8 +1,11 @@
 """Parameters are typed and bounded; what is wrong is said in sentences before anything starts."""
 
+from pathlib import Path
+
 import pytest
 
 from k2c.errors import K2CError
+from k2c.paths import project_root
 from k2c.syllabus import ParameterError, load_syllabus
 
 
@@ -52,6 +55,51 @@ def test_a_lecture_is_found_by_the_start_of_its_name(tiny_course):
     assert syllabus.lecture_name("notebooks/00_tiny.ipynb") == "00_tiny"
     with pytest.raises(ParameterError, match="no lecture '00_tny'; did you mean '00_tiny'"):
         syllabus.lecture_name("00_tny")
+
+
+@pytest.mark.parametrize(
+    ("typed", "lecture"),
+    [
+        ("2", "02_lenet_mnist"),
+        ("02", "02_lenet_mnist"),
+        ("lenet", "02_lenet_mnist"),
+        ("MNIST", "02_lenet_mnist"),
+        ("notebooks/03_pretrained_imagenet.ipynb", "03_pretrained_imagenet"),
+        ("chest", "06_distributed_chest_xray"),
+        ("n", "01_spam_naive_bayes"),  # of naive
+    ],
+)
+def test_a_lecture_of_the_course_is_found_by_number_or_word(typed, lecture):
+    found = load_syllabus(project_root() / "course/syllabus.yml").lecture_name(typed)
+    assert found == lecture
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("0", "'0' may be 01_spam_naive_bayes or 02_lenet_mnist or"),
+        ("7", "There is no lecture '7'"),
+        ("9" * 5000, "There is no lecture"),
+        ("p", "'p' may be 03_pretrained_imagenet or 09_parallel"),
+        ("lenat", "There is no lecture 'lenat'"),
+        ("", "There is no lecture ''"),
+    ],
+)
+def test_a_name_that_is_no_lecture_or_may_be_two_is_refused(tmp_path, typed, said):
+    text = (project_root() / "course/syllabus.yml").read_text()
+    (tmp_path / "syllabus.yml").write_text(text.replace("04_gpu_kernels", "09_parallel"))
+    with pytest.raises(ParameterError, match=said):
+        load_syllabus(tmp_path / "syllabus.yml").lecture_name(typed)
+
+
+def test_a_text_that_is_no_choice_is_a_path_where_the_syllabus_says_so():
+    lecture = load_syllabus(project_root() / "course/syllabus.yml").lecture("05")
+    assert lecture.parameters["source"].allowed() == "twin, retinamnist, or a path"
+    assert lecture.paths(lecture.settings()) == {}
+    values = lecture.resolve({"source": "eyes", "labels": "eyes.csv", "missing": "skip"})
+    assert lecture.paths(lecture.settings() | values) == {"source": Path("eyes"), "labels": Path("eyes.csv")}
+    with pytest.raises(ParameterError, match="missing must be one of error, skip, not 'no'"):
+        lecture.resolve({"missing": "no"})
 
 
 def test_a_mistake_in_the_syllabus_is_named_with_its_place(tiny_course):

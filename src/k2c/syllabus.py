@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from k2c._system.own_path import find_own
 from k2c.errors import K2CError, unknown
 from k2c.paths import PROJECT_MARK, project_root
 
@@ -40,6 +41,10 @@ class Parameter(_Strict):
         Inclusive bounds of a number.
     choices
         The allowed values of a `str`; empty for free text.
+    path
+        Whether a `str` that is none of the choices, and not empty, is the path of something of the user's own.
+    inside
+        Another parameter, which names a folder: the path may also be that of a file in it.
     """
 
     type: Literal["int", "float", "bool", "str"]
@@ -48,6 +53,8 @@ class Parameter(_Strict):
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    path: bool = False
+    inside: str = ""
 
     @model_validator(mode="after")
     def _default_is_allowed(self) -> "Parameter":
@@ -59,6 +66,8 @@ class Parameter(_Strict):
 
     def allowed(self) -> str:
         """Describe the allowed values in words: `a whole number from 1 to 100`."""
+        if self.path:
+            return ", ".join([*self.choices, "or a path" if self.choices else "a path"])
         if self.choices:
             return "one of " + ", ".join(self.choices)
         words = _NOUNS[self.type]
@@ -81,6 +90,10 @@ class Parameter(_Strict):
             raise ParameterError(f"{name} must be {self.allowed()}, not {value!r}.")
         return converted
 
+    def is_path(self, value: Value) -> bool:
+        """Tell whether a value names something of the user's own."""
+        return self.path and value != "" and value not in self.choices
+
     def _read(self, value: Any) -> Value | None:
         if self.type == "bool":
             text = str(value).lower()
@@ -99,7 +112,7 @@ class Parameter(_Strict):
 
     def _in_range(self, value: Value) -> bool:
         if self.choices and value not in self.choices:
-            return False
+            return self.path
         if self.type not in ("int", "float"):
             return True
         number = float(value)
@@ -157,6 +170,44 @@ class Lecture(_Strict):
             raise ParameterError((f"{where}: " if where else "") + "\n".join(problems))
         return resolved
 
+    def locate(self, values: Mapping[str, Value], base: Path) -> dict[str, Value]:
+        """Return the values with every path made absolute, as a kernel that stands elsewhere needs it.
+
+        Parameters
+        ----------
+        values
+            Converted values, as of `resolve`.
+        base
+            The folder that relative paths start from. `~` is the user's home.
+
+        Raises
+        ------
+        ParameterError
+            Naming each path that leads nowhere, and what is there instead.
+        """
+        problems, located = [], dict(values)
+        for name, parameter in self.parameters.items():
+            if name not in values or not parameter.is_path(values[name]):
+                continue
+            bases = [base]
+            if parameter.inside and self.parameters[parameter.inside].is_path(located[parameter.inside]):
+                bases.append(Path(str(located[parameter.inside])))
+            try:
+                located[name] = str(find_own(name, str(values[name]), bases, parameter.choices))
+            except K2CError as error:
+                problems.append(str(error))
+        if problems:
+            raise ParameterError("\n".join(problems))
+        return located
+
+    def paths(self, values: Mapping[str, Value]) -> dict[str, Path]:
+        """Return the parameters that name something of the user's own, with their paths."""
+        return {
+            name: Path(str(values[name]))
+            for name, parameter in self.parameters.items()
+            if parameter.is_path(values[name])
+        }
+
     def profile_of(self, values: Mapping[str, Value]) -> str:
         """Return the profile whose settings these are, or `custom`."""
         for profile in ("lecture", "full", "smoke"):
@@ -177,7 +228,7 @@ class Syllabus(_Strict):
     lectures: dict[str, Lecture]
 
     def lecture(self, name: str) -> Lecture:
-        """Return the lecture with this name; a clear prefix such as `02` is enough (see `lecture_name`)."""
+        """Return the lecture with this name; a number or a word of it is enough (see `lecture_name`)."""
         return self.lectures[self.lecture_name(name)]
 
     def lecture_name(self, name: str) -> str:
@@ -186,19 +237,28 @@ class Syllabus(_Strict):
         Parameters
         ----------
         name
-            The notebook's name with or without `.ipynb` and its folder, or the start of it.
+            The notebook's name with or without `.ipynb` and its folder, the start of it, the lecture's number (`2` as
+            well as `02`), or the start of a word of the name (`lenet`, `mnist`).
 
         Raises
         ------
         ParameterError
-            When no lecture or more than one begins like this.
+            When that is no lecture, or may be more than one.
         """
         stem = Path(name).name.removesuffix(".ipynb")
-        matches = (
-            [stem] if stem in self.lectures else [full for full in self.lectures if full.startswith(stem)]
-        )
-        if len(matches) == 1 and stem:
+        if stem in self.lectures:
+            return stem
+        stem = stem.lower()
+        number = f"{int(stem):02d}_" if stem.isdecimal() and len(stem) < 9 else stem
+        starts = [full for full in self.lectures if full.startswith(number)]
+        words = [full for full in self.lectures if any(word.startswith(stem) for word in full.split("_"))]
+        matches = (starts or words) if stem else []
+        if len(matches) == 1:
             return matches[0]
+        if matches:
+            raise ParameterError(
+                f"The lecture {name!r} may be {' or '.join(matches)}. Write more of the name."
+            )
         raise ParameterError(unknown("lecture", name, self.lectures))
 
 

@@ -20,6 +20,8 @@ from k2c.training.multilabel import MultiLabelLoss
 @lru_cache(maxsize=4)
 def films(
     source: str = "twin",
+    labels: str = "",
+    missing: str = "error",
     n_films: int = 1200,
     image_size: int = 64,
     enriched: float = 0.5,
@@ -31,7 +33,9 @@ def films(
     Parameters
     ----------
     source
-        As of `load_chest`. All other parameters but `seed` are of the twin.
+        As of `load_chest`. All parameters below but `seed` are of the twin.
+    labels, missing
+        Of a folder: its CSV file, and what to do about rows without a film; see `chest_folder`.
     n_films, image_size, enriched, label_noise, seed
         See `chest_twin`.
     """
@@ -42,7 +46,7 @@ def films(
         "label_noise": label_noise,
         "seed": seed,
     }
-    data = load_chest(source, **(twin if source == "twin" else {}))
+    data = load_chest(source, labels=labels, missing=missing, **(twin if source == "twin" else {}))
     return split_by_patient(data, test_fraction=1 / 3, seed=seed)
 
 
@@ -59,6 +63,8 @@ def film_inputs(data: LabelledImages, image_size: int) -> torch.Tensor:
 @experiment("chest_films")
 def chest_films(
     source: str = "twin",
+    labels: str = "",
+    missing: str = "error",
     n_films: int = 1200,
     image_size: int = 64,
     enriched: float = 0.5,
@@ -79,7 +85,7 @@ def chest_films(
 
     Parameters
     ----------
-    source, n_films, image_size, enriched, label_noise, seed
+    source, labels, missing, n_films, image_size, enriched, label_noise, seed
         See `films`.
     shuffle
         See `Experiment`.
@@ -99,7 +105,7 @@ def chest_films(
     number = {"float32": torch.float32, "float64": torch.float64}.get(dtype)
     if number is None:
         raise K2CError(f"dtype is {dtype!r}. Use 'float32' or 'float64'.")
-    train, test = films(source, n_films, image_size, enriched, label_noise, seed)
+    train, test = films(source, labels, missing, n_films, image_size, enriched, label_noise, seed)
     if n_used:
         train = train.subset(slice(n_used))
     model = chexnet(network, pretrained=False, bias=bias, labels=train.labels).to(number)
