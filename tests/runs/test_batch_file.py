@@ -29,7 +29,7 @@ def plan_of(tiny_course, tmp_path):
     def plan(text):
         path = tmp_path / "trial.yml"
         path.write_text(textwrap.dedent(text))
-        return make_plan(read_batch(path), path.stem)
+        return make_plan(read_batch(path), path.stem, path.parent, path.parent / "out")
 
     return plan
 
@@ -169,7 +169,7 @@ def test_a_batch_without_a_sweep_is_one_run(plan_of):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_batches_are_valid_and_say_what_they_teach(path):
-    plan = make_plan(read_batch(path), path.stem)
+    plan = make_plan(read_batch(path), path.stem, path.parent, path.parent / "out")
     assert len(plan.runs) > 3
     assert path.read_text().startswith("# ")
 

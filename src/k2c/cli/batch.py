@@ -61,7 +61,12 @@ def run(file: Path, out: Path | None, workers: int | None, cluster: str, dry_run
     from k2c.runs.batch import Store, make_plan, read_batch
     from k2c.runs.batch.board import print_plan
 
-    print_plan(make_plan(read_batch(file), file.stem), Store(out), workers or usable_cores(), console)
+    print_plan(
+        make_plan(read_batch(file), file.stem, file.parent, out),
+        Store(out),
+        workers or usable_cores(),
+        console,
+    )
 
 
 @batch.command()

@@ -28,23 +28,32 @@ from k2c.syllabus import PROFILES, ParameterError, Syllabus, Value, load_syllabu
 def run(lectures: tuple[str, ...], profile: str, changes: tuple[str, ...], out: Path | None) -> None:
     """Execute lectures (all of them by default) and write a report.
 
-    A LECTURE is the name of a notebook; the start of it is enough, as in `k2c run 02`. The report is
-    runs/<date>/index.html unless --out names another folder. `k2c list` shows lectures and parameters.
+    A LECTURE is the name of a notebook; its number or the start of a word in it is enough, as in `k2c run 2` or
+    `k2c run lenet`. A path, as in `-p source=mail`, starts from where you stand. The report is runs/<date>/index.html
+    unless --out names another folder. `k2c list` shows lectures and parameters.
     """
     syllabus = load_syllabus()
     plan = _plan(syllabus, lectures, profile, changes)
-    from k2c.runs import Run, execute_all, write_report
+    from k2c.runs import Run, execute_all, find_data, what_was_read, write_report
 
     terminate_like_ctrl_c()
     out = out or Path("runs") / time.strftime("%Y-%m-%d_%H-%M-%S")
     runs = [
-        Run(name, syllabus.lectures[name].title, syllabus.lectures[name].profile_of(values), values)
+        Run(
+            name,
+            syllabus.lectures[name].title,
+            syllabus.lectures[name].profile_of(values),
+            values,
+            find_data(name, values, out),
+        )
         for name, values in plan.items()
     ]
     try:
         completed = execute_all(runs, out, console)
     finally:
         report = write_report(runs, out, out.name)
+    for said in what_was_read(runs):
+        console.print(said, soft_wrap=True, highlight=False, markup=False)
     console.print(f"Report: {report}", soft_wrap=True, highlight=False)
     if not completed:
         sys.exit(130)
@@ -56,10 +65,13 @@ def _plan(
 ) -> dict[str, dict[str, Value]]:
     names = list(dict.fromkeys(syllabus.lecture_name(name) for name in lectures)) or list(syllabus.lectures)
     values = dict(_name_and_value(change) for change in changes)
-    return {
-        name: syllabus.lectures[name].settings(profile) | syllabus.lectures[name].resolve(values, where=name)
-        for name in names
-    }
+    plan = {}
+    for name in names:
+        lecture = syllabus.lectures[name]
+        plan[name] = lecture.locate(
+            lecture.settings(profile) | lecture.resolve(values, where=name), Path.cwd()
+        )
+    return plan
 
 
 def _name_and_value(change: str) -> tuple[str, str]:

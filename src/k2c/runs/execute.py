@@ -26,6 +26,7 @@ from k2c.paths import project_root
 from k2c.runs.engine import Execution, LectureEngine, Listener
 from k2c.runs.export import write_html
 from k2c.runs.limits import Limits, Watch
+from k2c.runs.own_data import Found, changed_since
 from k2c.runs.results import collect_results, drop_bare_widgets, failing_cell
 from k2c.runs.source import notebook_path, run_id
 from k2c.syllabus import Value, load_syllabus
@@ -35,6 +36,7 @@ CELL_SECONDS = 3600  # a cell that takes longer than this is taken for hung
 STATUSES = ("ok", "failed", "timed out", "out of memory", "crashed", "interrupted", "not started")
 NO_LIMITS = Limits()
 _NO_KERNEL = "the kernel did not start"
+DATA_CHANGED = "its data changed"
 _SAID = {
     "timed out": "over the time limit",
     "out of memory": "over the memory limit",
@@ -50,6 +52,8 @@ class Run:
     ----------
     lecture, title, profile, parameters
         What was run.
+    data
+        What the parameters that are paths led to when it was planned.
     folder
         Where it is: `notebook.ipynb`, `notebook.html`, `metrics.json`, `run.json` and `log.txt`.
     status
@@ -74,6 +78,7 @@ class Run:
     title: str
     profile: str
     parameters: dict[str, Value]
+    data: Found = field(default_factory=dict)
     folder: Path | None = None
     status: str = "not started"
     seconds: float = 0.0
@@ -87,8 +92,8 @@ class Run:
 
     @property
     def id(self) -> str:
-        """The lecture's name and a hash of its source, the package's and the parameters."""
-        return run_id(self.lecture, self.parameters)
+        """The lecture's name and a hash of its source, the package's, the parameters and the data."""
+        return run_id(self.lecture, self.parameters, self.data)
 
 
 def execute_run(
@@ -132,6 +137,9 @@ def execute_run(
         if run.cause == _NO_KERNEL:  # two processes may have been given the same port
             execution = Execution(folder, listener, server, environment)
             _execute(run, work, execution, limits)
+        if run.status in ("ok", "failed") and (changed := changed_since(run.data)):
+            # Its results would stand under the name of other data.
+            run.status, run.error, run.cause = "failed", changed, DATA_CHANGED
     except KeyboardInterrupt:
         run.status, run.error, run.cause = "interrupted", "stopped by Ctrl-C", "stopped by Ctrl-C"
         raise
@@ -262,7 +270,8 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file's name may be no text
 
 
 def _replace_folder(work: Path, final: Path) -> None:

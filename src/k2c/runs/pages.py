@@ -6,6 +6,8 @@ from typing import Any
 
 import jinja2
 
+from k2c._system.printable import printable
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -14,7 +16,13 @@ def render(template: str, **values: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(seconds=format_seconds, number=_format_number)
+    environment.filters.update(
+        seconds=format_seconds,
+        number=_format_number,
+        bytes=_format_bytes,
+        printable=printable,
+        most_first=_most_first,
+    )
     when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z")
     return environment.get_template(template).render(when=when, **values)
 
@@ -25,6 +33,18 @@ def format_seconds(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _format_bytes(size: int) -> str:
+    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= least:
+            return f"{size / least:.3g} {unit}"
+    return f"{size} B"
+
+
+def _most_first(left_out: dict[str, list[str]]) -> list[tuple[str, list[str]]]:
+    """Return what was left out by reason, the most frequent reason first."""
+    return sorted(left_out.items(), key=lambda entry: -len(entry[1]))
 
 
 def _format_number(value: Any) -> str:

@@ -8,6 +8,7 @@ import nbformat
 
 from k2c._system.machine import describe_machine, package_versions
 from k2c.atomic import atomic_path
+from k2c.datasets.load_report import LoadReport
 from k2c.runs.execute import STATUSES, Run
 from k2c.runs.pages import render
 from k2c.runs.results import first_picture
@@ -35,6 +36,11 @@ def write_report(runs: Sequence[Run], out: Path, name: str) -> Path:
     return out / "index.html"
 
 
+def what_was_read(runs: Sequence[Run]) -> list[str]:
+    """Return for the screen what each run's loaders read and left out."""
+    return [f"{run.lecture}: {LoadReport(**load)}" for run in runs for load in run.results.get("loads", [])]
+
+
 def _card(run: Run) -> dict[str, Any]:
     notebook_file = run.folder / "notebook.ipynb" if run.folder else None
     picture = None
@@ -52,4 +58,5 @@ def _card(run: Run) -> dict[str, Any]:
             if not isinstance(value, list)
         },
         "exercises": run.results.get("exercises", {}),
+        "loads": run.results.get("loads", []),
     }

@@ -15,10 +15,12 @@ def collect_results(notebook: NotebookNode) -> dict[str, Any]:
     Returns
     -------
     dict
-        `guards` (a list of name, value, low, high, status), `recorded` (name to value) and `exercises` (name to
-        status). A name that occurs twice keeps its last value.
+        `guards` (a list of name, value, low, high, status), `recorded` (name to value), `exercises` (name to
+        status) and `loads` (what was read and left out, as of `LoadReport.as_json`; the same one once). A name that
+        occurs twice keeps its last value.
     """
     guards, recorded, exercises = {}, {}, {}
+    loads: list[dict[str, Any]] = []
     for output in _outputs(notebook):
         result = output.get("metadata", {}).get(RESULT_MIME, {})
         if "guard" in result:
@@ -26,7 +28,9 @@ def collect_results(notebook: NotebookNode) -> dict[str, Any]:
         if "exercise" in result:
             exercises[result["exercise"]["name"]] = result["exercise"]["status"]
         recorded.update(result.get("record", {}))
-    return {"guards": list(guards.values()), "recorded": recorded, "exercises": exercises}
+        if "load" in result and result["load"] not in loads:
+            loads.append(result["load"])
+    return {"guards": list(guards.values()), "recorded": recorded, "exercises": exercises, "loads": loads}
 
 
 def first_picture(notebook: NotebookNode) -> str | None:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 import k2c
 from k2c.paths import project_root
+from k2c.runs.own_data import Found
 from k2c.syllabus import Value
 
 PACKAGE = Path(k2c.__file__).parent
@@ -21,14 +23,16 @@ def notebook_path(lecture: str) -> Path:
     return project_root() / "notebooks" / f"{lecture}.ipynb"
 
 
-def run_id(lecture: str, parameters: Mapping[str, Value]) -> str:
-    """Return the name of the run's folder: the same for the same notebook, parameters and code of this package.
+def run_id(lecture: str, parameters: Mapping[str, Value], data: Found | None = None) -> str:
+    """Return the name of the run's folder: the same for the same notebook, parameters, data and code of this package.
 
     The code is that which the notebook imports, directly or through other modules, so that a change elsewhere in
-    the package leaves the runs of this lecture valid.
+    the package leaves the runs of this lecture valid. The data is that of the user's own, by its content.
     """
-    content = json.dumps([_source_hash(lecture), sorted(parameters.items())])
-    return f"{lecture}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
+    content: list[Any] = [_source_hash(lecture), sorted(parameters.items())]
+    if data:
+        content.append(sorted((name, found.sha256) for name, found in data.items()))
+    return f"{lecture}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:10]}"
 
 
 def imported_modules(lecture: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Runs on other machines: workers of Dask distributed, which looks after lost ones and has a dashboard.
 
-A worker needs this package, of the same source, and the course; it needs no folder in common with this machine: a run
-is made in a temporary folder there, and its files come back as the task's result.
+A worker needs this package, of the same source, and the course; it needs no folder in common with this machine, but for
+data of one's own, which is expected under the same path: a run is made in a temporary folder there, and its files come
+back as the task's result.
 """
 
 import importlib
@@ -23,6 +24,7 @@ from k2c.runs.batch.pool import fork_server, shared_cores
 from k2c.runs.batch.store import storage
 from k2c.runs.execute import Run, execute_run, keep_failure, place_run
 from k2c.runs.limits import Limits, Watch
+from k2c.runs.own_data import changed_since
 
 CONNECT_SECONDS = 30
 
@@ -107,6 +109,8 @@ def execute_there(run: Run, expected: str, limits: Limits) -> dict[str, bytes]:
             f"The worker {worker.name} has another version of the lecture or of this package than the machine that "
             "sent it a run. Bring both to the same version."
         )
+    if changed := changed_since(run.data):
+        raise K2CError(f"The worker {worker.name} does not see the same data. {changed}")
     run.worker = str(worker.name)
     environment = shared_cores(worker.state.nthreads)
     with tempfile.TemporaryDirectory(prefix="k2c-run-") as name:

@@ -151,8 +151,15 @@ class Problem:
     message: str
 
 
-def read_batch(path: Path) -> BatchFile:
+def read_batch(path: Path, base: Path | None = None) -> BatchFile:
     """Read a batch file, checked against the syllabus; the lecture's name is completed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    base
+        The folder that its relative paths start from; its own by default.
 
     Raises
     ------
@@ -175,7 +182,10 @@ def read_batch(path: Path) -> BatchFile:
     except ValidationError as error:
         problems += [Problem(_line(entry["loc"], lines), _sentence(entry)) for entry in error.errors()]
     # What has the right form is checked against the syllabus also when something else has not.
-    problems += [Problem(_line(place, lines), message) for place, message in _against_syllabus(content)]
+    problems += [
+        Problem(_line(place, lines), message)
+        for place, message in _against_syllabus(content, base or path.parent)
+    ]
     if problems or batch is None:
         listed = "\n".join(f"  line {problem.line}: {problem.message}" for problem in sorted(set(problems)))
         raise K2CError(f"{path} is not a batch that can run:\n{listed}")
@@ -239,7 +249,7 @@ def _sentence(entry: Any) -> str:
     return f"{'.'.join(names)}: {message[:1].lower()}{message[1:]}."
 
 
-def _against_syllabus(content: dict[str, Any]) -> Iterator[tuple[Place, str]]:
+def _against_syllabus(content: dict[str, Any], base: Path) -> Iterator[tuple[Place, str]]:
     """Yield what the syllabus does not allow, with its place in the file."""
     try:
         lecture = load_syllabus().lecture(str(content.get("lecture", "")))
@@ -252,12 +262,14 @@ def _against_syllabus(content: dict[str, Any]) -> Iterator[tuple[Place, str]]:
         part = place[0] if place[0] != "sweep" else "sweep"
         if seen.setdefault(name, str(part)) != part:
             yield place, f"{name} is set in {seen[name]} already; a parameter has one place."
-        yield from ((place, message) for message in _not_allowed(lecture, name, value))
+        yield from ((place, message) for message in _not_allowed(lecture, name, value, base))
 
 
-def _not_allowed(lecture: Lecture, name: str, value: Any) -> Iterator[str]:
+def _not_allowed(lecture: Lecture, name: str, value: Any, base: Path) -> Iterator[str]:
     try:
-        lecture.resolve({name: value})
+        resolved = lecture.resolve({name: value})
+        if not lecture.parameters[name].inside:  # else it takes the folder to tell, which the plan has
+            lecture.locate(resolved, base)
     except ParameterError as error:
         yield str(error)
 

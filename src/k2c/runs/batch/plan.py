@@ -5,12 +5,14 @@ import json
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
 from k2c.errors import K2CError
 from k2c.runs.batch.file import BatchFile, Distribution, Sweep
+from k2c.runs.own_data import Found, find_data, found_from_json
 from k2c.runs.source import run_id
 from k2c.syllabus import Value, load_syllabus
 
@@ -34,6 +36,8 @@ class PlannedRun:
         The lecture's parameter of that name, None when it has none.
     profile
         The profile that the parameters make.
+    data
+        What those parameters that are paths lead to.
     """
 
     id: str
@@ -41,6 +45,7 @@ class PlannedRun:
     varied: Setting
     seed: int | None
     profile: str
+    data: Found = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Plan:
         The table, in the file's order.
     show
         The result that the report shows first; empty for its own choice.
+    base
+        The folder that the file's relative paths start from.
     """
 
     name: str
@@ -72,6 +79,7 @@ class Plan:
     repeat: str | None
     runs: list[PlannedRun]
     show: str = ""
+    base: str = field(default="", compare=False)
 
     def to_json(self) -> str:
         """Return the content of `plan.json`."""
@@ -85,11 +93,14 @@ class Plan:
     def from_json(cls, text: str) -> "Plan":
         """Read the content of `plan.json`."""
         content = json.loads(text)
-        runs = [PlannedRun(**run) for run in content.pop("runs")]
+        runs = [
+            PlannedRun(**(run | {"data": found_from_json(run.get("data", {}))}))
+            for run in content.pop("runs")
+        ]
         return cls(**content.pop("sweep"), **content, runs=runs)
 
 
-def make_plan(batch: BatchFile, name: str) -> Plan:
+def make_plan(batch: BatchFile, name: str, base: Path, out: Path) -> Plan:
     """Return the table of a batch's runs; equal settings are run once.
 
     Parameters
@@ -98,6 +109,10 @@ def make_plan(batch: BatchFile, name: str) -> Plan:
         What `read_batch` returned.
     name
         The batch's name.
+    base
+        The folder that relative paths start from.
+    out
+        The folder of the results.
 
     Raises
     ------
@@ -105,19 +120,25 @@ def make_plan(batch: BatchFile, name: str) -> Plan:
         When nothing is left to run, there is too much of it, or the filter is no expression of parameters.
     """
     lecture = load_syllabus().lectures[batch.lecture]
-    base = lecture.settings(batch.profile) | lecture.resolve(batch.fixed)
+    defaults = lecture.settings(batch.profile) | lecture.resolve(batch.fixed)
     repeat, values = next(iter((batch.repeats or {}).items()), (None, [None]))
     runs: dict[str, PlannedRun] = {}
+    data: dict[tuple[tuple[str, Path], ...], Found] = {}
     _refuse_many(batch, len(values))
-    settings = _filtered(batch, [base | lecture.resolve(setting) for setting in _settings(batch.sweep)])
+    settings = _filtered(batch, [defaults | lecture.resolve(setting) for setting in _settings(batch.sweep)])
     swept = list(dict.fromkeys(key for setting in _settings(batch.sweep) for key in setting))
     for setting, value in itertools.product(settings, values):
-        parameters = setting | (lecture.resolve({repeat: value}) if repeat else {})
-        varied = {key: parameters[key] for key in (*swept, *([repeat] if repeat else []))}
-        identity = run_id(batch.lecture, parameters)
+        typed = setting | (lecture.resolve({repeat: value}) if repeat else {})
+        varied = {key: typed[key] for key in (*swept, *([repeat] if repeat else []))}
+        parameters = lecture.locate(typed, base)
+        read = tuple(lecture.paths(parameters).items())
+        if read not in data:
+            data[read] = find_data(batch.lecture, parameters, out)
+        identity = run_id(batch.lecture, parameters, data[read])
         seed = parameters.get("seed")
         profile = lecture.profile_of(parameters)
-        runs.setdefault(identity, PlannedRun(identity, parameters, varied, seed, profile))  # type: ignore[arg-type]
+        row = PlannedRun(identity, parameters, varied, seed, profile, data[read])  # type: ignore[arg-type]
+        runs.setdefault(identity, row)
     kind = batch.sweep.kind if batch.sweep else "none"
     return Plan(
         name,
@@ -129,6 +150,7 @@ def make_plan(batch: BatchFile, name: str) -> Plan:
         repeat,
         list(runs.values()),
         batch.show,
+        str(base.resolve()),
     )
 
 

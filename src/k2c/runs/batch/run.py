@@ -19,11 +19,11 @@ from k2c.runs.batch.plan import Plan, PlannedRun, make_plan
 from k2c.runs.batch.pool import LocalPool
 from k2c.runs.batch.store import Store
 from k2c.runs.engine import Step
-from k2c.runs.execute import Run
+from k2c.runs.execute import DATA_CHANGED, Run
 from k2c.runs.limits import Limits
 
 # A claim that does not hold fails again, and so does a limit; what else fails may be an accident.
-_FINAL_CAUSES = ("GuardError", "ParameterError")
+_FINAL_CAUSES = ("GuardError", "ParameterError", DATA_CHANGED)
 _LONGEST_PAUSE = 60.0
 
 
@@ -166,6 +166,7 @@ class Scheduler:
                     self._plan.title,
                     planned.profile,
                     planned.parameters,
+                    planned.data,
                     attempts=attempt,
                 )
                 self._progress.running[planned.id] = (planned, time.monotonic(), None)
@@ -245,9 +246,11 @@ def run_batch(
     K2CError
         When the file is wrong, or the folder takes nothing.
     """
-    batch = read_batch(path)
     store = Store(out)
-    plan = make_plan(batch, store.plan().name if path.parent == out else path.stem)
+    before = store.plan() if path.parent == out else None  # the copy of a batch file that stood elsewhere
+    base = Path(before.base) if before and before.base else path.parent
+    batch = read_batch(path, base)
+    plan = make_plan(batch, before.name if before else path.stem, base, out)
     progress = Progress(plan)
     with store.opened(plan, path.read_text(encoding="utf-8")):
         scheduler = Scheduler(plan, store, progress, batch.limits.retries)

@@ -2,7 +2,9 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,10 @@ class Batch:
         The claims of the lecture, each with a column `<name>: claim` for its status.
     show
         The metric to show first, if the batch's file names one.
+    data
+        The user's own data that was read: for each way in which runs differ in it, parameter to what it led to.
+    loads
+        What loaders read and left out, each with the number of runs in which they did.
     """
 
     name: str
@@ -50,6 +56,8 @@ class Batch:
     metrics: list[str]
     guards: list[str]
     show: str = ""
+    data: list[dict[str, Any]] = field(default_factory=list)
+    loads: list[tuple[dict[str, Any], int]] = field(default_factory=list)
 
     @property
     def done(self) -> pd.DataFrame:
@@ -90,8 +98,11 @@ def read_batch(folder: Path) -> Batch:
             f"{folder} is not the folder of a batch: it has no plan.json. Name one that k2c batch made."
         ) from error
     rows, guards, measured = [], {}, {}
+    loads: Counter[str] = Counter()
     for planned in plan["runs"]:
-        row, recorded, claims = _row(folder, planned)
+        results = _read(folder / planned["id"] / "metrics.json")
+        row, recorded, claims = _row(folder, planned, results)
+        loads.update(json.dumps(load, sort_keys=True) for load in results.get("loads", []))
         rows.append(row)
         measured.update(dict.fromkeys(recorded))
         guards.update(dict.fromkeys(claims))
@@ -111,6 +122,8 @@ def read_batch(folder: Path) -> Batch:
         repeat=repeat,
         metrics=metrics,
         guards=[*guards],
+        data=_unique(planned.get("data") for planned in plan["runs"]),
+        loads=[(json.loads(load), runs) for load, runs in loads.items()],
     )
 
 
@@ -123,9 +136,15 @@ def write_table(batch: Batch, folder: Path) -> None:
         batch.frame.astype(dict.fromkeys(mixed, "string")).to_parquet(part, index=False)
 
 
-def _row(folder: Path, planned: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:
+def _unique(found: Iterable[dict[str, Any] | None]) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in dict.fromkeys(json.dumps(entry) for entry in found if entry)]
+
+
+def _row(
+    folder: Path, planned: dict[str, Any], results: dict[str, Any]
+) -> tuple[dict[str, Any], list[str], list[str]]:
     run = planned["id"]
-    facts, results = _read(folder / run / "run.json"), _read(folder / run / "metrics.json")
+    facts = _read(folder / run / "run.json")
     pages = (
         f"{run}/{name}" for name in ("notebook.html", "notebook.ipynb") if (folder / run / name).is_file()
     )
