@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from k2c._system.machine import nvidia_gpus, usable_cores
+from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
 from k2c.paths import cache_dir, offline, project_root
 from k2c.syllabus import load_syllabus
@@ -54,19 +54,21 @@ def examine() -> list[Finding]:
     return [finding for check in checks for finding in check()]
 
 
-def print_findings(findings: list[Finding], console: Console) -> None:
+def print_findings(findings: list[Finding], console: Terminal) -> None:
     """Print the findings as a table, and what to do below it."""
-    marks = {"ok": "[green]✓[/]", "optional": "[yellow]–[/]", "missing": "[red]✗[/]"}
+    marks = {"ok": ("✓", "green"), "optional": ("–", "yellow"), "missing": ("✗", "red")}
     table = Table(box=None, padding=(0, 2), show_header=False)
     for finding in findings:
-        text = escape(finding.found) + (f"\n[dim]{escape(finding.remedy)}[/]" if finding.remedy else "")
-        table.add_row(marks[finding.status], f"[bold]{finding.what}[/]", text)
+        text = Text(finding.found)
+        if finding.remedy:
+            text.append(f"\n{finding.remedy}", "dim")
+        table.add_row(Text(*marks[finding.status]), Text(finding.what, "bold"), text)
     console.print(table)
     missing = [finding.what for finding in findings if finding.status == "missing"]
     if missing:
-        console.print(f"\n[red]Some lectures cannot run yet:[/] see {', '.join(missing)} above.")
+        console.say(("\nSome lectures cannot run yet:", "red"), f" see {', '.join(missing)} above.")
     else:
-        console.print("\n[green]Every lecture can run here.[/] (– is optional.)")
+        console.say(("\nEvery lecture can run here.", "green"), " (– is optional.)")
 
 
 def _python() -> Iterator[Finding]:
@@ -155,7 +157,12 @@ def _kernel() -> Iterator[Finding]:
 
 
 def _folders() -> Iterator[Finding]:
-    for what, folder in (("runs folder", Path("runs")), ("data cache", cache_dir())):
+    try:
+        cache = cache_dir()
+    except K2CError as error:
+        yield Finding("data cache", "missing", "no home folder", str(error))
+        return
+    for what, folder in (("runs folder", Path("runs")), ("data cache", cache)):
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         free = shutil.disk_usage(existing).free / 1e9
         if not _writable(existing):

@@ -6,6 +6,9 @@ from pathlib import Path
 from k2c.errors import K2CError
 
 PROJECT_MARK = "course/syllabus.yml"
+NO_HOME = (
+    "This user has no home folder. Set HOME to a folder that you may write to, as in: export HOME=/tmp/home"
+)
 
 
 def project_root() -> Path:
@@ -19,7 +22,7 @@ def project_root() -> Path:
         When neither holds the course.
     """
     chosen = os.environ.get("K2C_HOME")
-    root = Path(chosen) if chosen else Path(__file__).resolve().parents[2]
+    root = _at_home(chosen) if chosen else Path(__file__).resolve().parents[2]
     if not (root / PROJECT_MARK).is_file():
         raise K2CError(
             f"No course found in {root} (there is no {PROJECT_MARK}). Set K2C_HOME to the folder that you cloned "
@@ -50,13 +53,30 @@ def student_dir() -> Path | None:
 
 def _chosen(variable: str) -> Path | None:
     chosen = os.environ.get(variable)
-    return Path(chosen).expanduser() if chosen else None
+    return _at_home(chosen) if chosen else None
 
 
 def _user_folder(variable: str, default: str) -> Path:
     if os.name == "nt":
         variable, default = "LOCALAPPDATA", "~/AppData/Local"
-    return Path(os.environ.get(variable, default)).expanduser() / "k2c"
+    chosen = os.environ.get(variable, "")
+    # The specification of these variables: what is empty or relative is ignored.
+    return (Path(chosen) if Path(chosen).is_absolute() else _at_home(default)) / "k2c"
+
+
+def _at_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise K2CError(NO_HOME) from error
+
+
+def fix_folders() -> None:
+    """Make the folders that the user has set absolute, since a lecture runs in another folder than the command."""
+    for variable in ("K2C_DATA", "K2C_STUDENT", "K2C_HOME"):
+        chosen = os.environ.get(variable)
+        if chosen and not (variable == "K2C_STUDENT" and chosen == "off"):
+            os.environ[variable] = str(_at_home(chosen).absolute())
 
 
 def offline() -> bool:

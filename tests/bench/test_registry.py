@@ -3,8 +3,8 @@
 import io
 
 import pytest
-from rich.console import Console
 
+from k2c._system.terminal import Terminal
 from k2c.bench import alternate, available, print_rows, run_benchmarks, time_row
 from k2c.errors import K2CError
 
@@ -22,7 +22,7 @@ def test_a_time_is_judged_by_how_many_times_faster_it_is():
     assert (slow["ratio"], slow["ok"]) == (1.5, False)
 
     text = io.StringIO()
-    print_rows([fast, slow], Console(file=text, width=120))
+    print_rows([fast, slow], Terminal(file=text, width=120))
     assert "missed" in text.getvalue()
     assert "median of 3" in text.getvalue()
 

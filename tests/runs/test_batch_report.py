@@ -11,8 +11,8 @@ import time
 import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
-from rich.console import Console
 
+from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
 from k2c.runs.batch_report import compare_batches, read_batch, write_batch_report
 from k2c.runs.batch_report.plots import figures
@@ -179,7 +179,7 @@ def test_a_thousand_runs_are_reported_within_ten_seconds(make_batch):
 
 def sentences(a, b, tmp_path):
     with (tmp_path / "said.txt").open("w+") as file:
-        found = compare_batches(a, b, Console(file=file, width=300))
+        found = compare_batches(a, b, Terminal(file=file, width=300))
         file.seek(0)
         return {difference.metric: difference for difference in found}, file.read()
 

@@ -104,7 +104,7 @@ def test_a_stop_ends_the_kernel_and_leaves_the_report(tiny_course, tmp_path, edi
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(number)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=60) == 128 + number
     assert json.loads((the_run(tmp_path / "out") / "run.json").read_text())["status"] == "interrupted"
     assert "stopped by Ctrl-C" in (tmp_path / "out/index.html").read_text()
     assert not is_alive(int(mark.read_text()))

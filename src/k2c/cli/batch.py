@@ -1,6 +1,6 @@
 """Commands for batches of runs."""
 
-import signal
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from k2c.cli import stopping
 from k2c.cli.consoles import console
-from k2c.cli.lectures import terminate_like_ctrl_c
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -103,20 +103,16 @@ def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
     from k2c.runs.batch import run_batch
     from k2c.runs.batch.board import show_progress
 
-    terminate_like_ctrl_c()
     try:
         progress = run_batch(file, out, workers, cluster, partial(show_progress, console=console))
     finally:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # the report takes a moment, and is written after Ctrl-C too
+        stopping.ignore()  # the report takes a moment, and is written after Ctrl-C too
         if (out / "plan.json").is_file():
             _report(out)
     counts = ", ".join(f"{number:,} {status}" for status, number in progress.counts.items())
-    console.print(f"{len(progress.plan.runs):,} runs: {counts or 'none done'}.", highlight=False)
+    console.say(f"{len(progress.plan.runs):,} runs: {counts or 'none done'}.")
     if progress.stopped:
-        console.print(f"Stopped. Go on with: k2c batch resume {out}", soft_wrap=True, highlight=False)
-        sys.exit(130)
+        raise stopping.Stopped(f"Go on with: k2c batch resume {shlex.quote(str(out))}")
     sys.exit(0 if progress.counts["ok"] == len(progress.plan.runs) else 1)
 
 
@@ -125,4 +121,4 @@ def _report(folder: Path) -> None:
     from k2c.runs.batch_report import write_batch_report
 
     with storage(folder):
-        console.print(f"Report: {write_batch_report(folder)}", soft_wrap=True, highlight=False)
+        console.say(f"Report: {write_batch_report(folder)}")

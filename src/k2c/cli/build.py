@@ -37,4 +37,4 @@ def _build(kind: Literal["student", "solutions"], folder: Path, replace: bool) -
 
     written = build_notebooks(kind, folder, replace)
     words = "1 notebook" if len(written) == 1 else f"{len(written)} notebooks"
-    console.print(f"{words} in {folder}", soft_wrap=True, highlight=False)
+    console.say(f"{words} in {folder}")

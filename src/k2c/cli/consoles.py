@@ -1,6 +1,6 @@
-"""Where the commands print: results, and problems."""
+"""Where the command prints."""
 
-from rich.console import Console
+from k2c._system.terminal import Terminal
 
-console = Console()
-problems = Console(stderr=True)
+console = Terminal()
+problems = Terminal(stderr=True)

@@ -3,7 +3,6 @@
 import sys
 
 import click
-from rich.markup import escape
 
 from k2c.cli.consoles import console
 
@@ -19,10 +18,11 @@ def list_data() -> None:
     from k2c.datasets import damaged, entries, is_cached
 
     for entry in entries():
-        here = "ships" if entry.shipped else "[green]here[/]" if is_cached(entry.id) else "not here"
-        here = "[red]damaged[/]" if damaged(entry.id) else here
-        facts = ", ".join(filter(None, (entry.licence, entry.download_text, here)))
-        console.print(f"[bold]{entry.id}[/]  [dim]{facts}[/]\n    {escape(entry.title)}", soft_wrap=True)
+        here = "ships" if entry.shipped else "here" if is_cached(entry.id) else "not here"
+        here = "damaged" if damaged(entry.id) else here
+        facts = ", ".join(filter(None, (entry.licence, entry.download_text)))
+        shown = (here, {"here": "green", "damaged": "red"}.get(here, "dim"))
+        console.say((entry.id, "bold"), (f"  {facts}, ", "dim"), shown, f"\n    {entry.title}")
 
 
 @data.command()
@@ -33,7 +33,7 @@ def fetch(ids: tuple[str, ...]) -> None:
     from k2c.datasets import fetch as fetch_data
 
     for name in ids or [entry.id for entry in entries() if entry.by_default]:
-        console.print(f"{name}: {fetch_data(name)}", soft_wrap=True, highlight=False)
+        console.say(f"{name}: {fetch_data(name)}")
 
 
 @data.command()
@@ -46,11 +46,11 @@ def verify(ids: tuple[str, ...]) -> None:
     wrong = False
     for name in ids or [entry.id for entry in entries()]:
         if not ids and not is_cached(name) and not damaged(name):
-            console.print(f"{name}: not here")
+            console.say(f"{name}: not here")
             continue
         found = verify_data(name)
         wrong = wrong or bool(found)
-        console.print(f"{name}: " + ("; ".join(found) or "intact"), soft_wrap=True, highlight=False)
+        console.say(f"{name}: ", "; ".join(found) or "intact")
     sys.exit(1 if wrong else 0)
 
 

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 
-from k2c.cli.consoles import console, problems
-from k2c.cli.lectures import terminate_like_ctrl_c
+from k2c.cli.consoles import console
+from k2c.cli.stopping import when_stopped
 
 if TYPE_CHECKING:
     from k2c.runs.grading import Grade, Limits
@@ -54,18 +53,12 @@ def grade(
     confinement = Confinement.probe()
     limits, workers = _limits(timeout, memory, workers)
     for what, how in confinement.describe().items():
-        console.print(f"[dim]{what}: {escape(how)}[/]", soft_wrap=True, highlight=False)
-    terminate_like_ctrl_c()
-    try:
+        console.say((f"{what}: {how}", "dim"))
+    each = f"{limits.seconds:g} s and {limits.memory / 1e9:.3g} GB each"
+    console.say((f"notebooks: {workers} at a time, {each}", "dim"))
+    with when_stopped(f"What was graded is in {csv_file}."):
         grades = grade_folder(folder, out, csv_file, name, limits, workers, confinement, _say)
-    except KeyboardInterrupt:
-        problems.print(
-            f"Stopped. What was graded is in {escape(str(csv_file))}.", soft_wrap=True, highlight=False
-        )
-        sys.exit(130)
-    console.print(
-        f"Table: {csv_file}\nPages: {out / 'index.html'}", soft_wrap=True, highlight=False, markup=False
-    )
+    console.say(f"Table: {csv_file}\nPages: {out / 'index.html'}")
     sys.exit(0 if all(grade.status == "graded" for grade in grades) else 1)
 
 
@@ -82,5 +75,5 @@ def _limits(timeout: float, gigabytes: float, workers: int | None) -> "tuple[Lim
 def _say(grade: "Grade") -> None:
     colour = "green" if grade.status == "graded" else "red"
     count = f"{grade.right} of {len(grade.verdicts)} right" if grade.verdicts else ""
-    line = f"[{colour}]{grade.status}[/]  [bold]{escape(grade.student)}[/]  {count}  [dim]{escape(grade.detail)}[/]"
-    console.print(line, soft_wrap=True, highlight=False)
+    name, detail = (grade.student, "bold"), (grade.detail, "dim")
+    console.say((grade.status, colour), "  ", name, f"  {count}  ", detail)

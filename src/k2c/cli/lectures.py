@@ -1,16 +1,14 @@
 """Commands that run and show lectures."""
 
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
+from k2c.cli import stopping
 from k2c.cli.consoles import console
 from k2c.paths import project_root
 from k2c.syllabus import PROFILES, ParameterError, Syllabus, Value, load_syllabus
@@ -36,7 +34,6 @@ def run(lectures: tuple[str, ...], profile: str, changes: tuple[str, ...], out: 
     plan = _plan(syllabus, lectures, profile, changes)
     from k2c.runs import Run, execute_all, find_data, what_was_read, write_report
 
-    terminate_like_ctrl_c()
     out = out or Path("runs") / time.strftime("%Y-%m-%d_%H-%M-%S")
     runs = [
         Run(
@@ -53,10 +50,10 @@ def run(lectures: tuple[str, ...], profile: str, changes: tuple[str, ...], out: 
     finally:
         report = write_report(runs, out, out.name)
     for said in what_was_read(runs):
-        console.print(said, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"Report: {report}", soft_wrap=True, highlight=False)
+        console.say(said)
     if not completed:
-        sys.exit(130)
+        raise stopping.Stopped(f"Report: {report}")
+    console.say(f"Report: {report}")
     sys.exit(0 if all(run.status == "ok" for run in runs) else 1)
 
 
@@ -81,20 +78,11 @@ def _name_and_value(change: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def terminate_like_ctrl_c() -> None:
-    """Let `kill` and a job that is cancelled stop the kernels and leave a report, as Ctrl-C does."""
-
-    def stop(number: int, frame: Any) -> NoReturn:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-
-
 @click.command("list")
 def list_lectures() -> None:
     """Show the lectures, their parameters, defaults and allowed values."""
     for name, lecture in load_syllabus().lectures.items():
-        console.print(f"\n[bold]{name}[/]  {escape(lecture.title)} [dim]({lecture.minutes} minutes)[/]")
+        console.say((f"\n{name}", "bold"), f"  {lecture.title} ", (f"({lecture.minutes} minutes)", "dim"))
         table = Table(box=None, padding=(0, 2), show_header=True, header_style="dim")
         for column in ("parameter", "default", "allowed", "what it is"):
             table.add_column(column, overflow="fold")
@@ -123,7 +111,9 @@ def lab(options: tuple[str, ...]) -> None:
     """Open JupyterLab on the lectures. Options after `--` go to JupyterLab."""
     folder = project_root() / "notebooks"
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *options]
-    try:
-        sys.exit(subprocess.call(command))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    with subprocess.Popen(command) as jupyter:
+        try:
+            sys.exit(jupyter.wait())
+        except KeyboardInterrupt:
+            jupyter.terminate()  # it ends its kernels
+            raise

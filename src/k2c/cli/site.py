@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-from rich.markup import escape
 
 from k2c.cli.consoles import console, problems
 
@@ -19,8 +18,8 @@ def site(folder: Path) -> None:
 
     start, warnings = build_site(folder.resolve())
     if warnings:
-        problems.print(f"[yellow]Sphinx warns:[/]\n{escape(warnings)}", soft_wrap=True, highlight=False)
-    console.print(f"Site: {start}", soft_wrap=True, highlight=False, markup=False)
+        problems.say(("Sphinx warns:", "yellow"), f"\n{warnings}")
+    console.say(f"Site: {start}")
 
 
 @click.command()
@@ -39,4 +38,4 @@ def slides(lecture: str, out: Path | None, code: bool) -> None:
     name = load_syllabus().lecture_name(lecture)
     out = out or Path("runs/slides") / f"{name}.html"
     number = write_slides(name, out, all_code=code)
-    console.print(f"{number} slides: {out}", soft_wrap=True, highlight=False, markup=False)
+    console.say(f"{number} slides: {out}")

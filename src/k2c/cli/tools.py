@@ -5,9 +5,7 @@ import sys
 from pathlib import Path
 
 import click
-from rich.markup import escape
 
-from k2c._system.printable import printable
 from k2c.cli.consoles import console, problems
 
 
@@ -77,9 +75,8 @@ def predict(folder: Path, csv_file: Path, top: int, network: str) -> None:
     report = predict_folder(folder, csv_file, top=top, network=network, device=device, progress=True)
     for reason, names in report.load.left_out.items():
         for name in names:
-            words = escape(printable(f"{name}: {reason}"))
-            problems.print(f"[yellow]Left out:[/] {words}", soft_wrap=True, highlight=False)
+            problems.say(("Left out:", "yellow"), f" {name}: {reason}")
     words = f"{report.predicted:,} images predicted" if report.predicted != 1 else "1 image predicted"
     left_out = f", {len(report.load):,} left out" if len(report.load) else ""
-    console.print(f"{words}{left_out}: {csv_file}", soft_wrap=True, highlight=False, markup=False)
+    console.say(f"{words}{left_out}: {csv_file}")
     sys.exit(1 if report.broken else 0)

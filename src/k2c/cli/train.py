@@ -72,7 +72,7 @@ def train(
                 words = [
                     f"{name} {value:.6g}" for name, value in row.items() if isinstance(value, int | float)
                 ]
-                console.print(", ".join(words), soft_wrap=True, highlight=False)
+                console.say(", ".join(words))
                 printed += 1
 
     def watch(states: "list[WorkerState]") -> None:

@@ -1,13 +1,14 @@
 """Committed notebooks: executed again, and saved in place when everything that they claim holds."""
 
+import os
 import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from rich.console import Console
 
+from k2c._system.terminal import Terminal
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.runs.console import execute_all
@@ -18,7 +19,7 @@ from k2c.syllabus import load_syllabus
 MAXIMUM_BYTES = 2_000_000
 
 
-def refresh_notebook(lecture: str, console: Console) -> None:
+def refresh_notebook(lecture: str, console: Terminal) -> None:
     """Execute a lecture at its defaults and replace `notebooks/<lecture>.ipynb` by the result.
 
     Raises
@@ -31,8 +32,10 @@ def refresh_notebook(lecture: str, console: Console) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Run(lecture, entry.title, "lecture", entry.settings())
         completed = execute_all([run], Path(folder), console)
-        if not completed or run.status != "ok" or run.folder is None:
-            raise K2CError(f"{lecture} was not saved: {run.error.rstrip('.') or 'it was stopped'}.")
+        if not completed:
+            raise KeyboardInterrupt
+        if run.status != "ok" or run.folder is None:
+            raise K2CError(f"{lecture} was not saved: {run.error.rstrip('.')}.")
         executed = nbformat.read(run.folder / "notebook.ipynb", as_version=4)
     notebook = clean_notebook(executed)
     content = nbformat.writes(notebook) + "\n"
@@ -68,6 +71,6 @@ def _refuse_unfit(lecture: str, content: str) -> None:
             f"{lecture} was not saved: it would weigh {len(content.encode()) / 1e6:.1f} MB, and "
             f"{MAXIMUM_BYTES / 1e6:.0f} MB is the limit. Draw fewer or smaller pictures."
         )
-    for trace in (str(Path.home()), sys.prefix, str(Path.cwd())):
+    for trace in (os.path.expanduser("~"), sys.prefix, str(Path.cwd())):  # noqa: PTH111 - there may be no home
         if len(trace) > len("/root") and trace in content:
             raise K2CError(f"{lecture} was not saved: an output shows the path {trace} of this machine.")

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from k2c._system.terminal import Terminal
 from k2c.runs.batch.plan import Plan, PlannedRun
 from k2c.runs.batch.run import Progress
 from k2c.runs.batch.store import Store
@@ -25,17 +25,17 @@ _AT_MOST = {"smoke": 20.0, "lecture": 90.0}
 
 
 @contextmanager
-def show_progress(progress: Progress, console: Console) -> Iterator[None]:
+def show_progress(progress: Progress, console: Terminal) -> Iterator[None]:
     """Show a live table while the block runs; in a log, a line for each run that ends."""
     if not console.is_terminal:
-        progress.on_end = lambda planned, run: console.print(_ended(planned, run), soft_wrap=True)
+        progress.on_end = lambda planned, run: console.say(_ended(planned, run))
         yield
         return
     with Live(get_renderable=lambda: _board(progress, console), console=console, refresh_per_second=4):
         yield
 
 
-def print_plan(plan: Plan, store: Store, workers: int, console: Console) -> None:
+def print_plan(plan: Plan, store: Store, workers: int, console: Terminal) -> None:
     """Print the table of runs and how long they will take."""
     table = Table(box=None, padding=(0, 2), header_style="dim")
     columns = list(plan.runs[0].varied)
@@ -44,12 +44,10 @@ def print_plan(plan: Plan, store: Store, workers: int, console: Console) -> None
     statuses = [(store.facts(run.id) or {}).get("status", "to do") for run in plan.runs]
     for run, status in zip(plan.runs, statuses, strict=True):
         table.add_row(run.id, *(_shown(value) for value in run.varied.values()), status)
-    console.print(f"[bold]{escape(plan.name)}[/]: {escape(plan.title)} [dim]({plan.lecture})[/]")
+    console.say((plan.name, "bold"), f": {plan.title} ", (f"({plan.lecture})", "dim"))
     console.print(table)
     left = sum(status != "ok" for status in statuses)
-    console.print(
-        f"{len(plan.runs):,} runs, {left:,} to do. " + _estimate(plan, store, left, workers), soft_wrap=True
-    )
+    console.say(f"{len(plan.runs):,} runs, {left:,} to do. ", _estimate(plan, store, left, workers))
 
 
 def _estimate(plan: Plan, store: Store, left: int, workers: int) -> str:
@@ -69,17 +67,18 @@ def _estimate(plan: Plan, store: Store, left: int, workers: int) -> str:
     return f"At most about {format_seconds(left * one)}: {source}."
 
 
-def _board(progress: Progress, console: Console) -> RenderableType:
+def _board(progress: Progress, console: Terminal) -> RenderableType:
     total = len(progress.plan.runs)
-    counts = "  ".join(f"[{_STYLES.get(name, 'red')}]{n:,} {name}[/]" for name, n in progress.counts.items())
-    retried = f"  [yellow]{progress.retried:,} tried again[/]" if progress.retried else ""
+    counts = [Text(f"{n:,} {name}", _STYLES.get(name, "red")) for name, n in progress.counts.items()]
+    if progress.retried:
+        counts.append(Text(f"{progress.retried:,} tried again", "yellow"))
     head = Table.grid(padding=(0, 2))
     head.add_row(
         ProgressBar(total, progress.counts.total(), width=30),
         f"{progress.counts.total():,} of {total:,}",
-        f"{counts}{retried}",
-        f"[cyan]{len(progress.running)} running[/]",
-        _left(progress),
+        Text("  ").join(counts),
+        Text(f"{len(progress.running)} running", "cyan"),
+        Text(_left(progress), "dim"),
     )
     table = Table.grid(padding=(0, 2), expand=True)
     for ratio in (None, None, None, 1):
@@ -87,7 +86,7 @@ def _board(progress: Progress, console: Console) -> RenderableType:
     for planned, since, step in list(progress.running.values())[: max(1, console.height - 4)]:
         cell = f"cell {step.cell} of {step.cells}" if step else "starts"
         printed = Text(step.printed if step else "", style="dim")
-        table.add_row(f"[bold]{_varied(planned)}[/]", cell, format_seconds(time.monotonic() - since), printed)
+        table.add_row(Text(_varied(planned), "bold"), cell, format_seconds(time.monotonic() - since), printed)
     return Group(head, table)
 
 
@@ -96,22 +95,17 @@ def _left(progress: Progress) -> str:
         return ""
     rate = progress.rate()
     speed = f"{rate:.1f} runs a second" if rate >= 1 else f"{rate * 60:.1f} runs a minute"
-    return f"[dim]{speed}, {format_seconds(progress.left / rate)} left[/]"
+    return f"{speed}, {format_seconds(progress.left / rate)} left"
 
 
-def _ended(planned: PlannedRun, run: Run) -> str:
-    words = (
-        f"[{_STYLES.get(run.status, 'red')}]{run.status}[/]",
-        _varied(planned),
-        format_seconds(run.seconds),
-    )
-    return "  ".join(filter(None, (*words, escape(run.error))))
+def _ended(planned: PlannedRun, run: Run) -> Text:
+    status = Text(run.status, _STYLES.get(run.status, "red"))
+    words = filter(None, (_varied(planned), format_seconds(run.seconds), run.error))
+    return Text("  ").join((status, *map(Text, words)))
 
 
 def _varied(planned: PlannedRun) -> str:
-    return escape(
-        ", ".join(f"{name}={_shown(value)}" for name, value in planned.varied.items()) or planned.id
-    )
+    return ", ".join(f"{name}={_shown(value)}" for name, value in planned.varied.items()) or planned.id
 
 
 def _shown(value: Value) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from scipy import stats
 
+from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
 from k2c.runs.batch_report.table import Batch, read_batch
 
@@ -59,7 +59,7 @@ class Difference:
         return f"{words} ({change:+.3g} ± {self.half:.2g}, p = {self.p:.2g}): {noise}.{self.largest}"
 
 
-def compare_batches(a: Path, b: Path, console: Console) -> list[Difference]:
+def compare_batches(a: Path, b: Path, console: Terminal) -> list[Difference]:
     """Print a sentence a metric: whether it differs between two batches beyond the noise of their repeats.
 
     Runs are paired by the parameters that both batches sweep; what else differs between the batches is what is
@@ -149,7 +149,7 @@ def _correct(found: list[Difference]) -> None:
 
 def _print(
     a: Path, b: Path, before: Batch, after: Batch, keys: list[str], settings: int, found: list[Difference],
-    console: Console,
+    console: Terminal,
 ) -> None:  # fmt: skip
     changed = {key: (before.constant[key], after.constant.get(key)) for key in before.constant}
     words = ", ".join(f"{key}: {x} → {y}" for key, (x, y) in changed.items() if y is not None and x != y)
@@ -162,4 +162,4 @@ def _print(
         f"± is a 95% interval; below {LEVEL:g} counts as a difference.",
     ]
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.say(line)

@@ -1,0 +1,77 @@
+"""How a command is stopped: by Ctrl-C, by `kill`, or by a terminal that is closed."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+_WORDS = {"SIGINT": "by Ctrl-C", "SIGTERM": "by SIGTERM", "SIGHUP": "since its terminal was closed (SIGHUP)"}
+_SECONDS_TO_STOP = 2.0  # a signal is often sent twice: to the group and to the process
+
+_listener = 0
+_received = signal.SIGINT
+_since = -_SECONDS_TO_STOP
+
+
+class Stopped(KeyboardInterrupt):
+    """A command was stopped; the message says what is left of its work and how to go on."""
+
+
+def listen() -> None:
+    """Let every signal that asks this process to end do what Ctrl-C does.
+
+    What is ignored stays ignored, as `nohup` wants it.
+    """
+    global _listener
+    _listener = os.getpid()
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def ignore() -> None:
+    """Let the last words be written in peace."""
+    for name in _SIGNALS:
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def status() -> int:
+    """Return the exit status of a command that was stopped: 130 after Ctrl-C, 143 after `kill`."""
+    return 128 + _received
+
+
+def sentence(error: BaseException) -> str:
+    """Return what is said of it: who stopped the command, and what the command itself says."""
+    return f"Stopped {_WORDS[signal.Signals(_received).name]}. {error}".rstrip()
+
+
+@contextmanager
+def when_stopped(advice: str) -> Iterator[None]:
+    """Say what is left of the work, and how to go on, when the block is stopped.
+
+    Raises
+    ------
+    Stopped
+        Then, with that advice.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Stopped(advice) from error
+
+
+def _stop(number: int, frame: Any) -> None:
+    global _received, _since
+    if os.getpid() != _listener:  # a fork, which ends as any process does
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        return
+    if time.monotonic() - _since < _SECONDS_TO_STOP:
+        return
+    _received, _since = signal.Signals(number), time.monotonic()
+    raise KeyboardInterrupt
