@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 
 from k2c._system.printable import printable
+from k2c.datasets.image_formats import SUFFIXES
 from k2c.errors import K2CError
 
 
@@ -23,7 +24,7 @@ class ImageNames:
     images
         Relative to their folder.
     others
-        Files that are no images: a row that names one is told so, not that the file is missing.
+        Files that are no images, or are not opened: a row that names one is told so, not that the file is missing.
     """
 
     def __init__(self, images: Iterable[str], others: Iterable[str]) -> None:
@@ -40,6 +41,8 @@ class ImageNames:
         ) in others:  # a row may name a file that is no image: it is told so, not that the file is missing
             for tail in _tails(_key(file)):
                 self._other[tail].add(file)
+                if file.lower().endswith(SUFFIXES):
+                    self._other[without_suffix(tail)].add(file)
 
     def files(self, names: Sequence[str], at: Callable[[int], str]) -> list[str]:
         """Return the file that each name means; empty where there is none.
@@ -79,7 +82,7 @@ class ImageNames:
             if tail != key and used[tail] > 1:
                 break
             for ways in (self._by_tail, self._other):
-                found = ways.get(tail) or (ways.get(without_suffix(tail)) if ways is self._by_tail else None)
+                found = ways.get(tail) or ways.get(without_suffix(tail))
                 if found:
                     same_case = {
                         file for file in found if PurePosixPath(file).name == PurePosixPath(name).name
