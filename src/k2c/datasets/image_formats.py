@@ -71,7 +71,7 @@ def _other_format(path: Path) -> str | None:
 
 def named_as_image(path: str | Path) -> bool:
     """Tell whether a file is meant as an image by its name, in a format that is read here or not."""
-    return path.suffix.lower() in {
+    return Path(path).suffix.lower() in {
         *SUFFIXES,
         *_RAW,
         ".avif",

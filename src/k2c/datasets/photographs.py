@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
+from k2c.datasets.dicom import is_dicom
 from k2c.datasets.load_report import LoadReport
 from k2c.datasets.own_folder import files_below
 from k2c.datasets.pictures import Picture, PictureError, read_picture, read_pictures
 from k2c.errors import K2CError, unknown
 
+_MEDICAL = "DICOM, a medical image: lecture 6 reads it (k2c run 06 -p source=FOLDER), a network of photographs does not"
 _WNID = re.compile(r"n\d{8}(?=\D|$)")
 
 
@@ -77,6 +79,17 @@ def sample_photograph(name: str) -> Picture:
         ) from error
 
 
+def files_of_photographs(folder: Path, report: LoadReport) -> list[Path]:
+    """Return the files in a folder and below that may be photographs; the others go into the report."""
+    found = []
+    for path in files_below(folder, report):
+        if is_dicom(path):
+            report.leave_out(path.relative_to(folder).as_posix(), _MEDICAL)
+        else:
+            found.append(path)
+    return found
+
+
 def own_photographs(path: str | os.PathLike[str], at_most: int = 500) -> dict[str, Picture]:
     """Return the images of a file or a folder, by file name; what was read and left out is shown.
 
@@ -102,7 +115,7 @@ def _read_own(path: str | os.PathLike[str], at_most: int) -> tuple[dict[str, Pic
     if not path.is_dir():
         report.read = 1
         return {path.name: read_picture(path)}, report
-    files = files_below(path, report)
+    files = files_of_photographs(path, report)
     for file in files[at_most:]:
         report.leave_out(file.relative_to(path).as_posix(), f"not among the first {at_most:,} files")
     read: dict[str, Picture] = {}

@@ -17,7 +17,8 @@ from k2c._system.spreadsheet import spreadsheet_cell
 from k2c.atomic import atomic_path
 from k2c.datasets.image_formats import named_as_image
 from k2c.datasets.load_report import LoadReport
-from k2c.datasets.own_folder import HIDDEN, OF_SYSTEM, files_below
+from k2c.datasets.own_folder import HIDDEN, OF_SYSTEM
+from k2c.datasets.photographs import files_of_photographs
 from k2c.datasets.pictures import Picture, PictureError, in_parallel, read_picture
 from k2c.errors import K2CError
 from k2c.models.backbones import Backbone, backbone
@@ -134,7 +135,9 @@ def find_files(folder: Path, report: LoadReport, table: Path | None = None) -> l
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise K2CError(f"{folder} {what}. Name a folder with images in it.")
     files = [
-        path for path in files_below(folder, report) if table is None or path.resolve() != table.resolve()
+        path
+        for path in files_of_photographs(folder, report)
+        if table is None or path.resolve() != table.resolve()
     ]
     if not files:
         raise K2CError(f"There is no image in {folder} or below it. {report}")
