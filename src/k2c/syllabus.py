@@ -191,7 +191,7 @@ class Lecture(_Strict):
                 continue
             bases = [base]
             if parameter.inside and self.parameters[parameter.inside].is_path(located[parameter.inside]):
-                bases.append(Path(str(located[parameter.inside])))
+                bases.insert(0, Path(str(located[parameter.inside])))  # as the loaders have it
             try:
                 located[name] = str(find_own(name, str(values[name]), bases, parameter.choices))
             except K2CError as error:

@@ -195,11 +195,11 @@ def test_a_path_that_leads_nowhere_is_refused_before_anything_starts(
 
 def test_a_file_of_labels_is_found_in_the_folder_too(reading_course, mail, tmp_path):
     lecture = load_syllabus(reading_course / "course/syllabus.yml").lecture("00")
-    (mail / "grades.csv").write_text("in the folder")
     values = lecture.settings() | {"source": "mail", "labels": "grades.csv"}
-    assert lecture.locate(values, tmp_path)["labels"] == str(mail / "grades.csv")
     (tmp_path / "grades.csv").write_text("where the user stands")
     assert lecture.locate(values, tmp_path)["labels"] == str(tmp_path / "grades.csv")
+    (mail / "grades.csv").write_text("in the folder")  # which comes first, as it does for the loaders
+    assert lecture.locate(values, tmp_path)["labels"] == str(mail / "grades.csv")
     assert lecture.locate(lecture.settings(), tmp_path) == lecture.settings()  # no path, nothing to find
 
 

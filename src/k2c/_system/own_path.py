@@ -20,7 +20,7 @@ def find_own(name: str, text: str, bases: Sequence[Path], choices: Sequence[str]
     text
         What was typed; `~` is the user's home.
     bases
-        The folders that a relative path may start from, in this order.
+        The folders that a relative path may start from, in this order; the user knows the last one best.
     choices
         Words that would have been right, too, for the sentence.
 
@@ -39,7 +39,7 @@ def find_own(name: str, text: str, bases: Sequence[Path], choices: Sequence[str]
     for path in tried:
         if _is_there(path):
             return path.resolve()
-    raise K2CError(_nothing_there(name, text, tried[0], choices))
+    raise K2CError(_nothing_there(name, text, tried[-1], choices))
 
 
 def _nothing_there(name: str, text: str, path: Path, choices: Sequence[str]) -> str:
