@@ -17,6 +17,10 @@ from k2c.datasets.chest import FINDINGS, load_chest
 from k2c.datasets.fundus import load_fundus
 from k2c.errors import K2CError
 
+HEIC = (
+    "it cannot be read: HEIC image, which needs the package pillow-heif: pip install pillow-heif, or save it as JPEG "
+    "or PNG"
+)
 POSITIVE = {"fundus": "3", "chest": "Hernia"}
 
 
@@ -129,6 +133,7 @@ def half_broken(folder, tmp_path):
     (folder.path / "cut.jpg").write_bytes((folder.path / "cut.jpg").read_bytes()[:9000])
     (folder.path / "empty.png").touch()
     (folder.path / "page.jpg").write_text("<html>404</html>")
+    (folder.path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(600))
     (folder.path / "notes.txt").write_text("dear diary")
     (folder.path / "Thumbs.db").write_text("x")
     (folder.path / ".hidden.png").write_text("x")
@@ -139,7 +144,7 @@ def half_broken(folder, tmp_path):
     os.mkfifo(folder.path / "pipe.png")
     Image.new("1", (30_000, 20_000)).save(folder.path / "bomb.png")
     folder.labels(
-        "a", "b+", "c", "gone", "cut", "empty", "page", "notes.txt", "link", "secret", "pipe", "bomb"
+        "a", "b+", "c", "gone", "cut", "empty", "page", "notes.txt", "link", "secret", "pipe", "bomb", "phone"
     )
     return folder
 
@@ -156,19 +161,20 @@ def test_all_that_is_left_out_is_named_with_its_reason(half_broken, capsys):
         "the folder does not have the image": ["gone", "secret"],
         "it cannot be read: cut short or damaged": ["cut"],
         "it cannot be read: web page, not an image": ["page"],
+        HEIC: ["phone"],
         "it cannot be read: not a picture in a format that can be read": ["notes.txt"],
         "it cannot be read: has too many pixels to be decoded safely": ["bomb"],
         "no row of labels.csv names it": ["extra.png"],
     }
     said = capsys.readouterr().out
-    assert said.startswith("Read 3 images; left out 13, because:")
+    assert said.startswith("Read 3 images; left out 14, because:")
     assert all(reason in said for reason in data.report.left_out)
 
 
 def test_without_skip_the_first_is_named_with_what_to_do(half_broken):
     with pytest.raises(
         K2CError,
-        match=r'2 of the 12 rows .* does not have, the first is \'gone\' in line 5\. Use missing="skip" '
+        match=r'2 of the 13 rows .* does not have, the first is \'gone\' in line 5\. Use missing="skip" '
         r"\(on the command line: -p missing=skip\)",
     ):
         half_broken.files()

@@ -53,7 +53,7 @@ FORMATS, SUFFIXES = _readable()
 def _other_format(path: Path) -> str | None:
     """Return what a file is that Pillow cannot read, and what to do about it; None where that is not known.
 
-    The answer follows "is a": `"DICOM image: ..."`.
+    The answer follows "is a": `"HEIC image, ..."`.
     """
     if path.suffix.lower() in _RAW:
         return f"camera's raw file: {_CONVERT}"
@@ -71,17 +71,7 @@ def _other_format(path: Path) -> str | None:
 
 def named_as_image(path: str | Path) -> bool:
     """Tell whether a file is meant as an image by its name, in a format that is read here or not."""
-    return Path(path).suffix.lower() in {
-        *SUFFIXES,
-        *_RAW,
-        ".avif",
-        ".dcm",
-        ".dicom",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".jxl",
-    }
+    return Path(path).suffix.lower() in {*SUFFIXES, *_RAW, ".avif", ".heic", ".heif", ".hif", ".jxl"}
 
 
 def is_raw(path: Path) -> bool:

@@ -10,11 +10,12 @@ import pandas as pd
 
 from k2c._system.printable import printable
 from k2c.datasets.dicom import DicomFacts, dicom_facts, dicom_notes, has_dicom_mark, is_dicom
+from k2c.datasets.image_formats import named_as_image
 from k2c.datasets.image_names import ImageNames
 from k2c.datasets.label_columns import LabelsCsv, plain_name
 from k2c.datasets.load_report import LoadReport
 from k2c.datasets.own_folder import files_below
-from k2c.datasets.pictures import SUFFIXES, PictureError, in_parallel, picture_size, read_picture
+from k2c.datasets.pictures import PictureError, in_parallel, picture_size, read_picture
 from k2c.datasets.sources import FileSource
 from k2c.errors import K2CError, unknown
 
@@ -75,7 +76,7 @@ class OwnImages:
         if not self.folder.is_dir():
             raise K2CError(f"There is no folder {printable(self.folder)}.")
         for path in files_below(self.folder, self.report):
-            is_image = path.name.lower().endswith(SUFFIXES) or has_dicom_mark(path)
+            is_image = named_as_image(path) or has_dicom_mark(path)
             kind = self.images if is_image else self.others
             kind.append(path.relative_to(self.folder).as_posix())
         if not self.images:
