@@ -18,6 +18,7 @@ def unknown(what: str, word: str, known: Iterable[str]) -> str:
     "There is no lecture '01_span'; did you mean '01_spam'? There are: 01_spam, 02_lenet."
     """
     names = list(known)
+    word = word if len(word) <= 80 else f"{word[:79]}…"
     close = difflib.get_close_matches(word, names, n=1)
     meant = f"; did you mean {close[0]!r}?" if close else "."
     return f"There is no {what} {word!r}{meant} There are: {', '.join(names)}."

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
+from k2c._system.plain_file import read_json
 from k2c.paths import student_dir
 
 FILE = "exercises.json"
@@ -53,10 +54,13 @@ def outcomes() -> dict[str, dict[str, Any]]:
     if folder is None or not (folder / FILE).is_file():
         return {}
     try:
-        read = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        read = read_json(folder / FILE)
     except (OSError, ValueError):  # damaged by hand: begin anew rather than stop a lecture
         return {}
-    return read if isinstance(read, dict) else {}
+    entries = read.items() if isinstance(read, dict) else ()
+    return {
+        name: entry for name, entry in entries if isinstance(entry, dict) and {"status", "tries"} <= {*entry}
+    }
 
 
 def solved_of(lecture: str, exercises: Collection[str]) -> str:

@@ -1,14 +1,16 @@
 """The course as data: lectures, their parameters and profiles, read from `course/syllabus.yml`."""
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from k2c._system.own_path import find_own
+from k2c._system.printable import printable
+from k2c._system.yaml_file import read_yaml
 from k2c.errors import K2CError, unknown
 from k2c.paths import PROJECT_MARK, project_root
 
@@ -87,7 +89,7 @@ class Parameter(_Strict):
         """
         converted = self._read(value)
         if converted is None or not self._in_range(converted):
-            raise ParameterError(f"{name} must be {self.allowed()}, not {value!r}.")
+            raise ParameterError(f"{name} must be {self.allowed()}, not {_shown(value)}.")
         return converted
 
     def is_path(self, value: Value) -> bool:
@@ -103,10 +105,12 @@ class Parameter(_Strict):
         if isinstance(value, bool):
             return None
         try:
+            if self.type == "int" and isinstance(value, int):
+                return value  # as it is: a float has 53 bits
             number = float(value)
             if self.type == "float":
                 return number
-            return int(number) if number.is_integer() else None
+            return (int(value) if isinstance(value, str) else int(number)) if number.is_integer() else None
         except (TypeError, ValueError, OverflowError):
             return None
 
@@ -115,10 +119,12 @@ class Parameter(_Strict):
             return self.path
         if self.type not in ("int", "float"):
             return True
+        # Infinity is no setting, and more than 63 bits are no number to torch or to NumPy.
+        if isinstance(value, int) and abs(value) >= 2**63:
+            return False
         number = float(value)
-        # Written so that NaN, which compares false with everything, is refused.
         return (
-            number == number
+            math.isfinite(number)
             and (self.minimum is None or number >= self.minimum)
             and (self.maximum is None or number <= self.maximum)
         )
@@ -262,6 +268,13 @@ class Syllabus(_Strict):
         raise ParameterError(unknown("lecture", name, self.lectures))
 
 
+def _shown(value: object) -> str:
+    shown = (
+        printable(repr(value)) if not isinstance(value, int) or abs(value) < 10**20 else "such a large number"
+    )
+    return shown if len(shown) <= 80 else f"{shown[:79]}…"
+
+
 @cache
 def load_syllabus(path: Path | None = None) -> Syllabus:
     """Read and validate the syllabus (`course/syllabus.yml` of this project by default).
@@ -273,9 +286,7 @@ def load_syllabus(path: Path | None = None) -> Syllabus:
     """
     path = path or project_root() / PROJECT_MARK
     try:
-        return Syllabus.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise K2CError(f"{path} is not valid YAML: {error}") from error
+        return Syllabus.model_validate(read_yaml(path))
     except ValidationError as error:
         problems = "\n".join(f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise K2CError(f"{path} has entries that are not allowed:\n{problems}") from error

@@ -5,9 +5,9 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import urljoin, urlsplit
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from k2c._system.yaml_file import read_yaml
 from k2c.errors import K2CError, unknown
 from k2c.paths import data_dir
 
@@ -173,13 +173,13 @@ def read_registry(path: Path | None = None) -> Registry:
     """
     path = path or data_dir() / "registry.yml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
         datasets = {key: {"id": key, **fields} for key, fields in content.items()}
         return Registry.model_validate({"datasets": datasets})
     except OSError as error:
         raise K2CError(f"The data registry {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, AttributeError, TypeError) as error:
-        what = getattr(error, "problem", None) or "it must map each id to the fields of its entry"
+    except (AttributeError, TypeError) as error:
+        what = "it must map each id to the fields of its entry"
         raise K2CError(f"The data registry {path} is not valid: {what}.") from error
     except ValidationError as error:
         first = error.errors()[0]

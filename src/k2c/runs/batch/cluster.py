@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from distributed import Client, KilledWorker, LocalCluster, get_worker
 
 from k2c._system.machine import usable_cores
+from k2c._system.yaml_file import read_yaml
 from k2c.errors import K2CError
 from k2c.forkserver import ForkServer
 from k2c.runs.batch.pool import fork_server, shared_cores
@@ -137,11 +137,11 @@ def _start(where: str, workers: int | None) -> Any:
     if path.suffix not in (".yml", ".yaml"):
         return None
     try:
-        setup = yaml.safe_load(path.read_text(encoding="utf-8"))
+        setup = read_yaml(path)
         module, _, name = setup["class"].rpartition(".")
         cluster = getattr(importlib.import_module(module), name)(**setup.get("options", {}))
         cluster.scale(int(workers or setup.get("workers", 1)))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ImportError, ValueError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, ImportError, ValueError) as error:
         raise K2CError(
             f"{path} does not set up a cluster ({type(error).__name__}: {error}). It has the entries class, such as "
             "dask_jobqueue.SLURMCluster, options for it, and workers, their number."

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
+from k2c._system.printable import printable
+from k2c._system.yaml_file import Place, open_yaml
 from k2c.errors import K2CError, unknown
 from k2c.runs.limits import Limits
 from k2c.syllabus import Lecture, ParameterError, Value, load_syllabus
 
-Place = tuple[str | int, ...]
+MOST_PROBLEMS = 20  # that are listed; somebody mends them from the top
 _UNITS = {"s": 1, "min": 60, "h": 3600}
 
 
@@ -25,7 +26,7 @@ def _seconds(value: Any) -> Any:
     """Read a time: a number of seconds, or text such as `90 s`, `10 min`, `1.5 h`."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"\s*([0-9.]+)\s*(s|min|h)\s*", value)
+    match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]*)?)\s*(s|min|h)\s*", value)
     if match is None:
         raise ValueError("a time is a number of seconds, or text such as 90 s, 10 min or 1.5 h")
     return float(match[1]) * _UNITS[match[2]]
@@ -34,7 +35,7 @@ def _seconds(value: Any) -> Any:
 class LimitsForm(_Strict):
     """What a run may take: `time: 10 min`, `memory: 2 GB`, `retries: 1`."""
 
-    time: Annotated[float, BeforeValidator(_seconds), Field(gt=0)] | None = None
+    time: Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=10_000_000)] | None = None
     memory: Annotated[ByteSize, Field(ge=1_000_000)] | None = None
     retries: int = Field(default=0, ge=0, le=10)
 
@@ -77,13 +78,14 @@ class RandomSweep(_Strict):
 
 
 Values = Annotated[list[Value], Field(min_length=1)]
+Lists = Annotated[dict[str, Values], Field(min_length=1)]
 
 
 class Sweep(_Strict):
     """What varies; one of the four."""
 
-    grid: dict[str, Values] | None = None
-    zip: dict[str, Values] | None = None
+    grid: Lists | None = None
+    zip: Lists | None = None
     random: RandomSweep | None = None
     listed: Annotated[list[dict[str, Value]], Field(min_length=1)] | None = Field(default=None, alias="list")
 
@@ -167,66 +169,32 @@ def read_batch(path: Path, base: Path | None = None) -> BatchFile:
         Listing every problem with its line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise K2CError(f"{path} cannot be read as a batch: {error}.") from error
-    lines, problems = _lines(text, path)
-    content = yaml.safe_load(text)
+        file = open_yaml(path)
+    except OSError as error:
+        raise K2CError(f"{printable(path)} cannot be read as a batch: {error.strerror}.") from error
+    content = file.content
     if not isinstance(content, dict):
-        raise K2CError(f"{path} is not a batch: it needs at least the entry `lecture: NAME`.")
+        raise K2CError(f"{printable(path)} is not a batch: it needs at least the entry `lecture: NAME`.")
     if isinstance(content.get("lecture"), int):
-        content["lecture"] = f"{content['lecture']:02d}"  # YAML takes `lecture: 05` for a number
+        content["lecture"] = f"{content['lecture']:02d}"  # `lecture: 05` is a number
     batch = None
+    problems = [Problem(line, f"{name} is given twice.") for line, name in file.twice]
     try:
         batch = BatchFile.model_validate(content)
     except ValidationError as error:
-        problems += [Problem(_line(entry["loc"], lines), _sentence(entry)) for entry in error.errors()]
+        problems += [Problem(file.line(entry["loc"]), _sentence(entry)) for entry in error.errors()]
     # What has the right form is checked against the syllabus also when something else has not.
-    problems += [
-        Problem(_line(place, lines), message)
-        for place, message in _against_syllabus(content, base or path.parent)
-    ]
+    against = _against_syllabus(content, base or path.parent)
+    problems += [Problem(file.line(place), message) for place, message in against]
     if problems or batch is None:
-        listed = "\n".join(f"  line {problem.line}: {problem.message}" for problem in sorted(set(problems)))
-        raise K2CError(f"{path} is not a batch that can run:\n{listed}")
+        raise K2CError(f"{printable(path)} is not a batch that can run:\n{_listed(problems)}")
     return batch.model_copy(update={"lecture": load_syllabus().lecture_name(batch.lecture)})
 
 
-def _lines(text: str, path: Path) -> tuple[dict[Place, int], list[Problem]]:
-    """Return the line of every entry, and the entries that occur twice."""
-    try:
-        root = yaml.compose(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        raise K2CError(f"{path} is not valid YAML: {where}{getattr(error, 'problem', error)}.") from error
-    lines: dict[Place, int] = {}
-    problems: list[Problem] = []
-
-    def visit(node: yaml.Node, place: Place) -> None:
-        lines.setdefault(place, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                entry = (*place, key.value)
-                if entry in lines:
-                    problems.append(Problem(key.start_mark.line + 1, f"{key.value} is given twice."))
-                    continue
-                lines[entry] = key.start_mark.line + 1
-                visit(value, entry)
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                visit(value, (*place, index))
-
-    if root is not None:
-        visit(root, ())
-    return lines, problems
-
-
-def _line(place: Place, lines: dict[Place, int]) -> int:
-    """Return the line of an entry, or of the nearest one around it that is there."""
-    while place and place not in lines:
-        place = place[:-1]
-    return lines.get(place, 1)
+def _listed(problems: list[Problem]) -> str:
+    lines = [f"  line {problem.line}: {problem.message}" for problem in sorted(set(problems))]
+    more = len(lines) - MOST_PROBLEMS
+    return "\n".join(lines[:MOST_PROBLEMS] + ([f"  and {more:,} more."] if more > 0 else []))
 
 
 _FORMS: dict[Place, type[BaseModel]] = {
@@ -237,6 +205,25 @@ _FORMS: dict[Place, type[BaseModel]] = {
 }
 
 
+_ONE_VALUE = {
+    "bool_type",
+    "bool_parsing",
+    "int_type",
+    "int_parsing",
+    "int_from_float",
+    "float_type",
+    "string_type",
+}
+_KINDS = ("bool", "int", "float", "str")  # of a value: pydantic reports each that it is not
+_SIZE = "a size is a number of bytes, or text such as 500 MB or 2 GB"
+_PLAINER = {
+    "byte_size": _SIZE,
+    "byte_size_unit": _SIZE,
+    "model_type": "here stand entries, each with its name and a colon",
+    "int_parsing_size": "the number is too large",
+}
+
+
 def _sentence(entry: Any) -> str:
     *around, name = entry["loc"] or ("",)
     if entry["type"] == "extra_forbidden":
@@ -244,9 +231,11 @@ def _sentence(entry: Any) -> str:
         return unknown("entry", str(name), [field.alias or key for key, field in fields.items()])
     if entry["type"] == "missing":
         return f"the entry {name} is missing."
-    message = entry["msg"].removeprefix("Value error, ")
+    message = _PLAINER.get(entry["type"], entry["msg"].removeprefix("Value error, "))
     names = [str(part) for part in entry["loc"] if not str(part).startswith(("function-", "constrained-"))]
-    return f"{'.'.join(names)}: {message[:1].lower()}{message[1:]}."
+    if entry["type"] in _ONE_VALUE and name in _KINDS:
+        names, message = names[:-1], "here stands one value: a number, text, true or false"
+    return f"{printable('.'.join(names))[:100]}: {message[:1].lower()}{message[1:]}."
 
 
 def _against_syllabus(content: dict[str, Any], base: Path) -> Iterator[tuple[Place, str]]:
@@ -263,6 +252,12 @@ def _against_syllabus(content: dict[str, Any], base: Path) -> Iterator[tuple[Pla
         if seen.setdefault(name, str(part)) != part:
             yield place, f"{name} is set in {seen[name]} already; a parameter has one place."
         yield from ((place, message) for message in _not_allowed(lecture, name, value, base))
+        if place[-2:-1] in (("uniform",), ("log_uniform",)) and _is_whole(lecture, name):
+            yield place, f"{name} is a whole number: draw it with integers: [least, greatest]."
+
+
+def _is_whole(lecture: Lecture, name: str) -> bool:
+    return name in lecture.parameters and lecture.parameters[name].type == "int"
 
 
 def _not_allowed(lecture: Lecture, name: str, value: Any, base: Path) -> Iterator[str]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
+from k2c._system.printable import printable
 from k2c.errors import K2CError
 from k2c.runs.batch.file import BatchFile, Distribution, Sweep
+from k2c.runs.batch.filter import make_filter
 from k2c.runs.own_data import Found, find_data, found_from_json
 from k2c.runs.source import run_id
 from k2c.syllabus import Value, load_syllabus
@@ -183,24 +183,31 @@ def _draw(drawn: random.Random, source: Distribution) -> Value:
 
 
 def _refuse_many(batch: BatchFile, repeats: int) -> None:
-    sweep = batch.sweep
-    sizes = [len(values) for values in (sweep.grid or {}).values()] if sweep else []
-    number = math.prod(sizes) * repeats * (sweep.random.samples if sweep and sweep.random else 1)
+    number = _number(batch.sweep) * repeats
     if number > MAXIMUM_RUNS:
-        raise K2CError(f"The batch has {number:,} runs; {MAXIMUM_RUNS:,} is the most. Sweep fewer values.")
+        shown = f"{number:,}" if number < 10**15 else "more than 10^15"
+        raise K2CError(f"The batch has {shown} runs; {MAXIMUM_RUNS:,} is the most. Sweep fewer values.")
+
+
+def _number(sweep: Sweep | None) -> int:
+    """Return the number of settings, without making them."""
+    if sweep is None:
+        return 1
+    if sweep.random is not None:
+        return sweep.random.samples
+    if sweep.listed is not None:
+        return len(sweep.listed)
+    if sweep.zip is not None:
+        return len(next(iter(sweep.zip.values()), ()))
+    return math.prod(len(values) for values in (sweep.grid or {}).values())
 
 
 def _filtered(batch: BatchFile, settings: list[Setting]) -> list[Setting]:
-    if not batch.filter:
+    if not batch.filter.strip():
         return settings
-    try:
-        keep = pd.DataFrame(settings).eval(batch.filter, engine="python")
-        kept = [setting for setting, keeps in zip(settings, keep, strict=True) if bool(keeps)]
-    except Exception as error:
-        raise K2CError(
-            f"The filter {batch.filter!r} is no comparison of parameters such as `epochs <= 5 and momentum > 0`: "
-            f"{error}. There are: {', '.join(settings[0])}."
-        ) from error
+    kept = list(filter(make_filter(batch.filter, settings[0]), settings))
     if not kept:
-        raise K2CError(f"The filter {batch.filter!r} leaves none of the {len(settings)} settings.")
+        raise K2CError(
+            f"The filter '{printable(batch.filter)}' leaves none of the {len(settings):,} settings."
+        )
     return kept

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock
 
+from k2c._system.plain_file import read_text
 from k2c.errors import K2CError
 from k2c.runs.batch.file import read_batch
 from k2c.runs.batch.plan import Plan, PlannedRun, make_plan
@@ -252,7 +253,7 @@ def run_batch(
     batch = read_batch(path, base)
     plan = make_plan(batch, before.name if before else path.stem, base, out)
     progress = Progress(plan)
-    with store.opened(plan, path.read_text(encoding="utf-8")):
+    with store.opened(plan, read_text(path)):
         scheduler = Scheduler(plan, store, progress, batch.limits.retries)
         if scheduler.left:
             with (

@@ -6,7 +6,6 @@ the operating system's, so those of a killed process are free.
 
 import contextlib
 import errno
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from k2c._system.plain_file import MOST_JSON, read_json, read_text
+from k2c._system.printable import printable
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.runs.batch.plan import Plan
@@ -49,12 +50,14 @@ class Store:
             When there is none.
         """
         try:
-            return Plan.from_json((self.folder / "plan.json").read_text(encoding="utf-8"))
+            return Plan.from_json(read_text(self.folder / "plan.json", MOST_JSON))
         except OSError as error:
-            raise K2CError(f"{self.folder} holds no batch: there is no plan.json to read in it.") from error
-        except (ValueError, KeyError, TypeError) as error:
             raise K2CError(
-                f"{self.folder}/plan.json is damaged ({error}). Run the batch file again."
+                f"{printable(self.folder)} holds no batch: it has no plan.json. Name a folder that k2c batch made."
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise K2CError(
+                f"{printable(self.folder)}/plan.json is damaged ({printable(error)}). Run the batch file again."
             ) from error
 
     def facts(self, run: str) -> dict[str, Any] | None:
@@ -152,6 +155,6 @@ def storage(folder: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError):
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return dict(read_json(path))
     return None
