@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from k2c._system.printable import printable
 from k2c._system.publish import publish
 from k2c.errors import K2CError, unknown
 from k2c.exercise_log import note, outcomes, solved_of
@@ -72,22 +73,26 @@ def answers(calls: Iterable[str], answer: Any) -> Iterator[Answer]:
         return
     names = _namespace() | {"answer": answer}
     for call in calls:
-        shown = call.replace("answer", getattr(answer, "__name__", "answer"))
+        shown = call.replace("answer", str(getattr(answer, "__name__", "answer")))
         try:
             yield Answer(shown, eval(call, names))
         except Exception as error:
-            yield Answer(shown, error=f"{type(error).__name__}: {error}")
+            yield Answer(shown, error=f"{type(error).__name__}: {_short(error, 300)}")
 
 
 def judge(cases: Sequence[Mapping[str, str]], given: Iterable[Answer]) -> Verdict:
-    """Compare what was given with what the cases expect, up to the first that fails."""
+    """Compare what was given with what the cases expect, up to the first that fails.
+
+    What was given is a student's: it is shown in one short line without control characters.
+    """
     judged = 0
     for case, got in zip(cases, given, strict=False):
         expected = eval(case["expect"], _namespace())
         if got.error:
-            return Verdict("wrong", f"{got.shown} stopped with {got.error}", case["hint"])
+            complaint = f"{_short(got.shown, 200)} stopped with {_short(got.error, 300)}"
+            return Verdict("wrong", complaint, case["hint"])
         if not _same(got.value, expected):
-            complaint = f"{got.shown} gave {_short(got.value)}, expected {_short(expected)}."
+            complaint = f"{_short(got.shown, 200)} gave {_short(got.value)}, expected {_short(expected)}."
             return Verdict("wrong", complaint, case["hint"])
         judged += 1
     return Verdict("right" if judged == len(cases) else "not attempted")
@@ -123,11 +128,23 @@ def load_solutions(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     An exercise has a `solution` (code), `checks` (each with `call`, `expect` and `hint`), and `mistakes`: likely wrong
     answers (code), each with the `hint` that it gets.
     """
-    import yaml
+    from k2c._system.yaml_file import read_yaml
 
     folder = folder or project_root() / "course" / "solutions"
-    files = sorted(folder.glob("*.yml"))
-    return {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
+    return {file.stem: _checked(file, read_yaml(file)) for file in sorted(folder.glob("*.yml"))}
+
+
+def _checked(file: Path, content: Any) -> dict[str, Any]:
+    """Return the exercises of a file, each with its checks."""
+    exercises = content if isinstance(content, dict) else {"(the file)": content}
+    for name, entry in exercises.items():
+        checks = entry.get("checks") if isinstance(entry, dict) else None
+        cases = checks if isinstance(checks, list) else [None]
+        if not all(isinstance(case, dict) and {"call", "expect", "hint"} <= {*case} for case in cases):
+            raise K2CError(
+                f"{file} is not a file of solutions: {name} needs checks, each with call, expect and hint."
+            )
+    return dict(exercises)
 
 
 def _namespace() -> dict[str, Any]:
@@ -141,12 +158,19 @@ def _same(got: Any, expected: Any) -> bool:
     import numpy as np
 
     if isinstance(expected, str | bool | type(None)):
-        return bool(got == expected)
+        return _equal(got, expected)
     try:
         left, right = np.asarray(_to_plain(got), dtype=float), np.asarray(_to_plain(expected), dtype=float)
-    except (TypeError, ValueError):
-        return bool(got == expected)
+    except Exception:  # no numbers, or an object that does as it likes
+        return _equal(got, expected)
     return left.shape == right.shape and np.allclose(left, right, rtol=1e-5, atol=1e-7, equal_nan=True)
+
+
+def _equal(got: Any, expected: Any) -> bool:
+    try:
+        return bool(got == expected)
+    except Exception:  # an array has no truth value
+        return False
 
 
 def _to_plain(value: Any) -> Any:
@@ -166,7 +190,11 @@ def _code_has_hole(code: types.CodeType) -> bool:
 
 
 def _short(value: Any, width: int = 80) -> str:
-    text = " ".join(str(_to_plain(value)).split())
+    try:
+        text = str(_to_plain(value))
+    except Exception:
+        text = f"a {type(value).__name__} that cannot be shown"
+    text = printable(" ".join(text[: 100 * width].split()))
     return text if len(text) <= width else text[: width - 1] + "…"
 
 

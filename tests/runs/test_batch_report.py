@@ -69,7 +69,13 @@ def make_batch(tmp_path):
         for number, (setting, seed) in enumerate(itertools.product(settings, range(seeds))):
             parameters = DEFAULTS | setting | {"seed": seed}
             runs.append(
-                {"id": f"tiny-{number:04}", "parameters": parameters, "varied": setting, "seed": seed}
+                {
+                    "id": f"tiny-{number:04}",
+                    "parameters": parameters,
+                    "varied": setting,
+                    "seed": seed,
+                    "profile": "",
+                }
             )
             score = math.tanh(parameters["rate"]) + parameters["size"] / 100 + shift + random.gauss(0, 0.01)
             failure = FAILURES[number] if number in failures else ("ok", "", "")

@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 
+from k2c._system.printable import plain
 from k2c.forkserver import ForkServer
 from k2c.runs.kernels import ForkProvisioner, own_server
 
@@ -154,6 +155,6 @@ class LectureClient(PapermillNotebookClient):
 def _last_line(content: dict[str, Any]) -> str:
     text = content.get("text") or content.get("data", {}).get("text/plain") or ""
     # A progress bar redraws its line after a carriage return; the last drawing is the one to show.
-    lines = [line.strip() for line in str(text).replace("\r", "\n").splitlines()]
+    lines = [line.strip() for line in plain(text, lines=True).split("\n")]
     shown = [line for line in lines if line and not line.startswith("<Figure")]
     return shown[-1] if shown else ""

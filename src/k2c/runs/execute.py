@@ -21,6 +21,7 @@ from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from k2c._system.machine import describe_machine, package_versions
+from k2c._system.printable import plain
 from k2c.forkserver import ForkServer
 from k2c.paths import project_root
 from k2c.runs.engine import Execution, LectureEngine, Listener
@@ -193,7 +194,8 @@ def _execute(run: Run, work: Path, execution: Execution, limits: Limits) -> None
             )
         except Exception as error:
             # A dead kernel leaves a notebook that looks completed: the exception tells.
-            run.status, run.error, run.cause = _judge(error, execution, watch)
+            run.status, said, cause = _judge(error, execution, watch)
+            run.error, run.cause = plain(said, lines=True), plain(cause)
             log.write(f"{run.error}\n")
     run.peak_memory = watch.peak
     if watch.ended and run.status != "ok":

@@ -16,6 +16,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
+from k2c._system.printable import plain
 from k2c.atomic import atomic_path
 from k2c.runs.pages import TEMPLATES, render
 
@@ -41,7 +42,7 @@ def cells_to_html(cells: Sequence[NotebookNode]) -> Markup:
     """Return cells as HTML, without a page around them. Every picture must have its alternative text."""
     with _lock:
         body, _ = _exporter().from_notebook_node(new_notebook(cells=list(cells)))
-    return Markup(body)
+    return Markup(plain(body, lines=True))  # nbconvert has made colours of their escapes
 
 
 _lock = threading.Lock()  # a batch writes pages from several threads

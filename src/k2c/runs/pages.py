@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from k2c._system.printable import printable
 
@@ -12,9 +13,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of `k2c/runs/templates`; every value is escaped, and `when` is the time now."""
+    """Fill a template of `k2c/runs/templates`; every value is escaped, and `when` is the time now.
+
+    What cannot be seen in a value (control characters, marks that turn the direction of reading) is written out.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: value if isinstance(value, Markup) else printable(value, lines=True),
     )
     environment.filters.update(
         seconds=format_seconds,

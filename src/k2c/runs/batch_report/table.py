@@ -4,14 +4,18 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from k2c._system.plain_file import read_json
+from k2c._system.printable import plain, printable
+from k2c._system.spreadsheet import spreadsheet_cell
 from k2c.atomic import atomic_path
-from k2c.errors import K2CError
+from k2c.runs.batch.plan import PlannedRun
+from k2c.runs.batch.store import Store
 
 USED = ("seconds", "peak_memory_mb")  # measured of every run, whatever its lecture records
 _FACTS = ("run", "status", "cause", "error", *USED, "attempts", "worker", "started", "page", "claims")
@@ -91,27 +95,22 @@ def read_batch(folder: Path) -> Batch:
     K2CError
         When the folder has no plan.
     """
-    try:
-        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise K2CError(
-            f"{folder} is not the folder of a batch: it has no plan.json. Name one that k2c batch made."
-        ) from error
+    plan = Store(folder).plan()
     rows, guards, measured = [], {}, {}
     loads: Counter[str] = Counter()
-    for planned in plan["runs"]:
-        results = _read(folder / planned["id"] / "metrics.json")
+    for planned in plan.runs:
+        results = _read(folder / planned.id / "metrics.json")
         row, recorded, claims = _row(folder, planned, results)
         loads.update(json.dumps(load, sort_keys=True) for load in results.get("loads", []))
         rows.append(row)
         measured.update(dict.fromkeys(recorded))
         guards.update(dict.fromkeys(claims))
     frame = pd.DataFrame(rows, columns=_columns(rows))
-    parameters = list(plan["runs"][0]["parameters"]) if plan["runs"] else []
+    parameters = list(plan.runs[0].parameters) if plan.runs else []
     numeric = [name for name in (*measured, *guards) if _is_numeric(frame, name)]
-    repeat = plan.get("repeat")
-    varied = [name for name in plan["sweep"]["parameters"] if name != repeat and frame[name].nunique() > 1]
-    facts = {key: plan.get(key) or "" for key in ("name", "lecture", "title", "profile", "show")}
+    repeat = plan.repeat
+    varied = [name for name in plan.parameters if name != repeat and frame[name].nunique() > 1]
+    facts = {key: getattr(plan, key) for key in ("name", "lecture", "title", "profile", "show")}
     twice = {guard for guard in guards for name in measured if guard in numeric and _same(frame, guard, name)}
     metrics = [*(name for name in dict.fromkeys(numeric) if name not in twice), *USED]
     return Batch(
@@ -122,7 +121,7 @@ def read_batch(folder: Path) -> Batch:
         repeat=repeat,
         metrics=metrics,
         guards=[*guards],
-        data=_unique(planned.get("data") for planned in plan["runs"]),
+        data=_unique(asdict(planned)["data"] for planned in plan.runs),
         loads=[(json.loads(load), runs) for load, runs in loads.items()],
     )
 
@@ -130,7 +129,8 @@ def read_batch(folder: Path) -> Batch:
 def write_table(batch: Batch, folder: Path) -> None:
     """Write `results.csv` and `results.parquet`."""
     with atomic_path(folder / "results.csv") as part:
-        batch.frame.to_csv(part, index=False)
+        cells = batch.frame.map(spreadsheet_cell)
+        cells.to_csv(part, index=False, header=[spreadsheet_cell(name) for name in batch.frame])
     mixed = [name for name in batch.frame if len({type(value) for value in batch.frame[name].dropna()}) > 1]
     with atomic_path(folder / "results.parquet") as part:
         batch.frame.astype(dict.fromkeys(mixed, "string")).to_parquet(part, index=False)
@@ -141,9 +141,9 @@ def _unique(found: Iterable[dict[str, Any] | None]) -> list[dict[str, Any]]:
 
 
 def _row(
-    folder: Path, planned: dict[str, Any], results: dict[str, Any]
+    folder: Path, planned: PlannedRun, results: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str], list[str]]:
-    run = planned["id"]
+    run = planned.id
     facts = _read(folder / run / "run.json")
     pages = (
         f"{run}/{name}" for name in ("notebook.html", "notebook.ipynb") if (folder / run / name).is_file()
@@ -161,7 +161,7 @@ def _row(
         "page": next(pages, ""),
         "claims": _worst(results.get("guards", [])),
     }
-    row |= planned["parameters"]
+    row |= planned.parameters
     taken = {*row}
 
     recorded = {
@@ -178,13 +178,19 @@ def _row(
     row |= {f"{name}: claim": guard["status"] for name, guard in guards.items()}
     row |= {f"machine.{key}": value for key, value in facts.get("machine", {}).items()}
     row |= {f"version.{key}": value for key, value in facts.get("versions", {}).items()}
-    return row, [*recorded], [*guards]
+    shown = {printable(name): _shown(value) for name, value in row.items()}
+    return shown, [printable(name) for name in recorded], [printable(name) for name in guards]
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as it may stand in a table: what a notebook recorded or raised is a stranger's text."""
+    return plain(value, lines=True) if isinstance(value, str) else value
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):  # not there yet, or cut off on a full disk
+        return dict(read_json(path))
+    except (OSError, ValueError, TypeError):  # not there yet, or cut off on a full disk
         return {}
 
 

@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from k2c._system.machine import describe_machine, package_versions
+from k2c._system.printable import plain
 from k2c.atomic import atomic_path
 from k2c.runs.pages import render
 from k2c.syllabus import load_syllabus
@@ -14,7 +14,6 @@ from k2c.syllabus import load_syllabus
 if TYPE_CHECKING:
     from k2c.runs.grading.grade import Grade, _Room
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _PNG = b"\x89PNG\r\n\x1a\n"
 LONGEST = 20_000  # characters of one output on the page
 PICTURE_BYTES = 3_000_000
@@ -68,7 +67,7 @@ def _output(output: Any) -> dict[str, str]:
         text = "\n".join(output.get("traceback", ())) or f"{output.ename}: {output.evalue}"
     else:
         text = output.get("text") or data.get("text/plain") or data.get("text/html") or ""
-    text = _COLOURS.sub("", str(text))
+    text = plain(text, lines=True)
     cut = f"\n[{len(text) - LONGEST:,} more characters]" if len(text) > LONGEST else ""
     return {"text": text[:LONGEST] + cut, "error": "error" if output.output_type == "error" else ""}
 
