@@ -13,7 +13,7 @@ Buffer: TypeAlias = bytes | memoryview
 _MAGIC = b"\n# k2c sealed: "
 _KIND, _SHA256 = 32, b" sha256 "
 _good: dict[
-    Path, tuple[int, int, int]
+    tuple[Path, str], tuple[int, int, int]
 ] = {}  # files in which this process found no problem, as they were then
 SEAL_BYTES = len(_MAGIC) + _KIND + len(_SHA256) + 64 + 1
 
