@@ -118,9 +118,8 @@ def _gpu() -> Iterator[Finding]:
 
 def _opencl() -> Iterator[Finding]:
     try:
-        names = [
-            device.name.strip() for device in importlib.import_module("k2c.kernels.opencl").opencl_devices()
-        ]
+        opencl = importlib.import_module("k2c.kernels.opencl")
+        names = [opencl.runtime_of(device) for device in opencl.opencl_devices()]
     except K2CError as error:
         yield Finding("OpenCL", "optional", "no device; lecture 4 runs on NumPy instead", str(error))
     else:

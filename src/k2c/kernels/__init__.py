@@ -4,9 +4,10 @@ from k2c.kernels.attempt import Attempt
 from k2c.kernels.base import Ops
 from k2c.kernels.buffers import Buffer
 from k2c.kernels.build import source_of, sources
+from k2c.kernels.build_log import BuildMessage, KernelWarning
 from k2c.kernels.cases import Case, first_difference, first_error, random_case
 from k2c.kernels.debug import debug, debug_case
-from k2c.kernels.devices import Device, devices, open
+from k2c.kernels.devices import Device, devices, open, tuning
 from k2c.kernels.lenet import (
     lenet_forward,
     lenet_gradients,
@@ -16,18 +17,22 @@ from k2c.kernels.lenet import (
 )
 from k2c.kernels.measure import Ceilings, Roofline, Timing, ceilings, measure, roofline
 from k2c.kernels.nvrtc import compile_cuda
+from k2c.kernels.opencl import opencl_devices, runtime_of
 from k2c.kernels.specification import Specification, evaluate
 from k2c.kernels.student import StudentKernel
 from k2c.kernels.table import SPECIFICATIONS, specification
 from k2c.kernels.trace import Race, Trace
+from k2c.kernels.tuner import Trial, Tuning
 
 __all__ = [
     "SPECIFICATIONS",
     "Attempt",
     "Buffer",
+    "BuildMessage",
     "Case",
     "Ceilings",
     "Device",
+    "KernelWarning",
     "Ops",
     "Race",
     "Roofline",
@@ -35,6 +40,8 @@ __all__ = [
     "StudentKernel",
     "Timing",
     "Trace",
+    "Trial",
+    "Tuning",
     "ceilings",
     "compile_cuda",
     "debug",
@@ -48,11 +55,14 @@ __all__ = [
     "lenet_training_step",
     "measure",
     "open",
+    "opencl_devices",
     "put_parameters",
     "random_case",
     "roofline",
+    "runtime_of",
     "source_of",
     "sources",
     "specification",
+    "tuning",
     "zero_velocity",
 ]

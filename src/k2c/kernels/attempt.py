@@ -9,6 +9,7 @@ from k2c.kernels.base import Ops
 from k2c.kernels.build import options_of
 from k2c.kernels.cases import first_error, random_case
 from k2c.kernels.on_kernels import KernelOps
+from k2c.kernels.table import specification
 from k2c.kernels.trace import Trace
 
 
@@ -53,6 +54,19 @@ class Attempt:
         if verdict != "right":
             raise K2CError(verdict)
         return verdict
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the compiler warns of in the text, each with its line.
+
+        Raises
+        ------
+        K2CError
+            When the device runs no kernels, or the kernel does not compile.
+        """
+        spec = specification(self.name)
+        options = options_of(getattr(self.ops, "kind", "cpu"), spec.source)
+        found: tuple[str, ...] = self.ops.compile(self.text, self.name, options).warnings
+        return found
 
     def trace(self, group: int | Sequence[int] = 0, **sizes: Any) -> Trace:
         """Return every access of one work-group.

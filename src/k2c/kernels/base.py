@@ -8,6 +8,7 @@ import numpy as np
 
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer, checked_array, checked_shape, require
+from k2c.kernels.build_log import BuildMessage
 
 MatmulVariant = Literal["textbook", "tiled", "registers"]
 ConvVariant = Literal["textbook", "tuned"]
@@ -28,10 +29,14 @@ class Ops(ABC):
         `opencl`, `cuda`, `numpy` or `torch`.
     device_name
         What the hardware calls itself.
+    build_log
+        What compilers and drivers said while kernels were built on this device, the latest 500 messages: each
+        has a `title`, the `source`, the `text`, and the `warnings` about lines of the source. Empty on references.
     """
 
     name: str
     device_name: str
+    build_log: Sequence[BuildMessage] = ()
 
     # Memory
 

@@ -9,34 +9,59 @@ from k2c.errors import K2CError
 SOURCE = Path(__file__).with_name("source")
 
 # clang's `file:3:9: error: what`, the same as PoCL turns it round, and NVRTC's `file(3): error: what`.
-_COMPLAINT = re.compile(
-    r"error: \S*?:(?P<line>\d+):\d+: (?P<message>.*)"
-    r"|\S*?[:(](?P<line2>\d+)(?::\d+|\))?: (?:fatal )?error:? (?P<message2>.*)"
+_COMPLAINT = (
+    r"{kind}: \S*?:(?P<line>\d+):\d+: (?P<message>.*)"
+    r"|\S*?[:(](?P<line2>\d+)(?::\d+|\))?: (?:fatal )?{kind}:? (?P<message2>.*)"
 )
 
-# Compile-time numbers of each file, by the kind of hardware. A CPU has few cores with wide vectors and large
-# caches: large tiles. A GPU work-item has at most 255 registers, and thousands must share a multiprocessor.
-OPTIONS = {
+_KERNEL = re.compile(r"^(?:VECTORS\n)?KERNEL (\w+)\(.*?^}\n", re.S | re.M)
+
+# The compile-time numbers of each file, by the kind of hardware: the first are the defaults, and what a device is
+# fastest with, `tuning` finds out by measuring. A CPU has few cores with wide vectors and large caches: large
+# tiles. A GPU work-item has at most 255 registers, and thousands must share a multiprocessor. ITEMS is the
+# size of a CPU's work-group, a loop on one core; from LONG elements on, vector_add and relu write past the caches.
+NEVER = 2**31 - 1
+SHAPES: dict[str, dict[str, tuple[dict[str, int], ...]]] = {
     "cpu": {
-        "reduce.cl": {"GROUP": 256},
-        "softmax.cl": {"GROUP": 64},
-        "matmul.cl": {"TILE": 16, "ROWS": 6, "WIDE": 4},
-        "conv2d.cl": {"FILTERS": 10, "PAIRS": 2, "SIDE": 5},
-        "conv2d_backward.cl": {"TAPS": 5, "SOME": 4},
+        "elementwise.cl": tuple(
+            {"ITEMS": items, "LONG": long}
+            for items, long in ((4096, 1 << 20), (4096, NEVER), (1024, 1 << 20), (1024, NEVER))
+        ),
+        "reduce.cl": ({"GROUP": 256},),
+        "softmax.cl": ({"GROUP": 64},),
+        # 32 vector registers of 16 numbers hold 6 x 4 or 10 x 2 vectors; 16 registers of 8 hold 6 x 1 or 4 x 1.
+        "matmul.cl": tuple(
+            {"TILE": 16, "ROWS": rows, "WIDE": wide, "ITEMS": 2}
+            for rows, wide in ((6, 4), (6, 1), (12, 2), (4, 1), (8, 2), (6, 2))
+        ),
+        "conv2d.cl": tuple(
+            {"FILTERS": filters, "PAIRS": pairs, "SIDE": 5}
+            for filters, pairs in ((10, 2), (5, 1), (10, 1), (12, 1), (20, 1), (5, 2))
+        ),
+        "conv2d_backward.cl": tuple({"TAPS": 5, "SOME": some} for some in (4, 1, 2, 5)),
     },
     "gpu": {
-        "reduce.cl": {"GROUP": 256},
-        "softmax.cl": {"GROUP": 64},
-        "matmul.cl": {"TILE": 16, "ROWS": 4, "WIDE": 1},
-        "conv2d.cl": {"FILTERS": 5, "PAIRS": 1, "SIDE": 5},
-        "conv2d_backward.cl": {"TAPS": 5, "SOME": 1},
+        "elementwise.cl": ({"ITEMS": 256, "LONG": NEVER},),
+        "reduce.cl": ({"GROUP": 256},),
+        "softmax.cl": ({"GROUP": 64},),
+        "matmul.cl": tuple({"TILE": 16, "ROWS": rows, "WIDE": 1, "ITEMS": 2} for rows in (4, 2, 8)),
+        "conv2d.cl": tuple({"FILTERS": filters, "PAIRS": 1, "SIDE": 5} for filters in (5, 2, 10)),
+        "conv2d_backward.cl": tuple({"TAPS": 5, "SOME": some} for some in (1, 2)),
     },
 }
 
 
+OF_LAUNCH = ("ITEMS", "LONG")  # numbers that no kernel's text uses
+
+
+def shapes_of(kind: str, file: str) -> tuple[dict[str, int], ...]:
+    """Return the compile-time numbers that a file may have on a `cpu` or `gpu`, the defaults first."""
+    return SHAPES[kind].get(file, ({},))
+
+
 def options_of(kind: str, file: str) -> dict[str, int]:
-    """Return the compile-time numbers of a file on a `cpu` or `gpu`."""
-    return OPTIONS[kind].get(file, {})
+    """Return the default compile-time numbers of a file on a `cpu` or `gpu`."""
+    return shapes_of(kind, file)[0]
 
 
 def sources() -> list[str]:
@@ -50,6 +75,12 @@ def source_of(file: str) -> str:
     return (SOURCE / file).read_text(encoding="utf-8")
 
 
+@cache
+def one_kernel(file: str, name: str) -> str:
+    """Return the text of a kernel file without its other kernels; lines keep their numbers."""
+    return _KERNEL.sub(lambda m: m[0] if m[1] == name else "\n" * m[0].count("\n"), source_of(file))
+
+
 def full_source(text: str, language: str, helper: str = "") -> str:
     """Return kernel text below the prelude of a language, `opencl` or `cuda`; its lines count from 1."""
     prelude = (SOURCE / f"prelude_{language}.h").read_text(encoding="utf-8")
@@ -58,7 +89,7 @@ def full_source(text: str, language: str, helper: str = "") -> str:
 
 def define_flags(options: dict[str, int]) -> list[str]:
     """Return the compiler's flags for compile-time numbers."""
-    return [f"-D{name}={value}" for name, value in options.items()]
+    return [f"-D{name}={value}" for name, value in options.items() if name not in OF_LAUNCH]
 
 
 def build_error(title: str, text: str, log: str) -> K2CError:
@@ -73,12 +104,25 @@ def build_error(title: str, text: str, log: str) -> K2CError:
     log
         What the compiler said.
     """
-    lines = text.splitlines()
-    shown = []
+    shown = complaints("error", text, log)
+    return K2CError(f"{title} does not compile:\n" + ("\n".join(shown) or log.strip()))
+
+
+def complaints(kind: str, text: str, log: str) -> list[str]:
+    """Return what a compiler's log says of lines of the source, each with the line.
+
+    Parameters
+    ----------
+    kind
+        `error` or `warning`.
+    text, log
+        As for `build_error`.
+    """
+    lines, shown = text.splitlines(), []
     for complaint in log.splitlines():
-        match = _COMPLAINT.match(complaint)
+        match = re.match(_COMPLAINT.format(kind=kind), complaint)
         if match:
             number, message = int(match["line"] or match["line2"]), match["message"] or match["message2"]
             quoted = f"\n    {number:>4} | {lines[number - 1]}" if 0 < number <= len(lines) else ""
             shown.append(f"  line {number}: {message}{quoted}")
-    return K2CError(f"{title} does not compile:\n" + ("\n".join(shown) or log.strip()))
+    return shown

@@ -1,7 +1,7 @@
 """Random arguments for a kernel, and a comparison with its specification that names the first wrong element."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,9 @@ class Case:
         return self.spec.reference(**wide, **self.numbers, global_size=rounded, local=self.local[0])
 
 
-def random_case(name: str, kind: str = "cpu", seed: int = 0, **numbers: Any) -> Case:
+def random_case(
+    name: str, kind: str = "cpu", seed: int = 0, options: Mapping[str, int] | None = None, **numbers: Any
+) -> Case:
     """Return random arguments of the sizes that a kernel's specification asks for; outputs hold NaN.
 
     Parameters
@@ -55,6 +57,8 @@ def random_case(name: str, kind: str = "cpu", seed: int = 0, **numbers: Any) -> 
         `cpu` or `gpu`, which decides its compile-time numbers.
     seed
         For the random numbers.
+    options
+        Its compile-time numbers, when they are not the defaults of that kind.
     numbers
         The kernel's own numbers, `n=1000`. Those with `float` in the specification are 1 when left out.
 
@@ -68,7 +72,7 @@ def random_case(name: str, kind: str = "cpu", seed: int = 0, **numbers: Any) -> 
     missing = [a.name for a in spec.arguments if a.way == "int" and a.name not in given]
     if missing:
         raise K2CError(f"{name} also needs {', '.join(missing)}: random_case({name!r}, {missing[0]}=100).")
-    values = spec.numbers(given, options_of(kind, spec.source))
+    values = spec.numbers(given, options or options_of(kind, spec.source))
     size = spec.global_size(values)
     values["groups"] = -(-size[0] // spec.local[0])
     generator = np.random.default_rng(seed)

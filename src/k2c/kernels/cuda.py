@@ -8,8 +8,8 @@ import torch
 
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer, require
-from k2c.kernels.build import define_flags, options_of, source_of
-from k2c.kernels.driver import get_function, launch, load_driver, load_module
+from k2c.kernels.build import define_flags, one_kernel
+from k2c.kernels.driver import driver_version, get_function, launch, load_driver, load_module
 from k2c.kernels.launch import Launch
 from k2c.kernels.nvrtc import compile_cuda, load_nvrtc
 from k2c.kernels.on_kernels import KernelOps
@@ -34,6 +34,7 @@ class CudaOps(KernelOps):
     kind = "gpu"
 
     def __init__(self) -> None:
+        super().__init__()
         if not torch.cuda.is_available():
             raise NoCUDA("torch finds no CUDA GPU here. The device opencl runs on any machine.")
         self._driver = load_driver()
@@ -41,8 +42,10 @@ class CudaOps(KernelOps):
         torch.empty(1, device="cuda")  # makes torch's context the current one, which the driver then uses
         self.device_name = torch.cuda.get_device_name()
         self._arch = "sm_{}{}".format(*torch.cuda.get_device_capability())
+        self.runtime = f"{self.device_name} (CUDA {torch.version.cuda})"
+        self.identity = (self.runtime, self._arch, driver_version(self._driver))
         self._modules: list[Any] = []
-        self._kernels: dict[str, Any] = {}
+        self._kernels: dict[tuple[Any, ...], Any] = {}
 
     def synchronize(self) -> None:
         """Wait until everything that was launched is done."""
@@ -90,14 +93,17 @@ class CudaOps(KernelOps):
         K2CError
             With the compiler's log, when it does not compile, or has no such kernel.
         """
-        module = load_module(
-            self._driver, compile_cuda(text, title, define_flags(options), self._arch, helper)
-        )
+        said: list[str] = []
+        code = compile_cuda(text, title, define_flags(options), self._arch, helper, said)
+        self._keep(title, text, "".join(said))
+        module = load_module(self._driver, code)
         self._modules.append(module)
         return get_function(self._driver, module, kernel)
 
     def _kernel(self, spec: Specification) -> Any:
-        if spec.name not in self._kernels:
-            options = options_of(self.kind, spec.source)
-            self._kernels[spec.name] = self.build(source_of(spec.source), spec.name, options, spec.source)
-        return self._kernels[spec.name]
+        options = self.options(spec)
+        key = spec.name, *define_flags(options)
+        if key not in self._kernels:
+            text = one_kernel(spec.source, spec.name)
+            self._kernels[key] = self.build(text, spec.name, options, spec.source)
+        return self._kernels[key]

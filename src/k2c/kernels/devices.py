@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from k2c.errors import K2CError
 from k2c.kernels.base import Ops
 from k2c.kernels.cuda import CudaOps
+from k2c.kernels.on_kernels import KernelOps
 from k2c.kernels.on_numpy import NumpyOps
 from k2c.kernels.on_torch import TorchOps
-from k2c.kernels.opencl import NoOpenCL, OpenCLOps, opencl_devices
+from k2c.kernels.opencl import NoOpenCL, OpenCLOps, opencl_devices, runtime_of
+from k2c.kernels.tuner import Tuning, trials
 
 NAMES = ("opencl", "cuda", "numpy", "torch")
 
@@ -41,10 +43,8 @@ def devices() -> list[Device]:
     found = []
     for name in NAMES:
         try:
-            if name == "opencl":
-                detail = ", ".join(f"{device.name.strip()}" for device in opencl_devices())
-            else:
-                detail = _make(name).device_name
+            opencl = name == "opencl"
+            detail = ", ".join(map(runtime_of, opencl_devices())) if opencl else _make(name).device_name
             found.append(Device(name, True, detail))
         except K2CError as error:
             found.append(Device(name, False, str(error)))
@@ -60,7 +60,8 @@ def open(device: str | None = None, hardware: str = "") -> Ops:
         `opencl`, `cuda`, or a reference, `numpy` or `torch`. When not given: `opencl`, and on a machine without
         it `numpy`, with a warning that says so.
     hardware
-        For `opencl`, part of the device's name when there are several.
+        For `opencl`, part of the name of the device or its runtime when there are several (`Intel`, `Portable`).
+        When empty: a GPU; else the runtime that computes fastest on this CPU, which the first opening measures.
 
     Raises
     ------
@@ -83,3 +84,18 @@ def _make(device: str, hardware: str = "") -> Ops:
     if device not in made:
         raise K2CError(f"There is no device {device!r}. Devices are {', '.join(NAMES)}.")
     return made[device]()
+
+
+def tuning(ops: Ops | None = None) -> Tuning:
+    """Return the shapes of the tuned kernels with the time of each, as a table; measured where they were not yet.
+
+    Parameters
+    ----------
+    ops
+        What `open` returned; every OpenCL device here when not given.
+    """
+    if ops is None:
+        opened: list[Ops] = [OpenCLOps(device=device) for device in opencl_devices()]
+    else:
+        opened = [ops]
+    return Tuning(tuple(row for one in opened if isinstance(one, KernelOps) for row in trials(one)))

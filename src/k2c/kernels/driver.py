@@ -51,6 +51,13 @@ def call(driver: ctypes.CDLL, function: str, *args: Any) -> None:
         raise K2CError(f"The NVIDIA driver's {function} reports: {(text.value or b'unknown').decode()}.")
 
 
+def driver_version(driver: ctypes.CDLL) -> str:
+    """Return the driver's version as NVIDIA counts it: 12080 for CUDA 12.8."""
+    version = c_int()
+    call(driver, "cuDriverGetVersion", byref(version))
+    return str(version.value)
+
+
 def load_module(driver: ctypes.CDLL, code: bytes) -> c_void_p:
     """Load PTX or a cubin into the current context."""
     module = c_void_p()

@@ -53,7 +53,7 @@ _KERNEL = re.compile(r"(?:\bKERNEL|\b(?:__)?kernel\s+void)\s+(\w+)\s*\(")
 _FUNCTION = re.compile(r"\b(?:DEVICE|inline)\s+\w+\s+(\w+)\s*\(")
 _LOCAL = re.compile(r"\b(?:LOCAL|__local|local)\s+(float|int)\s+(\w+)\s*((?:\[[^]]+\]\s*)+);")
 _BARRIER = re.compile(r"\bBARRIER\b|\b(?:barrier|work_group_barrier|__syncthreads)\s*(?=\()")
-_VECTOR = re.compile(r"\b(LOAD|STORE)(8|16)\(\s*$")
+_VECTOR = re.compile(r"\b(LOAD|STORE|STREAM)(8|16)\(\s*$")
 _GLOBAL_WORDS = {"GLOBAL", "__global", "global"}
 
 
@@ -239,7 +239,7 @@ class _Rewriter:
     def _vector(self, name: str, start: int, after: int, vector: re.Match[str]) -> tuple[str, int]:
         plus = self.code.index("+", after)
         end = end_of_argument(self.code, plus + 1)
-        way, index = WRITE if vector[1] == "STORE" else READ, self.rewrite(plus + 1, end)
+        way, index = READ if vector[1] == "LOAD" else WRITE, self.rewrite(plus + 1, end)
         return f"{name} + {self._call(name, start, way, '-1', f'(long)({index})', vector[2])}", end
 
 

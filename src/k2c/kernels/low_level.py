@@ -20,6 +20,7 @@ import numpy as np
 
 from k2c.errors import K2CError
 from k2c.kernels.build import full_source, options_of, source_of
+from k2c.kernels.build_log import caught_output
 from k2c.kernels.driver import call, get_function, launch, load_driver, load_module
 from k2c.kernels.nvrtc import compile_cuda
 
@@ -164,7 +165,9 @@ def _first_device(cl: ctypes.CDLL) -> c_void_p:
 def _build(cl: ctypes.CDLL, release: ExitStack, context: c_void_p, device: c_void_p) -> c_void_p:
     source = c_char_p(full_source(source_of("reduce.cl"), "opencl").encode())
     program = _make(cl, release, "ProgramWithSource", context, c_uint(1), byref(source), None)
-    if cl.clBuildProgram(program, c_uint(1), byref(device), f"-DGROUP={GROUP}".encode(), None, None):
+    with caught_output():
+        failed = cl.clBuildProgram(program, c_uint(1), byref(device), f"-DGROUP={GROUP}".encode(), None, None)
+    if failed:
         log = ctypes.create_string_buffer(1 << 16)
         cl.clGetProgramBuildInfo(program, device, c_uint(PROGRAM_BUILD_LOG), c_size_t(1 << 16), log, None)
         raise K2CError(f"reduce.cl does not compile: {log.value.decode(errors='replace')}")

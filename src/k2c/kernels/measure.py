@@ -12,6 +12,7 @@ import numpy as np
 from k2c.kernels.base import Ops
 from k2c.kernels.cases import Case, random_case
 from k2c.kernels.on_kernels import KernelOps
+from k2c.kernels.table import specification
 
 COPY_ELEMENTS = 1 << 24  # 64 MiB: more than most caches hold
 PRODUCT = 1024  # rows of the square matrices of the compute ceiling
@@ -158,9 +159,9 @@ def roofline(
     K2CError
         When there is no such kernel, a number is missing, or the device does not run it.
     """
-    case = random_case(kernel, getattr(ops, "kind", "cpu"), **numbers)
+    options = ops.options(specification(kernel)) if isinstance(ops, KernelOps) else {}
+    case = random_case(kernel, getattr(ops, "kind", "cpu"), options=options, **numbers)
     arguments = case.put(ops)
-    options = ops.options(case.spec) if isinstance(ops, KernelOps) else {}
     values = case.spec.numbers(case.numbers, options)
     timing = measure(ops, partial(_launch, ops, case, arguments), repeats)
     return Roofline(kernel, *case.spec.work(**values), timing.seconds, roof or ceilings(ops))

@@ -48,7 +48,12 @@ def load_nvrtc() -> ctypes.CDLL:
 
 
 def compile_cuda(
-    text: str, title: str, flags: Sequence[str] = (), arch: str = "compute_80", helper: str = ""
+    text: str,
+    title: str,
+    flags: Sequence[str] = (),
+    arch: str = "compute_80",
+    helper: str = "",
+    said: list[str] | None = None,
 ) -> bytes:
     """Compile kernel text with the CUDA prelude.
 
@@ -65,6 +70,8 @@ def compile_cuda(
         one architecture, which depends less on the driver's age.
     helper
         Text that goes between prelude and source.
+    said
+        Gets what the compiler says of a source that it compiles: warnings.
 
     Returns
     -------
@@ -83,8 +90,12 @@ def compile_cuda(
     try:
         options = [f"--gpu-architecture={arch}", "-default-device", *flags]
         raw = (c_char_p * len(options))(*(option.encode() for option in options))
-        if nvrtc.nvrtcCompileProgram(program, c_int(len(options)), raw):
-            raise build_error(title, text, _read(nvrtc, program, "ProgramLog").decode(errors="replace"))
+        failed = nvrtc.nvrtcCompileProgram(program, c_int(len(options)), raw)
+        log = _read(nvrtc, program, "ProgramLog").rstrip(b"\0").decode(errors="replace")
+        if failed:
+            raise build_error(title, text, log)
+        if said is not None:
+            said.append(log)
         return _read(nvrtc, program, "PTX" if arch.startswith("compute") else "CUBIN")
     finally:
         nvrtc.nvrtcDestroyProgram(byref(program))

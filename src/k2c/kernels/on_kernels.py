@@ -1,12 +1,16 @@
 """The operations by launches of the kernels of `source/`: shapes in, launches out."""
 
+import copy
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
+from k2c.kernels import tuner
 from k2c.kernels.base import Ops
 from k2c.kernels.buffers import Buffer
-from k2c.kernels.build import options_of, source_of
+from k2c.kernels.build import options_of, shapes_of, source_of
+from k2c.kernels.build_log import KEPT, BuildMessage
 from k2c.kernels.launch import Launch, check_launch
 from k2c.kernels.specification import Specification
 from k2c.kernels.student import StudentKernel
@@ -21,13 +25,34 @@ class KernelOps(Ops):
     Attributes
     ----------
     kind
-        `cpu` or `gpu`: decides the compile-time numbers (`build.OPTIONS`).
+        `cpu` or `gpu`: decides the compile-time numbers (`build.SHAPES`).
     language
         `opencl` or `cuda`: decides the prelude.
+    runtime
+        The device with the runtime or driver that it is reached by.
+    identity
+        What tells it apart from other devices, drivers and settings of drivers.
     """
 
     kind: str
     language: str
+    runtime: str
+    identity: tuple[str, ...]
+
+    def __init__(self) -> None:
+        self.build_log: deque[BuildMessage] = deque(maxlen=KEPT)
+        self._shapes: tuner.Shapes | None = None
+
+    def shaped(self, shapes: tuner.Shapes) -> Self:
+        """Return the same device with shapes of one's own, by file; the defaults for others."""
+        other = copy.copy(self)
+        other._shapes = shapes
+        return other
+
+    def _keep(self, title: str, source: str, said: str) -> None:
+        """Keep what was said about a build."""
+        if said.strip():
+            self.build_log.append(BuildMessage(title, source, said))
 
     @abstractmethod
     def _launch(self, spec: Specification, launch: Launch) -> None:
@@ -50,7 +75,9 @@ class KernelOps(Ops):
     def checked(self, name: str) -> StudentKernel:
         """Return a kernel of `source/` with every array access checked: slower, and it can be traced."""
         spec = specification(name)
-        return StudentKernel(self, source_of(spec.source), name, self.options(spec), spec.source)
+        return StudentKernel(
+            self, source_of(spec.source), name, options_of(self.kind, spec.source), spec.source
+        )
 
     def run(
         self,
@@ -66,8 +93,13 @@ class KernelOps(Ops):
             self._launch(spec, launch)
 
     def options(self, spec: Specification) -> dict[str, int]:
-        """Return the compile-time numbers of a kernel on this device."""
-        return options_of(self.kind, spec.source)
+        """Return the compile-time numbers of a kernel on this device: those that it is fastest with."""
+        shapes = shapes_of(self.kind, spec.source)
+        if len(shapes) == 1:
+            return shapes[0]
+        if self._shapes is None:
+            self._shapes = tuner.tuned_shapes(self)
+        return self._shapes.get(spec.source, shapes[0])
 
     def _start(self, name: str, *args: Any) -> None:
         """Launch a kernel with as many work-items as its specification asks for."""
@@ -81,12 +113,16 @@ class KernelOps(Ops):
         """Copy a buffer into another of the same size on this device, by the device's own means."""
 
     def _binary(self, name: str, a: Buffer, b: Buffer, out: Buffer) -> Buffer:
-        self._start(name, a, b, out, a.size)
+        self._start(self._long(name, a), a, b, out, a.size)
         return out
 
     def _unary(self, name: str, x: Buffer, out: Buffer) -> Buffer:
-        self._start(name, x, out, x.size)
+        self._start(self._long(name, x), x, out, x.size)
         return out
+
+    def _long(self, name: str, x: Buffer) -> str:
+        long = specification(f"{name}_long") if name in ("vector_add", "relu") else None
+        return long.name if long and x.size >= self.options(long)["LONG"] else name
 
     def _saxpy(self, factor: float, x: Buffer, y: Buffer) -> Buffer:
         self._start("saxpy", x, y, factor, x.size)

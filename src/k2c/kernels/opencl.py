@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 
 from k2c.errors import K2CError
+from k2c.kernels import tuner
 from k2c.kernels.buffers import Buffer, require
-from k2c.kernels.build import build_error, define_flags, full_source, options_of, source_of
+from k2c.kernels.build import build_error, define_flags, full_source, one_kernel
+from k2c.kernels.build_log import caught_output
 from k2c.kernels.launch import Launch
 from k2c.kernels.on_kernels import KernelOps
+from k2c.kernels.runtimes import platforms
 from k2c.kernels.specification import Specification
 
 INSTALL = "Install a CPU device that needs no driver: pip install 'pyopencl[pocl]'."
-SIMULATOR = "Oclgrind"
+SIMULATOR, POCL = "Oclgrind", "Portable Computing Language"
+SETTINGS = ("CL_CONFIG_", "POCL_MAX")  # variables that change what a runtime compiles
 NO_CACHE: Any = False  # what pyopencl takes for none
 
 
@@ -24,7 +28,7 @@ class NoOpenCL(K2CError):
 
 
 def opencl_devices() -> list[Any]:
-    """Return the OpenCL devices (pyopencl's), GPUs first; without the simulator that `debug` uses.
+    """Return the OpenCL devices (pyopencl's), GPUs first, then PoCL; without the simulator that `debug` uses.
 
     Raises
     ------
@@ -35,14 +39,30 @@ def opencl_devices() -> list[Any]:
         import pyopencl as cl
     except ImportError:
         raise NoOpenCL(f"pyopencl is not installed. {INSTALL}") from None
-    try:
-        found = [device for platform in cl.get_platforms() for device in platform.get_devices()]
-    except cl.Error:  # no platform at all is an error to the loader
-        found = []
-    found = [device for device in found if SIMULATOR not in device.platform.name]
+    found = {}
+    for platform in platforms():
+        if SIMULATOR not in platform.name:
+            # A driver may be registered twice, beside pyopencl and in the system.
+            found.update({(platform.name, platform.version, d.name): d for d in _devices_of(platform)})
     if not found:
         raise NoOpenCL(f"pyopencl finds no OpenCL device. {INSTALL}")
-    return sorted(found, key=lambda device: not device.type & cl.device_type.GPU)
+    return sorted(
+        found.values(), key=lambda d: (not d.type & cl.device_type.GPU, POCL not in d.platform.name)
+    )
+
+
+def runtime_of(device: Any) -> str:
+    """Return a device's name with its runtime's: `AMD EPYC (Intel(R) OpenCL 2026.22)`."""
+    return f"{device.name.strip()} ({device.platform.name.strip()} {device.driver_version.strip()})"
+
+
+def _devices_of(platform: Any) -> list[Any]:
+    import pyopencl as cl
+
+    try:
+        return list(platform.get_devices())
+    except cl.Error:  # a driver without a device says so by an error
+        return []
 
 
 class OpenCLOps(KernelOps):
@@ -51,7 +71,10 @@ class OpenCLOps(KernelOps):
     Parameters
     ----------
     hardware
-        Part of the device's name, when there are several; the first GPU, else the first device, when empty.
+        Part of the name of the device or of its runtime, when there are several (`Intel`, `Portable`). When empty:
+        the first GPU; else, of several runtimes for the CPU, the one that is fastest here by measurement (`tuning`).
+    device
+        Exactly this one of `opencl_devices`.
 
     Raises
     ------
@@ -62,25 +85,24 @@ class OpenCLOps(KernelOps):
     name = "opencl"
     language = "opencl"
 
-    def __init__(self, hardware: str = "") -> None:
-        devices = opencl_devices()
-        chosen = [device for device in devices if hardware.lower() in device.name.lower()]
-        if not chosen:
-            names = ", ".join(device.name.strip() for device in devices)
-            raise NoOpenCL(f"No OpenCL device has {hardware!r} in its name. Devices are: {names}.")
+    def __init__(self, hardware: str = "", device: Any = None) -> None:
+        super().__init__()
+        chosen = _chosen(hardware) if device is None else device
         import pyopencl as cl
         import pyopencl.tools
 
         self.cl = cl
-        self.device = chosen[0]
-        self.device_name = self.device.name.strip()
+        self.device = chosen
+        self.device_name, self.runtime = self.device.name.strip(), runtime_of(self.device)
+        self.identity = _identity(self.device)
         self.kind = "gpu" if self.device.type & cl.device_type.GPU else "cpu"
         self.context = cl.Context([self.device])
         self.queue = cl.CommandQueue(self.context, properties=cl.command_queue_properties.PROFILING_ENABLE)
         self._events: list[Any] | None = None
         # Memory comes from a pool: fresh pages of the system cost more than most kernels.
         self._pool = pyopencl.tools.MemoryPool(pyopencl.tools.ImmediateAllocator(self.queue))
-        self._kernels: dict[tuple[int, str], Any] = {}
+        self._kernels: dict[tuple[Any, ...], Any] = {}
+        self._launched: set[tuple[Any, tuple[int, ...]]] = set()
         self._process = os.getpid()
 
     def synchronize(self) -> None:
@@ -117,13 +139,27 @@ class OpenCLOps(KernelOps):
         """Launch a compiled kernel without checks; returns pyopencl's event."""
         raw = [value.data if isinstance(value, Buffer) else value for value in arguments]
         try:
-            event = kernel(self.queue, tuple(global_size), tuple(local), *raw)
+            event = self._enqueued(kernel, tuple(global_size), tuple(local), raw)
         except self.cl.Error as error:
             raise K2CError(
                 f"{self.device_name} refuses a launch of {global_size} by {local}: {error}"
             ) from None
         if self._events is not None:
             self._events.append(event)
+        return event
+
+    def _enqueued(
+        self, kernel: Any, global_size: tuple[int, ...], local: tuple[int, ...], raw: list[Any]
+    ) -> Any:
+        first = kernel, local
+        if first in self._launched:
+            return kernel(self.queue, global_size, local, *raw)
+        # PoCL compiles a kernel for a size of groups at its first launch, and may print then.
+        with caught_output() as said:
+            event = kernel(self.queue, global_size, local, *raw)
+            event.wait()
+        self._launched.add(first)
+        self._keep(f"first launch of {kernel.function_name} by {local}", "", "".join(said))
         return event
 
     def event_seconds(self, call: Callable[[], Any]) -> float:
@@ -154,24 +190,24 @@ class OpenCLOps(KernelOps):
         self._check_process()
         program = self.cl.Program(self.context, full_source(text, "opencl", helper))
         try:
-            built = program.build(options=define_flags(options), cache_dir=NO_CACHE)
+            with caught_output() as said:
+                built = program.build(options=define_flags(options), cache_dir=NO_CACHE)
+            log = built.get_build_info(self.device, self.cl.program_build_info.LOG)
+            self._keep(title, text, f"{log}\n{''.join(said)}")
             return self.cl.Kernel(built, kernel)
         except self.cl.RuntimeError as error:
-            log = "\n".join(
-                program.get_build_info(device, self.cl.program_build_info.LOG) for device in [self.device]
-            )
-            if not log.strip():
-                log = str(error)
-            raise build_error(title, text, log) from None
+            log = program.get_build_info(self.device, self.cl.program_build_info.LOG)
+            raise build_error(title, text, log if log.strip() else str(error)) from None
         except self.cl.Error as error:
             raise K2CError(f"{title} has no kernel {kernel!r} ({error}).") from None
 
     def _kernel(self, spec: Specification) -> Any:
+        options = self.options(spec)
         # A kernel object holds its arguments, so every thread needs its own.
-        key = threading.get_ident(), spec.name
+        key = threading.get_ident(), spec.name, *define_flags(options)
         if key not in self._kernels:
-            options = options_of(self.kind, spec.source)
-            self._kernels[key] = self.build(source_of(spec.source), spec.name, options, spec.source)
+            text = one_kernel(spec.source, spec.name)
+            self._kernels[key] = self.build(text, spec.name, options, spec.source)
         return self._kernels[key]
 
     def _check_process(self) -> None:
@@ -180,3 +216,23 @@ class OpenCLOps(KernelOps):
                 "OpenCL hangs in a process that was forked after it was opened. Start workers with "
                 'multiprocessing.get_context("spawn") and open the device in each.'
             )
+
+
+def _chosen(hardware: str) -> Any:
+    """Return the device that a part of its name chooses, or the fastest runtime's of a CPU."""
+    import pyopencl as cl
+
+    devices = opencl_devices()
+    chosen = [device for device in devices if hardware.lower() in runtime_of(device).lower()]
+    if not chosen:
+        names = ", ".join(map(runtime_of, devices))
+        raise NoOpenCL(f"No OpenCL device has {hardware!r} in its name. Devices are: {names}.")
+    if len(chosen) == 1 or hardware or chosen[0].type & cl.device_type.GPU or not tuner.is_on():
+        return chosen[0]
+    return min(chosen, key=lambda device: tuner.cost(OpenCLOps(device=device)))
+
+
+def _identity(device: Any) -> tuple[str, ...]:
+    settings = [f"{name}={value}" for name, value in os.environ.items() if name.startswith(SETTINGS)]
+    names = device.platform.version, device.name.strip(), device.driver_version
+    return (*names, str(device.max_compute_units), *sorted(settings))

@@ -7,6 +7,7 @@ import numpy as np
 
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer, require
+from k2c.kernels.build_log import warn_author
 from k2c.kernels.instrument import BOTH, ENTRY, HEAD, HELPER, SIZES, WRITE, Parameter, instrument
 from k2c.kernels.launch import INT_MAX
 from k2c.kernels.trace import Trace
@@ -33,6 +34,11 @@ class StudentKernel:
     title
         What messages call the source.
 
+    Attributes
+    ----------
+    warnings
+        What the compiler warns of, each with its line; shown as a `KernelWarning` too.
+
     Raises
     ------
     K2CError
@@ -51,10 +57,15 @@ class StudentKernel:
         self.ops, self.source, self.name = ops, source, made.name
         self.parameters, self._arrays = made.parameters, made.arrays
         title = title or made.name
-        ops.build(
-            source, made.name, options or {}, title
-        )  # complaints about what was written, not what we made
-        self._kernel = ops.build(made.text, made.name, options or {}, title, HELPER)
+        # Complaints and warnings are about what was written, not about what we made of it.
+        ops.build(source, made.name, options or {}, title)
+        self.warnings: tuple[str, ...] = ()
+        for message in reversed(ops.build_log):
+            if message.source == source:
+                self.warnings = message.warnings
+                warn_author(message)
+                break
+        self._kernel = ops.build(made.text, made.name, options or {}, f"{title}, with checks", HELPER)
 
     def run(self, global_size: int | Sequence[int], *args: Any, local: int | Sequence[int] = 64) -> None:
         """Launch it, rounded up to whole work-groups.

@@ -32,7 +32,7 @@ def _kernel(
     axes = tuple(axis.strip() for axis in launch.split(";"))
     written = arguments_of(arguments)
     on_cpu = tuple(axis.strip() for axis in local_cpu.split(";")) if local_cpu else ()
-    on_cpu = on_cpu or (("4096",) if local == (256,) and not fixed else ())
+    on_cpu = on_cpu or (("ITEMS",) if local == (256,) and not fixed else ())
     return Specification(
         name,
         source,
@@ -62,6 +62,14 @@ _LIST = [
     _kernel(
         "relu", "elementwise.cl", "out = max(x, 0)", "x in[n], out out[n], n int",
         "n", (256,), "n", "8*n", reference=references.relu,
+    ),
+    _kernel(
+        "vector_add_long", "elementwise.cl", "out = a + b, past the caches", "a in[n], b in[n], out out[n], n int",
+        "up(n,16)", (64,), "n", "12*n", reference=references.vector_add, local_cpu="max(1,ITEMS//16)",
+    ),
+    _kernel(
+        "relu_long", "elementwise.cl", "out = max(x, 0), past the caches", "x in[n], out out[n], n int",
+        "up(n,16)", (64,), "n", "8*n", reference=references.relu, local_cpu="max(1,ITEMS//16)",
     ),
     _kernel(
         "tanh_forward", "elementwise.cl", "out = tanh(x)", "x in[n], out out[n], n int",
@@ -125,7 +133,7 @@ _LIST = [
         "matmul_registers", "matmul.cl", "c = a b, tiles in registers, from a packed b",
         "a in[m*k], packed_b in[up(n,16*WIDE)*16*WIDE*k], c out[m*n], m int, n int, k int",
         "up(m,ROWS);up(n,16*WIDE)", (8, 1), "2*m*n*k", "4*(m*k+k*n+m*n)", options=("ROWS", "WIDE"),
-        local_cpu="min(2,up(m,ROWS));1",  # small: PoCL gives a thread 32 groups or more at a time
+        local_cpu="min(ITEMS,up(m,ROWS));1",  # small: PoCL gives a thread 32 groups or more at a time
     ),
     _kernel(
         "pack", "matmul.cl", "panels of a matrix, for matmul_registers",

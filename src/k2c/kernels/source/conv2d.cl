@@ -24,6 +24,7 @@ KERNEL conv2d_textbook(GLOBAL const float *x, GLOBAL const float *weight, GLOBAL
 // tile.
 // A tile that would stick out at the bottom or on the right is moved back until it fits: the pixels where two
 // tiles overlap are computed twice, and both write the same number. So y needs 2*PAIRS rows and 8 columns.
+VECTORS
 KERNEL conv2d_tuned(GLOBAL const float *x, GLOBAL const float *weight, GLOBAL const float *bias, GLOBAL float *y,
                     int n, int channels, int height, int width, int filters, int kernel_height,
                     int kernel_width) {

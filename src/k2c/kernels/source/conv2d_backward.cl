@@ -57,6 +57,7 @@ KERNEL flip(GLOBAL const float *weight, GLOBAL float *out, int filters, int chan
 // of one chunk: partial[chunk] (filters, channels, kernel_height, kernel_width), to be added with sum_chunks.
 // It takes 16 products (8 columns of two rows) at a time, so y has an even number of rows and a multiple of 8
 // columns: a second loop for what is left would cost everybody registers.
+VECTORS
 KERNEL conv2d_backward_weight_tuned(GLOBAL const float *x, GLOBAL const float *dy, GLOBAL float *partial, int n,
                                     int channels, int height, int width, int filters, int kernel_height,
                                     int kernel_width, int chunks) {
@@ -100,5 +101,5 @@ KERNEL conv2d_backward_weight_tuned(GLOBAL const float *x, GLOBAL const float *d
         for (int t = 0; t < TAPS; t++)
             if (group * SOME + f < filters && j + t < kernel_width)
                 partial[to + ((filter[f] * channels + c) * kernel_height + i) * kernel_width + j + t] =
-                    vector_total(total[f][t]);
+                    VECTOR_TOTAL(total[f][t]);
 }

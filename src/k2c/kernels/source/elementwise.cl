@@ -18,6 +18,27 @@ KERNEL relu(GLOBAL const float *x, GLOBAL float *out, int n) {
     if (i < n) out[i] = x[i] > 0.0f ? x[i] : 0.0f;
 }
 
+// The same for arrays that no cache holds: a work-item has 16 elements in one vector, and writes them past the
+// caches (STREAM16), since nobody reads them again soon. The last work-item may have fewer.
+VECTORS
+KERNEL vector_add_long(GLOBAL const float *a, GLOBAL const float *b, GLOBAL float *out, int n) {
+    size_t i = 16 * GLOBAL_ID(0);
+    if (i + 16 <= n)
+        STREAM16(out + i, LOAD16(a + i) + LOAD16(b + i));
+    else
+        for (; i < n; i++) out[i] = a[i] + b[i];
+}
+
+VECTORS
+KERNEL relu_long(GLOBAL const float *x, GLOBAL float *out, int n) {
+    size_t i = 16 * GLOBAL_ID(0);
+    if (i + 16 <= n) {
+        vec16 seen = LOAD16(x + i);
+        STREAM16(out + i, POSITIVE16(seen));
+    } else
+        for (; i < n; i++) out[i] = x[i] > 0.0f ? x[i] : 0.0f;
+}
+
 // tanh as a ratio of two polynomials, right to a few units in the last place, without a branch or a call: so
 // the compiler computes many elements at once. The coefficients are those of the Eigen library (ptanh).
 DEVICE float tanh_of(float x) {

@@ -33,6 +33,7 @@ KERNEL matmul_tiled(GLOBAL const float *a, GLOBAL const float *b, GLOBAL float *
 // 3a. Packing: copy a matrix into panels of `width` columns (or rows), so that the loop of 3b reads memory from
 // front to back. packed[panel][j][lane] = source[(panel * width + lane) * stride + j * step]; lanes past the end
 // are zero. The two strides make it serve a transposed matrix as well.
+VECTORS
 KERNEL pack(GLOBAL const float *source, GLOBAL float *packed, int count, int length, int stride, int step,
             int width) {
     size_t j = GLOBAL_ID(0), panel = GLOBAL_ID(1);
@@ -49,6 +50,7 @@ KERNEL pack(GLOBAL const float *source, GLOBAL float *packed, int count, int len
 
 // 3b. Registers: one work-item computes ROWS x 16*WIDE elements and keeps all of them in registers (WIDE vectors
 // a row). Each number that it reads is used 16*WIDE or ROWS times at once; nothing is written before the end.
+VECTORS
 KERNEL matmul_registers(GLOBAL const float *a, GLOBAL const float *packed_b, GLOBAL float *c, int m, int n, int k) {
     size_t panel_a = GLOBAL_ID(0), panel_b = GLOBAL_ID(1);  // neighbours share a panel of b
     if (panel_a * ROWS >= m || panel_b * (16 * WIDE) >= n) return;

@@ -1,5 +1,6 @@
 // What makes the sources of this folder CUDA C. prelude_opencl.h defines the same names for OpenCL C.
 #define KERNEL extern "C" __global__ void
+#define VECTORS
 #define DEVICE static __device__ __forceinline__
 #define GLOBAL
 #define LOCAL __shared__
@@ -38,11 +39,15 @@ DEVICE void set_halves(vec16 &v, vec8 a, vec8 b) {
 #define LOAD16(address) load_vector<16>(address)
 #define STORE8(address, value) store_vector<8>(address, value)
 #define STORE16(address, value) store_vector<16>(address, value)
+DEVICE vec16 positive16(vec16 v) { const int N = 16; EACH_LANE v.lane[i] = v.lane[i] > 0.0f ? v.lane[i] : 0.0f; return v; }
+#define STREAM16(address, value) STORE16(address, value)
+#define POSITIVE16(vector) positive16(vector)
 #define LOWER(vector) half_of(vector, 0)
 #define UPPER(vector) half_of(vector, 8)
 #define PAIR(vector, lower, upper) set_halves(vector, lower, upper)
 #define LANE(vector, i) ((vector).lane[i])
 
+#define VECTOR_TOTAL(vector) vector_total(vector)
 DEVICE float vector_total(vec16 v) {
     const int N = 16;
     float total = 0.0f;

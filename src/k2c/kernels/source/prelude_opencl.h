@@ -1,5 +1,7 @@
 // What makes the sources of this folder OpenCL C. prelude_cuda.h defines the same names for CUDA C.
 #define KERNEL __kernel void
+// Before a kernel that is written in vectors: the compiler need not make vectors of neighbouring work-items, too.
+#define VECTORS __attribute__((vec_type_hint(float16)))
 #define DEVICE static inline
 #define GLOBAL __global
 #define LOCAL __local
@@ -21,14 +23,17 @@ typedef float16 vec16_anywhere __attribute__((aligned(4)));
 #define LOAD16(address) (*(GLOBAL const vec16_anywhere *)(address))
 #define STORE8(address, value) (*(GLOBAL vec8_anywhere *)(address) = (value))
 #define STORE16(address, value) (*(GLOBAL vec16_anywhere *)(address) = (value))
+// A write past the caches, to an address that a vec16 may lie at. A plain write first reads what it overwrites.
+#define STREAM16(address, value) __builtin_nontemporal_store((value), (GLOBAL vec16 *)(address))
+#define POSITIVE16(vector) ((vector) > 0.0f ? (vector) : SPLAT16(0.0f))
 #define LOWER(vector) ((vector).lo)
 #define UPPER(vector) ((vector).hi)
 #define PAIR(vector, lower, upper) ((vector).lo = (lower), (vector).hi = (upper))
 #define LANE(vector, lane) ((vector)[lane])
 
-DEVICE float vector_total(float16 v) {
-    float8 a = v.lo + v.hi;
-    float4 b = a.lo + a.hi;
-    float2 c = b.lo + b.hi;
-    return c.x + c.y;
+// A vector of 16 is no argument of a function: on CPUs without registers of that size compilers warn of it.
+#define VECTOR_TOTAL(v) total_of_4(((v).lo.lo + (v).hi.lo) + ((v).lo.hi + (v).hi.hi))
+DEVICE float total_of_4(float4 v) {
+    float2 halves = v.lo + v.hi;
+    return halves.x + halves.y;
 }

@@ -54,5 +54,5 @@ KERNEL channel_sum(GLOBAL const float *x, GLOBAL float *partial, int n, int chan
         for (; i + 16 <= pixels; i += 16) sums = sums + LOAD16(x + row + i);
         for (; i < pixels; i++) rest += x[row + i];
     }
-    partial[chunk * channels + channel] = rest + vector_total(sums);
+    partial[chunk * channels + channel] = rest + VECTOR_TOTAL(sums);
 }
