@@ -9,7 +9,7 @@ import pytest
 
 from k2c import kernels
 from k2c.errors import K2CError
-from k2c.kernels.build import define_flags, options_of
+from k2c.kernels.build import define_flags, shapes_of
 from k2c.kernels.low_level import sum_with_cuda, sum_with_opencl
 from k2c.kernels.nvrtc import load_nvrtc
 
@@ -62,11 +62,12 @@ def test_every_kernel_compiles_to_ptx(file, kind):
         load_nvrtc()
     except K2CError as error:
         pytest.skip(str(error))
-    ptx = kernels.compile_cuda(kernels.source_of(file), file, define_flags(options_of(kind, file))).decode()
-    entries = set(re.findall(r"\.entry (\w+)\(", ptx))
-    assert entries == {name for name, spec in kernels.SPECIFICATIONS.items() if spec.source == file}
-    if kind == "gpu":
-        assert ".local ." not in ptx  # what should be in registers is in registers
+    for shape in shapes_of(kind, file):
+        ptx = kernels.compile_cuda(kernels.source_of(file), file, define_flags(shape)).decode()
+        entries = set(re.findall(r"\.entry (\w+)\(", ptx))
+        assert entries == {name for name, spec in kernels.SPECIFICATIONS.items() if spec.source == file}
+        if kind == "gpu":
+            assert ".local ." not in ptx  # what should be in registers is in registers
 
 
 def test_nvrtc_shows_the_line_of_an_error():

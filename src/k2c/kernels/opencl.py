@@ -220,9 +220,9 @@ class OpenCLOps(KernelOps):
 
 def _chosen(hardware: str) -> Any:
     """Return the device that a part of its name chooses, or the fastest runtime's of a CPU."""
+    devices = opencl_devices()
     import pyopencl as cl
 
-    devices = opencl_devices()
     chosen = [device for device in devices if hardware.lower() in runtime_of(device).lower()]
     if not chosen:
         names = ", ".join(map(runtime_of, devices))
