@@ -91,6 +91,8 @@ def test_what_was_measured_is_kept_and_a_damaged_file_is_measured_again(tuned, c
     assert "measures" in capfd.readouterr().err
     assert kernels.tuning(opencl()) == first
     assert capfd.readouterr().err == ""
+    kernels.tuning(opencl(), again=True)
+    assert "measures" in capfd.readouterr().err
     (file,) = tuned.glob("tuning-*.json")
     kept = json.loads(file.read_text())
     kept["trials"][0]["shape"]["ITEMS"] = 7

@@ -86,16 +86,19 @@ def _make(device: str, hardware: str = "") -> Ops:
     return made[device]()
 
 
-def tuning(ops: Ops | None = None) -> Tuning:
+def tuning(ops: Ops | None = None, again: bool = False) -> Tuning:
     """Return the shapes of the tuned kernels with the time of each, as a table; measured where they were not yet.
 
     Parameters
     ----------
     ops
         What `open` returned; every OpenCL device here when not given.
+    again
+        Measure anew what was measured before, for instance while the machine was busy. Devices that are opened
+        afterwards use the result.
     """
     if ops is None:
         opened: list[Ops] = [OpenCLOps(device=device) for device in opencl_devices()]
     else:
         opened = [ops]
-    return Tuning(tuple(row for one in opened if isinstance(one, KernelOps) for row in trials(one)))
+    return Tuning(tuple(row for one in opened if isinstance(one, KernelOps) for row in trials(one, again)))

@@ -89,8 +89,11 @@ def cost(ops: "KernelOps") -> float:
     return math.exp(sum(logs) / len(logs)) if logs else math.inf
 
 
-def trials(ops: "KernelOps") -> tuple[Trial, ...]:
-    """Return a device's trials: the defaults alone with `K2C_TUNE=0`, else from the cache, else measured now."""
+def trials(ops: "KernelOps", again: bool = False) -> tuple[Trial, ...]:
+    """Return a device's trials: the defaults alone with `K2C_TUNE=0`, else from the cache, else measured now.
+
+    `again` measures them in any case.
+    """
     if not is_on():
         note = "not measured: K2C_TUNE=0"
         return tuple(
@@ -99,13 +102,13 @@ def trials(ops: "KernelOps") -> tuple[Trial, ...]:
             for shape in shapes
         )
     file = cache_dir() / "kernels" / f"tuning-{_key(ops)}.json"
-    kept = _read(file)
+    kept = None if again else _read(file)
     if kept is not None:
         return kept
     measured = None
     try:
         with _alone(file):
-            measured = _read(file) or _measured(ops)
+            measured = (None if again else _read(file)) or _measured(ops)
             _write(file, measured)
     except OSError as error:
         why = error.strerror or str(error)
