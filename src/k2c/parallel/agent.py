@@ -7,6 +7,7 @@ signal handlers, and must end with the notebook, however that ends.
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -40,6 +41,7 @@ def _be_worker(*arguments: str) -> None:
 
 def _run(entry: Callable[..., None] | str, *before: str) -> int:
     """Run the workers: `entry` with the words `before`, the run's folder and the task."""
+    # The agents of several machines would meet in a store that listens; the only one here meets itself in a file.
     # A store that is shared over restarts still holds the addresses of workers that are dead, and new ones wait
     # for them for ever (known in torch 2.5 to 2.13); a new store each time does not.
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
@@ -47,13 +49,15 @@ def _run(entry: Callable[..., None] | str, *before: str) -> int:
     task = sys.argv[4] if len(sys.argv) > 4 else "train"
     messenger = Messenger(folder / "messages", DRIVER)
     _end_with_the_parent()
+    meeting = tempfile.NamedTemporaryFile(prefix="k2c-agent-")  # noqa: SIM115 it goes with this process
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=workers,
         run_id=f"k2c-{os.getpid()}",
         rdzv_backend="c10d",
-        rdzv_endpoint=f"127.0.0.1:{os.environ.get('K2C_PORT', '0')}",  # 0: any free port
+        rdzv_endpoint=meeting.name,
+        rdzv_configs={"store_type": "file"},
         max_restarts=restarts,
         monitor_interval=0.1,
         local_addr="127.0.0.1",

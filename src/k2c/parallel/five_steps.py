@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from k2c.errors import K2CError
 from k2c.parallel.compression import add_compression, bucket_mib
+from k2c.parallel.meet import method_of
 from k2c.parallel.place import Place
 from k2c.training import Callback, Checkpoint, Learner
 
@@ -43,14 +44,13 @@ def initialise(place: Place, time_limit: float) -> torch.device:
         When the port of worker 0 is taken.
     """
     device = take_device(place)
-    elsewhere = {} if place.launcher == "torchrun" else {"init_method": f"tcp://{place.address}:{place.port}"}
     try:
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
             rank=place.rank,
             world_size=place.world_size,
             timeout=timedelta(seconds=time_limit),
-            **elsewhere,  # type: ignore[arg-type]
+            init_method=method_of(place),
         )
     except dist.DistNetworkError as error:
         if "EADDRINUSE" in str(error) or "in use" in str(error):

@@ -75,6 +75,8 @@ def find_place(environment: Mapping[str, str] | None = None) -> Place:
                 )
             address = env.get("MASTER_ADDR") or _address(launcher, env, numbers[1])
             port = _number(env, "MASTER_PORT") if "MASTER_PORT" in env else _port(env)
+            if chosen := int(env.get("K2C_PORT", "0")):  # the option `port` of a run on this machine
+                port = chosen
             return Place(*numbers, local_rank, address, port, launcher)
     return Place(0, 1, 0, "127.0.0.1", 0, "alone")
 

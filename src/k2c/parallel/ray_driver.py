@@ -132,7 +132,7 @@ def _start_ray(actors: int, session: str, messenger: Messenger) -> None:
         [
             sys.executable, str(Path(__file__).with_name("hold.py")),
             sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block",
-            f"--port={port}", f"--num-cpus={actors}", f"--temp-dir={session}",
+            "--node-ip-address=127.0.0.1", f"--port={port}", f"--num-cpus={actors}", f"--temp-dir={session}",
             f"--object-store-memory={_MEMORY}", "--include-dashboard=False", "--include-log-monitor=False",
             *(f"--{flag}={number}" for flag, number in zip(flags, helpers, strict=False)),
         ],
@@ -141,7 +141,7 @@ def _start_ray(actors: int, session: str, messenger: Messenger) -> None:
     end = time.monotonic() + _START_UP
     while True:
         try:
-            ray.init(address=f"127.0.0.1:{port}", logging_level=logging.ERROR)
+            ray.init(address=f"127.0.0.1:{port}", _node_ip_address="127.0.0.1", logging_level=logging.ERROR)
             return
         except ConnectionError as error:  # not there yet
             messenger.alive()

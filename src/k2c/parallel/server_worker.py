@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed import rpc
 
+from k2c.parallel.meet import method_of
 from k2c.parallel.messages import Messenger
 from k2c.parallel.options import ServerOptions
 from k2c.parallel.place import Place, find_place
@@ -45,7 +46,7 @@ def _work(folder: Path, place: Place, messenger: Messenger) -> None:
         rpc_backend_options=rpc.TensorPipeRpcBackendOptions(
             num_worker_threads=workers + 4,  # a synchronous push waits in its thread for the other workers
             rpc_timeout=limit,
-            init_method=f"tcp://{place.address}:{place.port}",
+            init_method=method_of(place),
         ),
     )
     store = dist.TCPStore(place.address, place.port, is_master=False, wait_for_workers=False)
