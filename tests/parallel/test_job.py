@@ -107,6 +107,27 @@ def test_a_folder_continues_its_own_job_and_refuses_another(tmp_path):
         train("single", Job("blobs", {"epochs": 2}), 1, folder=tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"job": 3}', b"\xff\xfe"])
+def test_a_folder_with_a_damaged_plan_is_refused_with_a_sentence(content, tmp_path):
+    train("single", Job("blobs", {"epochs": 1}), 1, folder=tmp_path)
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(K2CError, match=r"run\.json is damaged.* Choose another folder; or delete"):
+        train("single", Job("blobs", {"epochs": 1}), 1, folder=tmp_path)
+
+
+@pytest.mark.parametrize("strategy", ["single", "all_reduce"])
+def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_the_one_before_and_says_so(
+    strategy, tmp_path, faulty
+):
+    workers = 1 if strategy == "single" else 2
+    whole = train(strategy, faulty(epochs=2), workers, folder=tmp_path)
+    for name in ("last.pt", "best.pt"):
+        (tmp_path / "checkpoints" / name).write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match=r"last\.pt is damaged.* from previous\.pt, which is of epoch 1"):
+        again = train(strategy, faulty(epochs=2), workers, folder=tmp_path)
+    assert again["train_loss"] == whole["train_loss"]
+
+
 @pytest.mark.parametrize(
     ("name", "options", "extra"),
     [("mpi", {}, "mpi"), ("spark", {}, "spark"), ("parameter_server", {"engine": "ray"}, "ray")],

@@ -44,6 +44,9 @@ def _on_ray(folder: Path, workers: int, options: ServerOptions, watchers: Sequen
     # Ray listens on this machine's address, so it gets a secret that its callers must know.
     environment = {
         "RAY_USAGE_STATS_ENABLED": "0",
+        # What Ray calls a cluster is one whose nodes listen on every network. It refuses that elsewhere than on Linux,
+        # unless this is 1; with 0 it stays on the loopback device here too.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
     }

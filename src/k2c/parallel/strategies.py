@@ -161,14 +161,10 @@ def prepare_folder(folder: Path, job: Job, options: Options) -> None:
     Raises
     ------
     K2CError
-        When the folder holds checkpoints of another job.
+        When the folder holds checkpoints of another job, or its `run.json` is damaged.
     """
     plan, checkpoints = folder / "run.json", folder / "checkpoints"
-    if (
-        plan.is_file()
-        and checkpoints.is_dir()
-        and (old := json.loads(plan.read_text())["job"]) != job.to_json()
-    ):
+    if plan.is_file() and checkpoints.is_dir() and (old := _planned(plan)) != job.to_json():
         raise K2CError(
             f"{folder} holds the checkpoints of another job ({old['experiment']}, {old['parameters']}). Choose "
             "another folder, or delete this one."
@@ -178,6 +174,17 @@ def prepare_folder(folder: Path, job: Job, options: Options) -> None:
     (folder / "history.json").unlink(missing_ok=True)
     with atomic_path(plan) as part:
         part.write_text(json.dumps({"job": job.to_json(), "options": vars(options)}))
+
+
+def _planned(plan: Path) -> dict[str, Any]:
+    try:
+        old = json.loads(plan.read_bytes())["job"]
+        return {name: old[name] for name in ("experiment", "parameters", "module")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise K2CError(
+            f"{plan} is damaged, so it is not known whose checkpoints lie beside it. Choose another folder; or delete "
+            f"{plan} if they are of the same job, and they are used."
+        ) from error
 
 
 def read_history(folder: Path) -> History:
