@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from k2c._system.sealed import SEAL_BYTES, problem_of, seal
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer
@@ -32,6 +33,7 @@ BUDGET = 6.0  # seconds a device, compilation included
 ROUNDS = 9  # in turns, so that what else the machine does meets all shapes; the least time counts
 BETTER = 0.97  # what a shape needs of the default's time to replace it
 WAIT = 120.0  # seconds for another process that measures the same device
+KIND = "kernel shapes 1"
 LENET = 50  # images of a task
 
 Shapes = dict[str, dict[str, int]]
@@ -223,22 +225,19 @@ def _tasks(ops: "KernelOps", file: str) -> list[Task]:
 def _read(file: Path) -> tuple[Trial, ...] | None:
     """Return the trials of a file; None where there is none, or it is damaged."""
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        if kept["checksum"] != _checksum(kept["trials"]):
+        content = file.read_bytes()
+        if problem_of(content, KIND):
             return None
-        return tuple(Trial(**row | {"milliseconds": tuple(row["milliseconds"])}) for row in kept["trials"])
+        rows = json.loads(content[:-SEAL_BYTES])
+        return tuple(Trial(**row | {"milliseconds": tuple(row["milliseconds"])}) for row in rows)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def _write(file: Path, measured: Sequence[Trial]) -> None:
-    rows = [asdict(trial) for trial in measured]
+    content = json.dumps([asdict(trial) for trial in measured], indent=1).encode()
     with atomic_path(file) as part:
-        part.write_text(json.dumps({"checksum": _checksum(rows), "trials": rows}, indent=1), encoding="utf-8")
-
-
-def _checksum(rows: list[dict[str, Any]]) -> str:
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+        part.write_bytes(content + seal(content, KIND))
 
 
 @contextmanager
