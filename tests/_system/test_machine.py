@@ -57,6 +57,19 @@ def machine(tmp_path, monkeypatch):
         ),
         pytest.param("0::/../../x", V2, {"cpu.max": "200000 100000"}, 2, 16, id="outside of what is mounted"),
         pytest.param("0::/", V2, {"cpu.max": "", "memory.max": "what"}, 8, 16, id="unreadable"),
+        pytest.param("0::/", V2, {"cpu.max": "9" * 5000, "memory.max": "--5"}, 8, 16, id="no numbers"),
+        pytest.param("0::/", V2, {"cpu.max": "-1 100000", "memory.max": "-1"}, 8, 16, id="-1"),
+        pytest.param(
+            "0::/\n\ngarbage\n7", V2, {"memory.max": str(GIB)}, 8, 1, id="a group that is no line of the form"
+        ),
+        pytest.param(
+            "0::/",
+            f"1 - cgroup2\n\n1 2 3 / /x\n{V2}",
+            {"memory.max": str(GIB)},
+            8,
+            1,
+            id="a mount that is none",
+        ),
         pytest.param(
             "4:memory:/job\n2:cpu,cpuacct:/job\n0::/",
             V1,

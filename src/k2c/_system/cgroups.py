@@ -1,5 +1,6 @@
 """The limits that a container or a batch system sets to this process: Linux control groups, versions 1 and 2."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -54,11 +55,11 @@ def _folders(root: Path, controller: str) -> Iterator[Path]:
 
 def _groups(root: Path) -> dict[str, PurePosixPath]:
     """Return this process's group by controller; that of version 2 has no controller's name."""
-    groups = {}
+    groups: dict[str, PurePosixPath] = {}
     for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, path = line.split(":", 2)
-        for name in controllers.split(","):
-            groups[name] = PurePosixPath(path)
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if path:
+            groups |= dict.fromkeys(controllers.split(","), PurePosixPath(path))
     return groups
 
 
@@ -66,18 +67,21 @@ def _mounts(root: Path, controller: str) -> Iterator[tuple[Path, PurePosixPath, 
     """Yield where a controller's tree is mounted, which group is its top, and its kind."""
     for line in _lines(root / "proc/self/mountinfo"):
         left, _, right = line.partition(" - ")
-        where, what = left.split(), right.split()
+        where, what = [_unescaped(word) for word in left.split()], right.split()
+        if len(where) < 5 or len(what) < 3:
+            continue
         if what[0] == "cgroup2" or (what[0] == "cgroup" and controller in what[2].split(",")):
             yield root / where[4].lstrip("/"), PurePosixPath(where[3]), what[0]
 
 
+def _unescaped(word: str) -> str:
+    """Return a path of mountinfo, which writes a space as its octal number."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word)
+
+
 def _numbers(file: Path) -> list[int]:
-    """Return the numbers in a file; `max`, the word for no limit, is none."""
-    return [
-        int(word)
-        for word in " ".join(_lines(file)).split()
-        if word.lstrip("-").isascii() and word.lstrip("-").isdigit()
-    ]
+    """Return the numbers in a file; `max` and -1, the words for no limit, are none."""
+    return [int(word) for word in " ".join(_lines(file)).split() if re.fullmatch(r"[0-9]{1,30}", word)]
 
 
 def _lines(file: Path) -> list[str]:

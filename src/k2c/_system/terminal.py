@@ -15,6 +15,8 @@ PIPE_CLOSED = 141  # what a shell reports for a program whose reader has gone (1
 # What stands for the marks that an old code page does not have, each as wide as the mark.
 _ASCII = {"✓": "+", "✗": "x", "–": "-", "—": "-", "·": ".", "…": ".", "▶": ">", "×": "x", "’": "'"}
 
+NARROWEST = 20
+
 Part = str | tuple[str, str] | Text
 
 
@@ -31,6 +33,8 @@ class Terminal(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+        if self.width < NARROWEST:  # COLUMNS=0, as some containers and editors set it: tables would be empty
+            self.width = 80
 
     def say(self, *parts: Part) -> None:
         """Print a line that is not wrapped; a part is a text, or a text with its style."""
