@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import random
 
 import numpy as np
 import pytest
@@ -85,6 +86,33 @@ def grey(path):
 )
 def test_grey_levels_are_those_that_a_viewer_shows(written, tags, expected):
     assert np.abs(grey(written(**tags)) - np.clip(expected, 0, 255)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("centre", "width"), [(2048, 0), (2048, -5), ("nan", "100"), (2048, "1e400"), (100_000, 10), (-9999, 50)]
+)
+def test_a_window_that_shows_nothing_is_none(written, centre, width):
+    assert np.abs(grey(written(WindowCenter=centre, WindowWidth=width)) - RAMP / 4095 * 255).max() <= 1
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(0, 5), ("1e400", 0), ("nan", 0)])
+def test_a_scale_that_leaves_nothing_is_refused(written, slope, intercept):
+    with pytest.raises(PictureError, match="slope and intercept leave nothing to see"):
+        grey(written(RescaleSlope=slope, RescaleIntercept=intercept))
+
+
+def test_damage_anywhere_in_the_header_is_told_and_quotes_nobody(written):
+    path, chance = written(), random.Random(0)
+    whole = path.read_bytes()
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[chance.randrange(132, len(whole) - RAMP.nbytes)] = chance.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            grey(path)
+        except PictureError as error:
+            assert not any(secret in str(error) for secret in SECRETS)
 
 
 def test_a_table_comes_before_a_window(written):

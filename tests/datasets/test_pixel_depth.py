@@ -67,8 +67,21 @@ def test_all_films_of_a_folder_have_one_scale(films, capsys):
     data = load_chest(films)
     dark, bright = (data.image(row).max() for row in (0, 1))
     assert (dark, bright) == (round(800 / 4095 * 255), round(4000 / 4095 * 255))
-    assert "Pixels of 16 bits are scaled so that 4095 is white" in capsys.readouterr().out
+    assert "Pixels of more than 8 bits are scaled so that 4095 is white" in capsys.readouterr().out
     assert "4095" in data.identity(0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_value_that_is_no_number_darkens_no_film(films, capsys, value):
+    for name in ("dark", "bright"):
+        (films / f"{name}.png").unlink()
+        fractions = (ramp(1000) / 1000).astype(np.float32)
+        if name == "dark":
+            fractions[0, 0] = value
+        Image.fromarray(fractions).save(films / f"{name}.tif")
+    data = load_chest(films)
+    assert [data.image(row).max() for row in (0, 1)] == [255, 255]
+    assert "so that 1 is white" in capsys.readouterr().out
 
 
 def test_the_audit_names_films_that_use_few_grey_levels(films):

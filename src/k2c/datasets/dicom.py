@@ -104,6 +104,8 @@ def read_dicom(path: Path) -> NDArray[np.uint8]:
         shown = (
             _grey(stored, dataset) if dataset.PhotometricInterpretation in _GREY else _colour(stored, dataset)
         )
+    except DicomError:
+        raise
     except Exception as error:  # what a damaged file makes of the decoders; its text may quote the file
         missing = isinstance(error, RuntimeError) and "plugin" in str(error).lower()
         syntax = dataset.file_meta.get("TransferSyntaxUID", "")
@@ -174,6 +176,17 @@ def _opened(path: Path, pixels: bool) -> Any:
 
 def _facts(dataset: Any) -> DicomFacts:
     try:
+        return _stated(dataset)
+    except DicomError:
+        raise
+    except (
+        Exception
+    ) as error:  # pydicom reads a value when it is asked for, and raises whatever comes of damage
+        raise DicomError(f"is cut short or damaged ({type(error).__name__})") from None
+
+
+def _stated(dataset: Any) -> DicomFacts:
+    try:
         rows, columns = int(dataset.Rows), int(dataset.Columns)
         known = str(dataset.PhotometricInterpretation)
     except (AttributeError, TypeError, ValueError):
@@ -192,7 +205,7 @@ def _facts(dataset: Any) -> DicomFacts:
     height = rows if square or tall < 1 else round(rows * tall)
     width = columns if square or tall > 1 else round(columns / tall)
     millimetres = min(spacing) if "PixelAspectRatio" not in dataset and min(spacing) > 0 else None
-    windowed = any(dataset.get(name) not in (None, "") for name in ("VOILUTSequence", "WindowWidth"))
+    windowed = bool(dataset.get("VOILUTSequence")) or _window(dataset) is not None
     return DicomFacts(height, width, frames, square, millimetres, windowed or known not in _GREY)
 
 
@@ -208,20 +221,38 @@ def _grey(stored: NDArray[Any], dataset: Any) -> NDArray[np.uint8]:
     from pydicom.pixels import apply_modality_lut, apply_voi
 
     values = apply_modality_lut(stored, dataset)
+    if not np.isfinite(values).all() or (stored.min() < stored.max() and values.min() == values.max()):
+        raise DicomError("is a DICOM file whose rescale slope and intercept leave nothing to see")
+    window = _window(dataset)
     if dataset.get("VOILUTSequence"):
         bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
         shown = apply_voi(values, dataset) / (2.0**bits - 1)
-    elif dataset.get("WindowWidth") not in (None, ""):
-        shown = _windowed(values.astype(np.float64), dataset)
+    elif window and _is_inside(window, values):
+        shown = _windowed(values.astype(np.float64), window, dataset)
     else:
         shown = _whole_range(values.astype(np.float64), stored, dataset)
     levels = np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8)
     return 255 - levels if dataset.PhotometricInterpretation == "MONOCHROME1" else levels
 
 
-def _windowed(values: NDArray[np.float64], dataset: Any) -> NDArray[np.float64]:
-    """Return the values by the first window of the file, 0 black and 1 white (DICOM PS3.3 C.11.2.1.2)."""
-    centre, width = (float(np.ravel(dataset.get(name))[0]) for name in ("WindowCenter", "WindowWidth"))
+def _window(dataset: Any) -> tuple[float, float] | None:
+    """Return centre and width of the first window; None where there is none, or none that means anything."""
+    given = [dataset.get(name) for name in ("WindowCenter", "WindowWidth")]
+    if any(value in (None, "") for value in given):
+        return None
+    centre, width = (float(np.ravel(value)[0]) for value in given)
+    return (centre, width) if np.isfinite([centre, width]).all() and width > 0 else None
+
+
+def _is_inside(window: tuple[float, float], values: NDArray[Any]) -> bool:
+    """Tell whether a window shows any of the values: one beside all of them makes the image black or white."""
+    centre, width = window
+    return bool(values.min() < centre + width / 2 and values.max() > centre - width / 2)
+
+
+def _windowed(values: NDArray[np.float64], window: tuple[float, float], dataset: Any) -> NDArray[np.float64]:
+    """Return the values by a window, 0 black and 1 white (DICOM PS3.3 C.11.2.1.2)."""
+    centre, width = window
     function = str(dataset.get("VOILUTFunction") or "LINEAR")
     if function == "SIGMOID":
         return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -500, 500)))

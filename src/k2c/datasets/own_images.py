@@ -190,8 +190,8 @@ class OwnImages:
         self._without_a_row()
         if source.full_scale is not None:
             self.report.note(
-                f"Pixels of 16 bits are scaled so that {source.full_scale:g} is white: what the files declare, or what "
-                "their values need."
+                f"Pixels of more than 8 bits are scaled so that {source.full_scale:g} is white: what the files "
+                "declare, or what their values need."
             )
         self.report.announce()
         return self.report

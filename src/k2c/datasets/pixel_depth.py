@@ -38,7 +38,7 @@ def narrowed(
     full_scale
         What shows white in the other images of its data set: used where the image needs no larger one.
     """
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
+    values = _numbers(image)
     low, high = _scale(image.mode, values, declared)
     if full_scale is not None:
         high = max(high, full_scale)
@@ -60,9 +60,14 @@ def common_scale(paths: Sequence[Path]) -> float | None:
             Image.open(path, formats=FORMATS) as image,
         ):  # what cannot be read is told elsewhere
             if image.mode in WIDE:
-                values = np.asarray(image, dtype=np.float32)
+                values = _numbers(image)
                 scales.append(_scale(image.mode, values, declared_range(image))[1])
     return max(scales, default=None)
+
+
+def _numbers(image: Image.Image) -> np.ndarray[Any, Any]:
+    """Return the values of an image; what is no number, or infinite, is 0."""
+    return np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
 
 
 def _scale(mode: str, values: np.ndarray[Any, Any], declared: Range | None) -> Range:
