@@ -32,6 +32,7 @@ def test_several_reasons_are_a_line_each_the_most_frequent_first():
 def test_names_cannot_move_the_terminals_cursor():
     report = LoadReport("images")
     report.leave_out("a\x1b[2J.png", "damaged")
+    report.note("b\x1b[2J.csv was read as UTF-16.")
     assert "\x1b" not in str(report)
     assert report.as_json()["left_out"] == {"damaged": ["a\x1b[2J.png"]}
 

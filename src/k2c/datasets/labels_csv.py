@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import re
+import string
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,10 @@ from k2c._system.printable import printable
 from k2c.datasets.label_columns import NOT_KNOWN, LabelsCsv, plain_name
 from k2c.errors import K2CError
 
-SEPARATORS = ",;\t"
+SEPARATORS = ",;\t|"
 MAX_BYTES = 1 << 29  # unpacked; the labels of ChestX-ray14's 112,120 films have 8 MB
 
+_BLANK = f"{string.whitespace}\xa0\u200b\u2060\ufeff"  # what copying from a page or a PDF leaves around a name, too
 _SEP_LINE = re.compile(r'^"?sep=(.)"?[\r\n]*$', re.IGNORECASE)
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -80,7 +82,7 @@ class _Lines:
         """Return what separates the columns: what the first line says, else what the header has most of."""
         first = next(self._lines, "")
         self.number = 1
-        if said := _SEP_LINE.match(first.strip()):
+        if said := _SEP_LINE.match(first):
             return said[1]
         self._lines, self.number = iter(io.StringIO(self._text, newline="")), 0
         copy = _Lines(self._text)
@@ -116,7 +118,7 @@ def _records(reader: Iterator[list[str]], lines: _Lines, path: Path) -> Iterator
                 f"{printable(path)}, line {lines.begins}: this is not a row of a CSV file: "
                 'a quotation mark (") opens a text here that does not end before a separator.'
             ) from error
-        yield lines.begins, [value.strip() for value in row]
+        yield lines.begins, [value.strip(_BLANK) for value in row]
 
 
 def _text(path: Path) -> tuple[str, list[str]]:

@@ -69,7 +69,7 @@ class LoadReport:
             yield f"Read {self.read:,} {words}; left out {len(self):,}, because:"
             for reason, names in sorted(self.left_out.items(), key=lambda item: -len(item[1])):
                 yield f"  {len(names):>6,}  {printable(reason)} ({_named(names)})"
-        yield from self.notes
+        yield from map(printable, self.notes)
 
 
 def together(reports: Iterable[LoadReport | None], what: str, read: int) -> LoadReport:

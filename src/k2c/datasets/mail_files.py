@@ -1,8 +1,10 @@
 """The messages of one file: a raw message, a message of Apple Mail, or an mbox."""
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from k2c.datasets.charsets import looks_like_utf16
 from k2c.datasets.load_report import LoadReport
@@ -62,8 +64,13 @@ def read_messages(path: Path, name: str, report: LoadReport) -> Iterator[tuple[s
 
 
 def _raw_messages(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    with path.open("rb") as file:
-        if not is_mbox(file.read(4096)):
+    with path.open("rb") as opened:
+        file: BinaryIO = opened
+        head = file.read(4096)
+        if b"\r" in head and b"\n" not in head:  # Eudora's lines end like those of old Macs
+            file = io.BytesIO(head.replace(b"\r", b"\n") + file.read().replace(b"\r", b"\n"))
+            head = file.read(4096)
+        if not is_mbox(head):
             file.seek(0)
             yield name, _from_apple(path, file.read(MAX_BYTES))
             return

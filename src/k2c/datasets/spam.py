@@ -164,10 +164,15 @@ def _read_own(source: Path) -> Messages:
     place.report.read = len(rows)
     if not rows:
         raise K2CError(f"{source} holds no readable message.\n{place.report}")
+    if len(labels := {row[0] for row in rows}) < 2:
+        other = "spam" if "ham" in labels else "ham"
+        raise K2CError(
+            f"{printable(source)} has {len(rows):,} messages, but none of {other}.\n{place.report}"
+        )
     rows.sort(key=lambda row: row[0] != "ham")  # stable: first ham, then spam, as the files are sorted
-    labels, names, mails = (list(column) for column in zip(*rows, strict=True))
+    marks, names, mails = (list(column) for column in zip(*rows, strict=True))
     table = pd.DataFrame({"file": names, "attachments": [mail.attachments for mail in mails]})
-    messages = Messages([mail.text for mail in mails], _is_spam(labels, source), table, place.report)
+    messages = Messages([mail.text for mail in mails], _is_spam(marks, source), table, place.report)
     _note_repeats(messages)
     place.report.announce()
     return messages

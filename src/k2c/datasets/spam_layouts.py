@@ -134,16 +134,19 @@ def _by_index(place: Place) -> dict[Path, str]:
     if len(full) > 1:
         names = ", ".join(map(place.name, full))
         raise K2CError(f"{place.root} has more than one index: {names}. Name the one to read.")
-    index, claimed = full[0], {}
+    index = full[0]
+    claimed: dict[Path, str] = {}
     root = index.parent.parent.resolve()
     for label, name in _index_lines(index):
-        path = (index.parent / name).resolve()
+        path = (index.parent / name.replace("\\", "/")).resolve()
         if not path.is_relative_to(root):
             place.report.leave_out(name, OUTSIDE)
         elif not path.is_file():
             place.report.leave_out(name, "in the index, but missing")
-        else:
-            claimed[path] = label
+        elif claimed.setdefault(path, _CLASS[label]) != _CLASS[label]:
+            raise K2CError(
+                f"{printable(place.name(index))} calls {printable(name)} both ham and spam. Keep one line."
+            )
     return claimed
 
 

@@ -5,13 +5,15 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Literal
 
+from k2c._system.printable import printable
 from k2c.datasets.charsets import decode
 from k2c.datasets.load_report import LoadReport
 from k2c.datasets.mail import Mail, html_to_text, parse_mail, tidy
+from k2c.errors import K2CError
 
 _TEXT = (
     "text",
@@ -45,7 +47,10 @@ _WORDS = {
     ),
     **dict.fromkeys(("spam", "junk", "phishing email"), "spam"),
 }
-_NUMBERS = {**dict.fromkeys(("0", "0.0", "false"), "ham"), **dict.fromkeys(("1", "1.0", "true"), "spam")}
+_NUMBERS = {
+    **dict.fromkeys(("0", "0.0", "false", "no"), "ham"),
+    **dict.fromkeys(("1", "1.0", "true", "yes"), "spam"),
+}
 _RAW_MAIL = re.compile(
     r"(From |From:|Received:|Return-Path:|Delivered-To:|Message-ID:|MIME-Version:)", re.IGNORECASE
 )
@@ -61,6 +66,7 @@ class _Shape:
     text: int
     subject: int | None
     skip: int
+    columns: int
 
     @property
     def quoting(self) -> Literal[0, 3]:
@@ -82,6 +88,11 @@ def read_table(path: Path, name: str, report: LoadReport) -> Iterator[tuple[str,
     """Yield label, name and content of each row; a row without a label or a text goes into the report.
 
     A row is named by the line of the file in which it ends, such as `spam.csv, line 12`.
+
+    Raises
+    ------
+    K2CError
+        When a text goes on over the rows below it, or labels are numbers of which nobody knows what they mean.
     """
     text = decode(path.read_bytes())
     shape = _shape(text[:_HEAD])
@@ -97,7 +108,13 @@ def read_table(path: Path, name: str, report: LoadReport) -> Iterator[tuple[str,
         for row in islice(filled, shape.skip, None):
             place = f"{name}, line {rows.line_num:,}"
             word = row[shape.label] if shape.label < len(row) else ""
+            _refuse_swallowed(row, shape, place)
             label, mail = label_of(word), _mail(row, shape)
+            if label is None and word.strip().isdecimal():
+                raise K2CError(
+                    f"{printable(place)}: the label is {word.strip()}. Numbers mean ham and spam only as 0 and 1; "
+                    "write the words."
+                )
             if label is None:
                 report.leave_out(place, "its label is neither ham nor spam" if word.strip() else "no label")
             elif not mail.text:
@@ -108,6 +125,25 @@ def read_table(path: Path, name: str, report: LoadReport) -> Iterator[tuple[str,
                 yield label, place, mail
     except csv.Error as error:
         report.leave_out(f"{name}, from line {rows.line_num:,} on", f"not a table ({error})")
+
+
+def _refuse_swallowed(row: list[str], shape: _Shape, place: str) -> None:
+    """Refuse a text with rows in it: its quotation mark was never closed."""
+    below = (
+        [line for cell in row for line in cell.split("\n")[1:]] if any("\n" in cell for cell in row) else []
+    )
+    at = shape.label if shape.label < shape.text else shape.label - shape.columns
+    found = [
+        word
+        for line in below
+        if len(cells := line.split(shape.separator)) >= shape.columns
+        and label_of(word := cells[at].strip('" \r'))
+    ]
+    if len(found) > 1 or any(word.strip().lower() in _WORDS for word in found):
+        raise K2CError(
+            f'{printable(place)}: the text has {len(found):,} more rows in it. A quotation mark (") above opens a text '
+            "that does not end with its row; close it, or write it twice where it belongs to the text."
+        )
 
 
 def label_of(word: str) -> str | None:
@@ -130,7 +166,8 @@ def _mail(row: list[str], shape: _Shape) -> Mail:
 
 def _shape(head: str) -> _Shape | None:
     lines = head.lstrip("\ufeff\r\n").splitlines()
-    skip = sum(1 for line in lines[:1] if re.fullmatch(r"sep=.", line.strip()))
+    # Excel's line that names the separator, which may be a tab, and comments.
+    skip = len(list(takewhile(re.compile(r'"?sep=.?"?\s*$|#').match, lines)))
     for separator in ",;\t|":
         for first in csv.reader(lines[skip : skip + 1], delimiter=separator):
             if shape := _named(first, separator, skip) or (None if skip else _unnamed(first, separator)):
@@ -145,7 +182,7 @@ def _named(first: list[str], separator: str, skip: int) -> _Shape | None:
     if text is None or label is None or text == label:
         return None
     subject = names.index("subject") if "subject" in names else None
-    return _Shape(separator, label, text, subject, skip + 1)
+    return _Shape(separator, label, text, subject, skip + 1, len(first))
 
 
 def _unnamed(first: list[str], separator: str) -> _Shape | None:
@@ -154,5 +191,5 @@ def _unnamed(first: list[str], separator: str) -> _Shape | None:
         return None
     words = [_WORDS.get(cell.strip().lower()) for cell in first]
     if words[0]:
-        return _Shape(separator, 0, 1, None, 0)
-    return _Shape(separator, len(first) - 1, 0, None, 0) if words[-1] else None
+        return _Shape(separator, 0, 1, None, 0, 2)
+    return _Shape(separator, len(first) - 1, 0, None, 0, len(first)) if words[-1] else None
