@@ -68,7 +68,6 @@ def test_a_table_is_read_as_spreadsheets_and_people_write_it(load, content):
         ),
         (
             "label,text\n" + "".join(f'{label},"{text}"\n' for label, text in ROWS).replace('r 7"', "r 7"),
-            +"".join(f'"{text}","{label}"\n' for label, text in ROWS).replace('r 7",', "r 7,"),
             "the text has 1 more rows in it",
         ),
         (
