@@ -62,6 +62,21 @@ def test_data_flows_one_way(layer):
     assert users == set()
 
 
+def test_a_public_name_is_not_replaced_by_the_module_of_the_same_name():
+    code = """if True:
+        import importlib, inspect, pkgutil, k2c
+        for found in pkgutil.walk_packages(k2c.__path__, "k2c."):
+            door = importlib.import_module(found.name) if found.ispkg else None
+            for name in getattr(door, "__all__", ()):
+                if importlib.util.find_spec(f"{found.name}.{name}"):
+                    importlib.import_module(f"{found.name}.{name}")  # as somebody may do later
+                    if inspect.ismodule(getattr(door, name)):
+                        print(f"{found.name}.{name}")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
 def test_a_module_fits_one_sitting():
     long = {path.name: lines for path in MODULES if (lines := len(path.read_text().splitlines())) > 320}
     assert long == {}

@@ -18,7 +18,7 @@ import time
 import torch.distributed as dist
 from k2c.errors import K2CError
 from k2c.parallel import experiment
-from k2c.parallel.experiments import blobs
+from k2c.parallel.kit_experiments import blobs
 from k2c.parallel.place import find_place
 from k2c.training import Callback
 

@@ -56,7 +56,7 @@ def test_every_experiment_of_the_kit_is_found_by_its_name():
 
 MINE = """
 from k2c.parallel import experiment
-from k2c.parallel.experiments import blobs
+from k2c.parallel.kit_experiments import blobs
 
 @experiment("{name}")
 def mine(epochs: int = 1):

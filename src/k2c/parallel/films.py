@@ -12,8 +12,8 @@ from k2c.datasets import LabelledImages, split_by_patient
 from k2c.datasets.chest import load_chest
 from k2c.errors import K2CError
 from k2c.models.chexnet import chexnet
-from k2c.parallel.experiments import optimizer_named
 from k2c.parallel.job import Experiment, experiment
+from k2c.parallel.kit_experiments import optimizer_named
 from k2c.training.multilabel import MultiLabelLoss
 
 
@@ -65,7 +65,7 @@ def chest_films(
     source: str = "twin",
     labels: str = "",
     missing: str = "error",
-    n_films: int = 1200,
+    n_films: int = 600,
     image_size: int = 64,
     enriched: float = 0.5,
     label_noise: float = 0.0,

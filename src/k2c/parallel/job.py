@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Json = bool | int | float | str | None | list[Any] | dict[str, Any]
 
 # The kit's own experiments, and the modules that register them: imported when one is asked for.
-BUILT_IN = {"blobs": "k2c.parallel.experiments", "chest_films": "k2c.parallel.films"}
+BUILT_IN = {"blobs": "k2c.parallel.kit_experiments", "chest_films": "k2c.parallel.films"}
 
 
 @dataclass

@@ -18,7 +18,7 @@ MODULES = (
     "k2c.parallel.worker",
     "k2c.parallel.server_worker",
     "k2c.parallel.measure",
-    "k2c.parallel.experiments",
+    "k2c.parallel.kit_experiments",
     "k2c.parallel.films",
     "k2c.models.chexnet",
     "torch._dynamo",  # by DistributedDataParallel
