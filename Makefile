@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 K2C := $(BIN)/k2c
+# Not what a reader keeps beside them, such as students' notebooks.
+OURS := src tests notebooks
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with=tests/notebooks/sanitize.cfg
 
 .PHONY: run test browser lab notebooks doctor lock format clean
@@ -17,8 +19,8 @@ run: $(READY)
 
 # A notebook may use every core, so notebooks run after the other tests, one at a time.
 test: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check $(OURS)
+	$(BIN)/ruff format --check $(OURS)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest $(NBVAL) notebooks
@@ -36,8 +38,8 @@ doctor: $(READY)
 	@$(K2C) doctor
 
 format: $(READY)
-	@$(BIN)/ruff format .
-	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format $(OURS)
+	@$(BIN)/ruff check --fix $(OURS)
 
 # Everything in .venv, nothing global. The mark is written last, so a set-up that was interrupted starts again.
 $(READY): pyproject.toml requirements.lock

@@ -1,5 +1,6 @@
 """Commands that run and show lectures."""
 
+import os
 import subprocess
 import sys
 import time
@@ -110,7 +111,9 @@ def notebooks(lectures: tuple[str, ...]) -> None:
 def lab(options: tuple[str, ...]) -> None:
     """Open JupyterLab on the lectures. Options after `--` go to JupyterLab."""
     folder = project_root() / "notebooks"
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *options]
+    # In a container one is root, where JupyterLab does not start unless it is told to.
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *root, *options]
     with subprocess.Popen(command) as jupyter:
         try:
             sys.exit(jupyter.wait())

@@ -1,0 +1,206 @@
+"""Every command that README, the site's pages, CONTRIBUTING and `--help` show is executed, as it is written there.
+
+The commands are typed into a shell that stands in a small kit (`conftest.py`): the real Makefile, `.ci/run`,
+syllabus entries, solutions and pages, with lectures of a few cells, batches of one run, and folders that stand in for
+the reader's own. Environment variables lead there (`K2C_HOME`, `K2C_DATA`, `HOME`); `K2C_HOME` is not set where the
+real course is quick enough.
+"""
+
+import os
+import re
+import signal
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from k2c.cli import main
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "course/site").glob("*.md"))]
+# A word in capitals stands for one of the reader's.
+FILLED = {"COMMAND": "batch", "NN": "01", "/path/to/mail": "$PWD/mail"}
+
+
+@dataclass
+class Shown:
+    """What a command shows: text in what it prints, files that were not there before, and its exit status."""
+
+    says: str
+    writes: tuple[str, ...] = ()
+    status: int = 0
+    real_course: bool = False
+
+
+EXECUTED = {
+    "k2c --help": Shown("Commands:"),
+    "k2c run --help": Shown("--profile"),
+    "k2c COMMAND --help": Shown("Usage: k2c batch"),
+    "k2c list": Shown(r"06_distributed_chest_xray(?s:.)*learning_rate", real_course=True),
+    "k2c run 02": Shown("Report: runs/", ("runs/*/index.html", "runs/*/02_*/notebook.ipynb")),
+    "k2c run 2": Shown("Report: runs/", ("runs/*/02_*/run.json",)),
+    "k2c run lenet": Shown("Report: runs/", ("runs/*/02_*/run.json",)),
+    "k2c run 02 -p epochs=5 -p learning_rate=0.1": Shown("Report: runs/", ("runs/*/index.html",)),
+    "k2c run --profile full": Shown(
+        "Report: runs/", ("runs/*/01_*/metrics.json", "runs/*/05_*/metrics.json")
+    ),
+    "k2c run 01 -p source=/path/to/mail": Shown("Report: runs/", ("runs/*/index.html",)),
+    "k2c batch course/batches/fundus_data_quality.yml": Shown(
+        "1 runs: 1 ok", ("runs/fundus_data_quality/index.html",)
+    ),
+    "k2c batch course/batches/fundus_stages.yml": Shown("1 runs: 1 ok", ("runs/fundus_stages/index.html",)),
+    "k2c batch course/batches/name.yml --dry-run": Shown("1 run"),
+    "k2c site": Shown("Site: .*runs/site/index.html", ("runs/site/index.html", "runs/site/install.html")),
+    "k2c slides 02": Shown(
+        r"\d+ slides: runs/slides/02_lenet_mnist.html", ("runs/slides/02_lenet_mnist.html",), real_course=True
+    ),
+    "k2c build student handout/": Shown("6 notebooks", ("handout/06_*.ipynb",), real_course=True),
+    "k2c build solutions solved/": Shown("6 notebooks", ("solved/06_*.ipynb",), real_course=True),
+    "k2c grade submissions/": Shown(
+        "graded  ada  1 of 1 right", ("submissions-graded/grades.csv", "submissions-graded/index.html")
+    ),
+    "k2c predict photographs/ --csv answers.csv": Shown(
+        "1 image predicted: answers.csv", ("answers.csv",), real_course=True
+    ),
+    "k2c train all_reduce chest_films --workers 2": Shown(
+        r"epoch 1, train_loss 0.3\d+, (?s:.)*epoch 3, train_loss 0.3", real_course=True
+    ),
+    "k2c train all_reduce blobs --workers 4 -p epochs=2 -o compression=fp16": Shown(
+        r"epoch 2, train_loss 0\.\d+, valid_loss"
+    ),
+    "k2c data fetch": Shown("mnist: .*cache/mnist", ("cache/mnist/digits",)),
+    "k2c data list": Shown("CC BY-SA 3.0", real_course=True),
+    ".venv/bin/k2c notebooks NN": Shown("01_spam_naive_bayes"),
+    "make run": Shown("Report: runs/", ("runs/*/index.html", "runs/*/05_*/notebook.ipynb")),
+    "make doctor": Shown("Every lecture can run here"),
+    "make format": Shown("left unchanged"),
+    "source .venv/bin/activate": Shown("^$"),
+    ".ci/browser": Shown("1 passed"),
+    # All that a clean checkout is asked: ruff, mypy, the tests side by side, then the notebooks by nbval.
+    ".ci/run": Shown(r"All checks passed!(?s:.)*no issues found(?s:.)*4 passed(?s:.)*\d+ passed"),
+}
+# These are what another one above executes.
+EXECUTED_BY = {
+    "k2c run": "make run",
+    "k2c doctor": "make doctor",
+    "make test": ".ci/run",
+    "make browser": ".ci/browser",
+    "pytest --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with=tests/notebooks/sanitize.cfg "
+    "notebooks": "make test",
+}
+# JupyterLab runs until it is told to stop: asked over HTTP, then told so.
+LABS = [
+    "make lab",
+    "k2c lab",
+    "K2C_OFFLINE=1 k2c lab",
+    "k2c lab -- --no-browser --port 8899",
+    "k2c lab -- --no-browser --ip=127.0.0.1",
+]
+NOT_EXECUTED = {
+    "k2c batch FILE": "the commands above with a name in place of FILE",
+    "k2c bench": "minutes of measuring on an idle machine; below, with one benchmark that stands in for all",
+    "pytest": "these tests themselves; `make test` executes it in the small kit",
+    "python3 -m venv .venv": "test_environment.py executes it, installs torch, then executes make",
+    "py -m venv .venv": "the launcher of Windows; `make` executes the same with python3",
+    '.venv/Scripts/python -m pip install -c requirements.lock -e ".[dev]"': "Windows; `make` executes the same, "
+    "and test_environment.py does so",
+    ".venv/Scripts/k2c run": "Windows; k2c run",
+    ".venv/Scripts/k2c lab": "Windows; k2c lab",
+    "conda env create -f environment.yml": "needs conda and a network; test_environment.py reads the file",
+    "conda activate k2c": "as above",
+    "python -m pip install notebook": "needs a network, and changes the environment",
+    "jupyter notebook notebooks/": "needs the package of the line above",
+    "pre-commit install": "a program of the developer's; its hooks' commands are tested below",
+}
+
+
+def documented():
+    """Return every command in the pages' code blocks and code spans, and in the helps, without its comment."""
+    found = set()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"^```(?:sh|powershell)\n(.*?)^```", text, re.S | re.M):
+            found |= {re.sub(r"\s+#.*", "", line).replace("\\", "/") for line in block.splitlines()}
+        found |= spans(re.sub(r"^```.*?^```", "", text, flags=re.S | re.M))
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        found |= spans(notebook.read_text(encoding="utf-8"))
+    for text in helps(main, click.Context(main, info_name="k2c")):
+        found |= spans(" ".join(text.split()))
+    return found - {""}
+
+
+def spans(text):
+    starts = r"(?:\.venv/bin/)?(?:k2c|make|pytest|python3?|pip|jupyter|conda|source|pre-commit)\s[^`]+|\.ci/\w+|pytest"
+    return {" ".join(span.split()) for span in re.findall(rf"`((?:\w+=\S+ )?(?:{starts}))`", text)}
+
+
+def helps(command, place):
+    yield command.get_help(place)
+    for name, under in getattr(command, "commands", {}).items():
+        yield from helps(under, click.Context(under, parent=place, info_name=name))
+
+
+def test_every_documented_command_is_executed_here_or_it_is_said_why_not():
+    listed = {*EXECUTED, *EXECUTED_BY, *LABS, *NOT_EXECUTED}
+    assert documented() - listed == set(), "add them to the tables above"
+    assert listed - documented() == set(), "no page shows them any more"
+
+
+@pytest.mark.parametrize("command", EXECUTED)
+def test_it_does_what_the_page_says(command, kit):
+    shown, words = EXECUTED[command], command
+    for placeholder, filled in FILLED.items():
+        words = words.replace(placeholder, filled)
+    for pattern in shown.writes:
+        assert kit.files(pattern, remove=True) == []
+    done = kit.shell(words, real_course=shown.real_course)
+    assert done.returncode == shown.status, done.stdout
+    assert re.search(shown.says, done.stdout), done.stdout
+    assert "Traceback" not in done.stdout
+    for pattern in shown.writes:
+        assert kit.files(pattern), f"no {pattern}"
+
+
+@pytest.mark.parametrize(("command", "other"), EXECUTED_BY.items())
+def test_it_is_what_another_executes(command, other, kit):
+    text = (ROOT / other).read_text() if other.startswith(".ci") else kit.shell(f"{other} --dry-run").stdout
+    assert re.search(rf"{command}( |$)", text, re.M)
+
+
+@pytest.mark.parametrize("command", LABS)
+def test_lab_answers_until_it_is_stopped(command, kit):
+    process = kit.start(command)
+    try:
+        server = kit.wait_for_lab(process)
+        with urllib.request.urlopen(
+            f"{server['url']}lab/tree/02_lenet_mnist.ipynb?token={server['token']}"
+        ) as page:
+            assert page.status == 200
+        assert Path(server["root_dir"]).samefile(kit.folder / "notebooks")
+        assert server["hostname"] in ("localhost", "127.0.0.1")
+        if "8899" in command:
+            assert 8899 <= server["port"] < 8999  # the next free one where it is taken
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def test_bench_shows_each_figure_beside_its_reference(monkeypatch):
+    from k2c.bench import registry, time_row
+
+    quick = {"quick": lambda: [time_row("adding", ([1.0], [2.0]), 1.5, "once")]}
+    monkeypatch.setattr(registry, "_benchmarks", quick)
+    monkeypatch.setattr(registry, "available", lambda: ["quick"])
+    done = CliRunner().invoke(main, ["bench"])
+    assert done.exit_code == 0, done.output
+    assert "adding" in done.output
+
+
+def test_hooks_of_a_commit_run_programs_that_make_installs():
+    text = (ROOT / ".pre-commit-config.yaml").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for program in re.findall(r"entry: \.venv/bin/(\w+)", text):
+        assert f"$(BIN)/{program}" in makefile
