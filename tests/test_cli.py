@@ -1,8 +1,11 @@
 """The command line, as its users type it."""
 
+import re
 import time
 
 import pytest
+
+from k2c import doctor
 
 
 @pytest.mark.parametrize(
@@ -65,3 +68,23 @@ def test_doctor_offline_without_data_says_what_to_fetch(k2c, tmp_path):
     result = k2c("doctor", env={"K2C_DATA": str(tmp_path / "empty"), "K2C_OFFLINE": "1"})
     assert result.returncode == 1
     assert "k2c data fetch mnist" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("cuda", "gpus", "told"), [("13.0", [], True), ("13.0", ["H100"], False), (None, [], False)]
+)
+def test_doctor_says_what_a_build_of_torch_for_cuda_takes_where_there_is_no_gpu(
+    monkeypatch, cuda, gpus, told
+):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(doctor, "nvidia_gpus", lambda: gpus)
+    found = [finding for finding in doctor.examine() if finding.what == "torch build"]
+    assert bool(found) == told
+    if told:
+        (build,) = found
+        assert 0.1 < float(re.search(r"([\d.]+) GB with its libraries", build.found)[1]) < 20
+        assert (
+            f"A CPU build of torch {torch.__version__.partition('+')[0]} does the same here" in build.remedy
+        )

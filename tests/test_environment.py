@@ -1,7 +1,12 @@
 """pyproject.toml, the lock and the conda file name the same packages."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -97,3 +102,76 @@ def test_what_is_installed_is_what_is_locked():
     if wrong and not (ROOT / ".venv/.ready").exists():
         pytest.skip("not the environment that make builds")
     assert wrong == []
+
+
+# A build backend of a few lines, so that pip installs without an index: `wheel` makes any package, empty.
+BACKEND = """
+import zipfile
+from pathlib import Path
+
+def wheel(folder, name, version, more=""):
+    file, info = f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(Path(folder) / file, "w") as archive:
+        archive.writestr(f"{name}.py", f"VERSION = {version!r}")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n{more}")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return file
+
+def build_editable(folder, settings=None, metadata=None):
+    return wheel(folder, "k2c", "0.1.0", "Requires-Dist: torch>=2.6\\nProvides-Extra: dev\\n")
+"""
+PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "k2c"
+version = "0.1.0"
+"""
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(("installed_first", "kept"), [("2.13.0+cpu", "2.13.0+cpu"), (None, "2.13.0")])
+def test_make_keeps_the_build_of_torch_that_is_installed_already(tmp_path, installed_first, kept):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "backend.py").write_text(BACKEND)
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    (tmp_path / "requirements.lock").write_text("torch==2.13.0\n")
+    made: dict[str, Callable[..., str]] = {}
+    exec(BACKEND, made)
+    index = tmp_path / "index"  # as the package index: the build without a mark is the one for CUDA
+    index.mkdir()
+    made["wheel"](index, "torch", "2.13.0")
+    environment = os.environ | {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(index),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PYTHONPATH": "",
+    }
+
+    def run(*words):
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    if installed_first:  # as README says
+        run(sys.executable, "-m", "venv", ".venv")
+        run(
+            ".venv/bin/python",
+            "-m",
+            "pip",
+            "install",
+            str(tmp_path / made["wheel"](tmp_path, "torch", installed_first)),
+        )
+    run("make", ".venv/.ready", f"PYTHON={sys.executable}")
+    shown = run(".venv/bin/python", "-c", "import torch; print(torch.VERSION)")
+    assert shown == kept
+
+
+def test_the_pythons_that_are_named_start_with_the_oldest_that_is_allowed(project):
+    named = [text.rpartition(" ")[2] for text in project["classifiers"] if re.search(r":: 3\.\d+$", text)]
+    assert named == [f"3.{minor}" for minor in range(11, 11 + len(named))]
+    assert project["requires-python"] == f">={named[0]}"

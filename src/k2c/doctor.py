@@ -3,12 +3,14 @@
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +24,7 @@ from k2c.paths import cache_dir, offline, project_root
 from k2c.syllabus import load_syllabus
 
 FREE_GIGABYTES = 1.0  # all cached data and a few hundred executed notebooks
+CUDA_PACKAGES = r"(torch|triton|(nvidia|cuda)[-_].*)$"  # what a CUDA build of torch brings
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,20 @@ def _torch() -> Iterator[Finding]:
     pair = f"torch {torch.__version__} with torchvision {torchvision.__version__}"
     note = " (two operators declared, since the builds differ)" if compat.declared() else ""
     yield Finding("torch", "ok", pair + note)
+    if torch.version.cuda and not torch.cuda.is_available() and not nvidia_gpus():
+        version, size = torch.__version__.partition("+")[0], _installed_gigabytes(CUDA_PACKAGES)
+        remedy = (
+            f"A CPU build of torch {version} does the same here and is several times smaller: choose CPU on PyTorch's "
+            "page 'Get started', and install it into a new environment before the kit, as README says."
+        )
+        found = f"for CUDA, {size:.1f} GB with its libraries; there is no NVIDIA GPU here"
+        yield Finding("torch build", "optional", found, remedy)
+
+
+def _installed_gigabytes(pattern: str) -> float:
+    """Return the size of the packages whose names match, as their own lists of files say."""
+    matching = (one for one in metadata.distributions() if re.match(pattern, one.metadata["Name"] or ""))
+    return sum(file.size or 0 for one in matching for file in one.files or ()) / 1e9
 
 
 def _gpu() -> Iterator[Finding]:
