@@ -75,6 +75,20 @@ runtimes._file = lambda p, n: Path({str(tmp_path)!r}, n) if n == "libintelocl.so
 
 
 @needs_intel
+def test_a_runtime_that_cannot_be_opened_is_not_chosen(tmp_path):
+    code = """
+from k2c import kernels
+from k2c.kernels import tuner
+tuner.BUDGET, tuner.print = 0.01, lambda *said, **to: None
+print(kernels.open().runtime, {row.device for row in kernels.tuning().rows})
+"""
+    broken = {"CL_CONFIG_CPU_TARGET_ARCH": "", "K2C_TUNE": "1", "K2C_DATA": str(tmp_path)}
+    assert "Portable" in listed(code, **broken) and "Intel" not in listed(code, **broken)
+    with pytest.raises(AssertionError, match="cannot be opened here"):
+        listed("from k2c import kernels; kernels.open('opencl', 'intel')", **broken)
+
+
+@needs_intel
 def test_doctor_lists_each_runtime():
     assert metadata.version("intel-opencl-rt")
     done = subprocess.run([sys.executable, "-m", "k2c", "doctor"], capture_output=True, text=True)

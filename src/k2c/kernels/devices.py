@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from k2c.errors import K2CError
@@ -98,7 +99,10 @@ def tuning(ops: Ops | None = None, again: bool = False) -> Tuning:
         afterwards use the result.
     """
     if ops is None:
-        opened: list[Ops] = [OpenCLOps(device=device) for device in opencl_devices()]
+        opened: list[Ops] = []
+        for device in opencl_devices():
+            with suppress(NoOpenCL):  # a runtime that cannot be opened has no times
+                opened.append(OpenCLOps(device=device))
     else:
         opened = [ops]
     return Tuning(tuple(row for one in opened if isinstance(one, KernelOps) for row in trials(one, again)))

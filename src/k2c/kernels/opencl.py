@@ -1,5 +1,6 @@
 """OpenCL: any device with a driver, a CPU among them."""
 
+import math
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -96,7 +97,10 @@ class OpenCLOps(KernelOps):
         self.device_name, self.runtime = self.device.name.strip(), runtime_of(self.device)
         self.identity = _identity(self.device)
         self.kind = "gpu" if self.device.type & cl.device_type.GPU else "cpu"
-        self.context = cl.Context([self.device])
+        try:
+            self.context = cl.Context([self.device])
+        except cl.Error as error:  # a runtime that does not like this CPU, or its settings
+            raise NoOpenCL(f"{self.runtime} cannot be opened here ({error}).") from None
         self.queue = cl.CommandQueue(self.context, properties=cl.command_queue_properties.PROFILING_ENABLE)
         self._events: list[Any] | None = None
         # Memory comes from a pool: fresh pages of the system cost more than most kernels.
@@ -229,7 +233,15 @@ def _chosen(hardware: str) -> Any:
         raise NoOpenCL(f"No OpenCL device has {hardware!r} in its name. Devices are: {names}.")
     if len(chosen) == 1 or hardware or chosen[0].type & cl.device_type.GPU or not tuner.is_on():
         return chosen[0]
-    return min(chosen, key=lambda device: tuner.cost(OpenCLOps(device=device)))
+    return min(chosen, key=_cost)
+
+
+def _cost(device: Any) -> float:
+    """Return how slow a device is by measurement: infinitely, when it cannot be opened or used."""
+    try:
+        return tuner.cost(OpenCLOps(device=device))
+    except K2CError:
+        return math.inf
 
 
 def _identity(device: Any) -> tuple[str, ...]:
