@@ -134,8 +134,9 @@ def k2c(tmp_path: Path):
     def run(*words: str, **options) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "k2c", *words]
         environment = os.environ | {"COLUMNS": "200"} | options.pop("env", {})
+        here = options.pop("cwd", tmp_path)
         return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, **options
+            command, cwd=here, env=environment, capture_output=True, text=True, timeout=300, **options
         )
 
     return run

@@ -17,6 +17,7 @@ from typing import Literal
 from rich.table import Table
 from rich.text import Text
 
+from k2c._system.advice import pip_install
 from k2c._system.machine import nvidia_gpus, usable_cores
 from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
@@ -92,7 +93,7 @@ def _torch() -> Iterator[Finding]:
         compat = importlib.import_module("k2c.torchvision_compat")
         torchvision = compat.import_torchvision()
     except Exception as error:
-        remedy = "Install the pair again: `pip install -c requirements.lock torch torchvision`."
+        remedy = f"Install the pair again: {pip_install('--force-reinstall', 'torch', 'torchvision')}"
         yield Finding("torch", "missing", f"{type(error).__name__}: {error}", remedy)
         return
     pair = f"torch {torch.__version__} with torchvision {torchvision.__version__}"
@@ -144,7 +145,7 @@ def _opencl() -> Iterator[Finding]:
 
 
 def _java() -> Iterator[Finding]:
-    remedy = "Only the Spark part of lecture 6 needs it: install a Java runtime, 17 or newer."
+    remedy = f"Only the Spark part of lecture 6 needs one, 8, 11 or 17: {pip_install('[spark]')}"
     java = shutil.which("java")
     try:
         shown = subprocess.run(
@@ -158,7 +159,7 @@ def _java() -> Iterator[Finding]:
 
 def _kernel() -> Iterator[Finding]:
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
-    remedy = "Run `pip install --force-reinstall ipykernel` in this environment."
+    remedy = f"Run: {pip_install('--force-reinstall', 'ipykernel')}"
     try:
         manager = importlib.import_module("jupyter_client.kernelspec").KernelSpecManager()
         spec = manager.get_kernel_spec("python3")

@@ -4,6 +4,7 @@ What holds for fundus photographs holds for chest films: both loaders are tried.
 """
 
 import os
+import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,8 @@ from k2c.datasets.fundus import load_fundus
 from k2c.errors import K2CError
 
 HEIC = (
-    "it cannot be read: HEIC image, which needs the package pillow-heif: pip install pillow-heif, or save it as JPEG "
-    "or PNG"
+    f"it cannot be read: HEIC image, which needs the package pillow-heif: {sys.executable} -m pip install pillow-heif, "
+    "or save it as JPEG or PNG"
 )
 POSITIVE = {"fundus": "3", "chest": "Hernia"}
 
@@ -175,7 +176,7 @@ def test_without_skip_the_first_is_named_with_what_to_do(half_broken):
     with pytest.raises(
         K2CError,
         match=r'2 of the 13 rows .* does not have, the first is \'gone\' in line 5\. Use missing="skip" '
-        r"\(on the command line: -p missing=skip\)",
+        r"\(on the command line: -p missing=skip; in a batch file: missing: skip\)",
     ):
         half_broken.files()
     half_broken.labels("a", "page", "pipe", "b")

@@ -99,7 +99,7 @@ def test_formats_are_told_by_content_not_by_a_list_of_endings(tmp_path):
     assert report.predicted == len(FORMATS) + 2 - (not features.check("avif"))
     left_out = {name: reason for reason, names in report.load.left_out.items() for name in names}
     assert left_out.keys() == {"IMG_0001.HEIC", "scan.dcm", "IMG_0002.NEF", "Thumbs.db", "clip.mp4"}
-    assert "pip install pillow-heif" in left_out["IMG_0001.HEIC"]
+    assert "-m pip install pillow-heif" in left_out["IMG_0001.HEIC"]
     assert "k2c run 06 -p source=FOLDER" in left_out["scan.dcm"]
     assert sorted(report.broken) == ["IMG_0001.HEIC", "IMG_0002.NEF", "scan.dcm"]
     with (folder / "answers.csv").open(encoding="utf-8", newline="") as stream:

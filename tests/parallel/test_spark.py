@@ -28,4 +28,7 @@ def test_a_task_that_fails_ends_the_training_with_one_sentence(faulty):
 
 def test_no_java_is_a_sentence(monkeypatch):
     monkeypatch.setattr(spark, "java_home", lambda: None)
-    assert "needs Java 8, 11 or 17, and there is none. Install one with: pip install" in spark.SPARK.missing()
+    assert (
+        "needs Java 8, 11 or 17, and there is none. Set JAVA_HOME to one, or install one with: "
+        in spark.SPARK.missing()
+    )

@@ -75,7 +75,10 @@ def test_every_other_damage_is_a_sentence_that_names_the_file(change, words, fol
 
 def test_an_old_checkpoint_of_format_1_is_a_sentence(tmp_path):
     torch.save({"format": 1}, tmp_path / "last.pt")
-    with pytest.raises(CheckpointError, match=r"of an older version of k2c.*start from the beginning"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"of an older version of k2c.*start from the beginning, leave `resume_from` out",
+    ):
         load_checkpoint(tmp_path)
 
 

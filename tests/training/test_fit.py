@@ -149,7 +149,9 @@ def diverge(inputs, targets, lr, device="cpu"):
 
 def test_divergence_is_a_sentence(blobs):
     inputs, targets = blobs
-    with pytest.raises(TrainingDiverged, match=r"batch \d+ of epoch \d+ is (nan|inf).*try lr=5, a warm-up"):
+    with pytest.raises(
+        TrainingDiverged, match=r"batch \d+ of epoch \d+ is (nan|inf).*try a learning rate of 5, a warm-up"
+    ):
         diverge(inputs, targets, lr=50)
     broken = inputs.clone()
     broken[3] = torch.nan

@@ -145,7 +145,7 @@ def test_a_pickled_surprise_is_not_executed(tmp_path, train):
 def test_a_checkpoint_that_does_not_fit_is_refused_with_a_sentence(
     train, blobs, checkpoint, schedule, tmp_path
 ):
-    with pytest.raises(CheckpointError, match=r"no checkpoint .* Leave `resume_from` out"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint .* leave `resume_from` out"):
         train(1, resume_from=tmp_path / "nowhere")
     train(1, callbacks=[checkpoint])
     with pytest.raises(CheckpointError, match="Checkpoint, that this run does not have"):

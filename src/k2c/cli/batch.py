@@ -118,7 +118,11 @@ def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
 
 def _report(folder: Path) -> None:
     from k2c.runs.batch.store import storage
-    from k2c.runs.batch_report import write_batch_report
+    from k2c.runs.batch_report import read_batch, write_batch_report
 
     with storage(folder):
-        console.say(f"Report: {write_batch_report(folder)}")
+        found = read_batch(folder)
+        page = write_batch_report(folder, found)
+    for said in found.what_was_read():
+        console.say(said)
+    console.say(f"Report: {page}")

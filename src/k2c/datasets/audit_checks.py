@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from k2c._system.advice import set_parameter
 from k2c.datasets.duplicates import SIDE, same_pictures
 from k2c.datasets.giveaways import giveaway
 from k2c.datasets.labelled import LabelledImages
@@ -100,8 +101,8 @@ def check_files(case: Case) -> Iterator[Finding | str]:
         first = case.views[broken[0]].trouble or ""
         several = f"{len(broken):,} pictures cannot be read, the first: " if len(broken) > 1 else ""
         sentence = (
-            f'{several}{first} Leave them out with readable(), or load a folder with missing="skip" '
-            "(on the command line: -p missing=skip)."
+            f"{several}{first} Leave them out with readable(), or load the folder with "
+            f"{set_parameter('missing', 'skip')}."
         )
         yield Finding("unreadable", "error", sentence, broken)
     empty = [int(row) for row in case.readable if case.views[row].contrast < FLAT]

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from k2c._system.advice import pip_install
+
 SUFFIXES = (".dcm", ".dicom")
-INSTALL = "Install pydicom: pip install 'k2c[dicom]'"
+INSTALL = f"Install pydicom: {pip_install('[dicom]')}"
 
 _MARK, _MARK_AT = b"DICM", 128
 _DEFLATED = (
@@ -111,7 +113,7 @@ def read_dicom(path: Path) -> NDArray[np.uint8]:
         syntax = dataset.file_meta.get("TransferSyntaxUID", "")
         raise DicomError(
             f"is compressed in a way that is not read here ({getattr(syntax, 'name', syntax)}). "
-            "Install what decompresses it: pip install 'k2c[dicom]'"
+            f"Install what decompresses it: {pip_install('[dicom]')}"
             if missing
             else f"is cut short or damaged ({type(error).__name__})"
         ) from None

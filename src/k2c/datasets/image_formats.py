@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from k2c._system.advice import pip_install
 from k2c.datasets.dicom import SUFFIXES as DICOM_SUFFIXES
 
 # They name other content than pixels, or start another program (EPS: Ghostscript) on a stranger's file.
@@ -12,10 +13,10 @@ _NEVER = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
 _CONVERT = "save it as JPEG or PNG"
-_HEIC = f"HEIC image, which needs the package pillow-heif: pip install pillow-heif, or {_CONVERT}"
+_HEIC = f"HEIC image, which needs the package pillow-heif: {pip_install('pillow-heif')}, or {_CONVERT}"
 _BRANDS = {
-    "avif": f"AVIF image, which needs Pillow 11.3 or newer: pip install -U pillow, or {_CONVERT}",
-    "avis": f"AVIF animation, which needs Pillow 11.3 or newer: pip install -U pillow, or {_CONVERT}",
+    "avif": f"AVIF image, which needs Pillow 11.3 or newer: {pip_install('-U', 'pillow')}, or {_CONVERT}",
+    "avis": f"AVIF animation, which needs Pillow 11.3 or newer: {pip_install('-U', 'pillow')}, or {_CONVERT}",
     **dict.fromkeys(("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"), _HEIC),
     "crx ": f"camera's raw file: {_CONVERT}",
 }

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from k2c._system.advice import set_parameter
 from k2c.datasets.faults import FetchError
 from k2c.datasets.fetching import fetch
 from k2c.datasets.idx import read_idx
@@ -90,7 +91,9 @@ def load_mnist(source: str = "mnist") -> DigitSplits:
     try:
         folder = fetch("mnist") / "MNIST" / "raw"
     except FetchError as error:
-        advice = 'Without a network, use source="digits": scikit-learn\'s small real digits.'
+        advice = (
+            f"Without a network, use scikit-learn's small real digits: {set_parameter('source', 'digits')}"
+        )
         raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error
     return DigitSplits(train=_read(folder, "train"), test=_read(folder, "t10k"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from k2c._system.advice import set_parameter
 from k2c._system.printable import printable
 from k2c.datasets.dicom import DicomFacts, dicom_facts, dicom_notes, has_dicom_mark, is_dicom
 from k2c.datasets.image_formats import named_as_image
@@ -20,7 +21,7 @@ from k2c.datasets.sources import FileSource
 from k2c.errors import K2CError, unknown
 
 MISSING = ("error", "skip")
-SKIP_ADVICE = 'Use missing="skip" (on the command line: -p missing=skip) to go on without.'
+SKIP_ADVICE = f"To go on without, use {set_parameter('missing', 'skip')}."
 DECODED = (
     5000  # images that `missing="skip"` decodes to see whether they can be read; of more, the headers only
 )
@@ -114,8 +115,8 @@ class OwnImages:
         if not preferred and len(tables) != 1:
             which = f"several CSV files ({printable(', '.join(tables))})" if tables else "no CSV file"
             raise K2CError(
-                f'{printable(self.folder)} has {which}: name the one with the {what}: labels="..." '
-                "(on the command line: -p labels=...)."
+                f"{printable(self.folder)} has {which}: name the one with the {what}: "
+                f"{set_parameter('labels', 'NAME.csv')}."
             )
         chosen = (preferred or tables)[0]
         if chosen in self.refused:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels.base import Ops
 from k2c.kernels.build import options_of
@@ -38,7 +39,7 @@ class Attempt:
         if not isinstance(self.ops, KernelOps):
             return (
                 f"{self.ops.name} runs no kernels, so this one cannot be checked here. Choose the device opencl or "
-                "cuda; opencl comes with: pip install 'pyopencl[pocl]'."
+                f"cuda; opencl comes with: {pip_install('pyopencl[pocl]')}"
             )
         return first_error(self.text, self.name, self.ops, **sizes)
 

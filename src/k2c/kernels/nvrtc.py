@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels.build import build_error, full_source
 
@@ -44,7 +45,7 @@ def load_nvrtc() -> ctypes.CDLL:
             continue
         library.nvrtcGetErrorString.restype = c_char_p
         return library
-    raise NoNVRTC("NVIDIA's compiler is not installed. Install it: pip install nvidia-cuda-nvrtc.")
+    raise NoNVRTC(f"NVIDIA's compiler is not installed. Install it: {pip_install('[cuda]')}")
 
 
 def compile_cuda(

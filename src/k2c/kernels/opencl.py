@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels import tuner
 from k2c.kernels.buffers import Buffer, require
@@ -18,7 +19,7 @@ from k2c.kernels.on_kernels import KernelOps
 from k2c.kernels.runtimes import platforms
 from k2c.kernels.specification import Specification
 
-INSTALL = "Install a CPU device that needs no driver: pip install 'pyopencl[pocl]'."
+INSTALL = f"Install a CPU device that needs no driver: {pip_install('pyopencl[pocl]')}."
 SIMULATOR, POCL = "Oclgrind", "Portable Computing Language"
 SETTINGS = ("CL_CONFIG_", "POCL_MAX")  # variables that change what a runtime compiles
 NO_CACHE: Any = False  # what pyopencl takes for none

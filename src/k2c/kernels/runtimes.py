@@ -26,7 +26,7 @@ def platforms() -> list[Any]:
     """Return pyopencl's platforms.
 
     The loader of pyopencl's wheels finds PoCL beside itself and the system's drivers, and not what pip installed
-    elsewhere. Intel's runtime (`pip install 'k2c[intel]'`) is shown to it here, when its list of platforms is
+    elsewhere. Intel's runtime (the kit's extra `intel`) is shown to it here, when its list of platforms is
     asked for the first time. A user's own OCL_ICD_VENDORS or OCL_ICD_FILENAMES stays as it is.
     """
     import pyopencl as cl

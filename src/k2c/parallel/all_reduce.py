@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch.distributed
 
+from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.parallel.job import Job
 from k2c.parallel.options import AllReduceOptions
@@ -56,7 +57,8 @@ def free_port() -> int:
 def _missing() -> str | None:
     if torch.distributed.is_available():
         return None
-    return "This build of torch has no torch.distributed. Install an ordinary one: pip install torch."
+    command = pip_install("--force-reinstall", "torch")
+    return f"This build of torch has no torch.distributed. Install an ordinary one: {command}"
 
 
 ALL_REDUCE = register(

@@ -1,6 +1,7 @@
 """Chest films as an experiment: any strategy trains CheXNet on them."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import TensorDataset
 
+from k2c._system.own_path import find_own
 from k2c.datasets import LabelledImages, split_by_patient
-from k2c.datasets.chest import load_chest
+from k2c.datasets.chest.loading import SOURCES, load_chest
 from k2c.errors import K2CError
 from k2c.models.chexnet import chexnet
-from k2c.parallel.job import Experiment, experiment
+from k2c.parallel.job import Experiment, Json, experiment
 from k2c.parallel.kit_experiments import optimizer_named
 from k2c.training.multilabel import MultiLabelLoss
 
 
-@lru_cache(maxsize=4)
 def films(
     source: str = "twin",
     labels: str = "",
@@ -39,15 +40,31 @@ def films(
     n_films, image_size, enriched, label_noise, seed
         See `chest_twin`.
     """
-    twin: dict[str, Any] = {
-        "n": n_films,
-        "size": image_size,
-        "enriched": enriched,
-        "label_noise": label_noise,
-        "seed": seed,
-    }
-    data = load_chest(source, labels=labels, missing=missing, **(twin if source == "twin" else {}))
+    twin = {"n": n_films, "size": image_size, "enriched": enriched, "label_noise": label_noise, "seed": seed}
+    # A folder is read again each time: its files may have changed while a kernel was open.
+    split = _split_once if source in SOURCES else _split
+    return split(source, labels, missing, seed, tuple(twin.items()) if source == "twin" else ())
+
+
+def _split(
+    source: str, labels: str, missing: str, seed: int, options: tuple[tuple[str, Any], ...]
+) -> tuple[LabelledImages, LabelledImages]:
+    data = load_chest(source, labels=labels, missing=missing, **dict(options))
     return split_by_patient(data, test_fraction=1 / 3, seed=seed)
+
+
+_split_once = lru_cache(maxsize=4)(_split)
+
+
+def _locate(parameters: dict[str, Json]) -> dict[str, Json]:
+    """Make paths absolute: they start from where the user stands, and the workers may stand elsewhere."""
+    source, labels = str(parameters.get("source", "twin")), str(parameters.get("labels", ""))
+    if source in SOURCES:
+        return parameters
+    folder = find_own("source", source, [Path.cwd()], [*SOURCES])
+    # As the loader has it, a file in the folder comes first.
+    file = {"labels": str(find_own("labels", labels, [folder, Path.cwd()]))} if labels else {}
+    return parameters | {"source": str(folder)} | file
 
 
 def film_inputs(data: LabelledImages, image_size: int) -> torch.Tensor:
@@ -60,7 +77,7 @@ def film_inputs(data: LabelledImages, image_size: int) -> torch.Tensor:
     return ((inputs - mean) / spread.clamp(min=1.0))[:, None]
 
 
-@experiment("chest_films")
+@experiment("chest_films", _locate)
 def chest_films(
     source: str = "twin",
     labels: str = "",

@@ -81,17 +81,29 @@ class Experiment:
 
 Maker = Callable[..., Experiment]
 _makers: dict[str, Maker] = {}
+_locators: dict[str, Callable[[dict[str, Json]], dict[str, Json]]] = {}
 
 
-def experiment(name: str) -> Callable[[Maker], Maker]:
+def experiment(
+    name: str, locate: Callable[[dict[str, Json]], dict[str, Json]] | None = None
+) -> Callable[[Maker], Maker]:
     """Register the function below as an experiment.
 
     Its parameters need defaults that JSON can hold. Write it into a module or a file, not into a notebook:
     the workers are processes of their own, and import it there.
+
+    Parameters
+    ----------
+    name
+        What `Job` calls it.
+    locate
+        Makes the paths among a job's parameters absolute, where the user who makes the job stands.
     """
 
     def register(maker: Maker) -> Maker:
         _makers[name] = maker
+        if locate:
+            _locators[name] = locate
         return maker
 
     return register
@@ -152,6 +164,8 @@ class Job:
         for name in self.parameters:
             if name not in known:
                 raise K2CError(unknown(f"parameter of {self.experiment!r}", name, known))
+        if self.experiment in _locators:
+            object.__setattr__(self, "parameters", _locators[self.experiment](self.parameters))
         try:
             json.dumps(self.parameters, allow_nan=False)
         except (TypeError, ValueError) as error:

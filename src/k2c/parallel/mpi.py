@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.parallel.all_reduce import check_port, free_port
 from k2c.parallel.job import Job
@@ -115,7 +116,7 @@ def _find_mpirun() -> str | None:
 def _missing() -> str | None:
     if _find_mpirun() and importlib.util.find_spec("mpi4py") is not None:
         return None
-    return "The strategy 'mpi' needs Open MPI and mpi4py (Linux). Install them with: pip install 'k2c[mpi]'."
+    return f"The strategy 'mpi' needs Open MPI and mpi4py (Linux). Install them with: {pip_install('[mpi]')}"
 
 
 MPI = register(

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from k2c._system.advice import set_option
 from k2c.errors import K2CError, unknown
 
 ENGINES = ("rpc", "ray")  # of parameter_server
@@ -141,7 +142,9 @@ class HorovodOptions(AllReduceOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.compression == "powersgd":
-            raise K2CError("Horovod has no PowerSGD. Use compression='fp16', or 'all_reduce'.")
+            raise K2CError(
+                f"Horovod has no PowerSGD. Use {set_option('compression', 'fp16')}, or the strategy 'all_reduce'."
+            )
         if self.max_restarts:
             raise K2CError(
                 "horovodrun restarts no worker here. Leave `max_restarts` out, or use 'all_reduce'."
@@ -173,7 +176,7 @@ class SparkOptions(AllReduceOptions):
             raise K2CError("Spark's workers agree on a port themselves. Leave `port` out.")
         if self.scheme == "shuffle" and (self.compression != "none" or self.skip):
             raise K2CError(
-                "scheme='shuffle' has no `compression` and no step to `skip`. Use scheme='barrier'."
+                f"scheme='shuffle' has no `compression` and no step to `skip`. Use {set_option('scheme', 'barrier')}."
             )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch.distributed import rpc
 
+from k2c._system.advice import pip_install, set_option
 from k2c.errors import K2CError
 from k2c.parallel.job import Job
 from k2c.parallel.options import ServerOptions
@@ -39,7 +40,8 @@ def _on_torch(folder: Path, workers: int, options: ServerOptions, watchers: Sequ
 def _on_ray(folder: Path, workers: int, options: ServerOptions, watchers: Sequence[Watcher]) -> None:
     if importlib.util.find_spec("ray") is None:
         raise K2CError(
-            "The engine 'ray' needs Ray. Install it with: pip install 'k2c[ray]', or use engine='rpc'."
+            f"The engine 'ray' needs Ray. Use {set_option('engine', 'rpc')}, or install Ray with: "
+            f"{pip_install('[ray]')}"
         )
     # Ray listens on this machine's address, so it gets a secret that its callers must know.
     environment = {

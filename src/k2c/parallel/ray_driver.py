@@ -16,6 +16,7 @@ from typing import Any
 import ray
 import torch
 
+from k2c._system.advice import set_option
 from k2c.errors import K2CError
 from k2c.parallel import five_steps
 from k2c.parallel.all_reduce import free_port
@@ -148,7 +149,7 @@ def _start_ray(actors: int, session: str, messenger: Messenger) -> None:
             if time.monotonic() > end:
                 raise K2CError(
                     f"Ray did not start within {_START_UP:g} s. End other programs that keep this machine busy, or "
-                    "use engine='rpc'."
+                    f"use {set_option('engine', 'rpc')}."
                 ) from error
             time.sleep(0.5)
 

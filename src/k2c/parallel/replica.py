@@ -63,7 +63,7 @@ def train_replica(
         made, options, rank, world_size, device, folder, messenger, kind or ReplicaLearner, steps
     )
     saved = latest(folder / "checkpoints") if rank == 0 else None
-    state = steps.share_from_rank_0(load_to_resume(saved, messenger.warn) if saved else None)
+    state = steps.share_from_rank_0(load_to_resume(saved.parent, messenger.warn) if saved else None)
     if state is not None:
         if not any(isinstance(callback, Checkpoint) for callback in learner.callbacks):
             state["callbacks"].pop(Checkpoint.__name__)  # worker 0 has it

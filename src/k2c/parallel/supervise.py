@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from k2c._system.advice import set_option
 from k2c.errors import K2CError
 from k2c.forkserver import ForkedProcess
 from k2c.parallel.messages import Mailbox, Pulse
@@ -195,8 +196,8 @@ class _Watch:
         )
         raise WorkerError(
             f"{who} has hung for {limit:g} s {where}, while the others wait, so all were "
-            "stopped. Look for an endless loop or a lock there; give more time with time_limit=... if one step "
-            "takes that long.",
+            "stopped. Look for an endless loop or a lock there; give more time with "
+            f"{set_option('time_limit', 10 * limit)} if one step takes that long.",
             behind[0].rank if len(behind) == 1 else None,
             self._end_of_log(),
         )
@@ -216,14 +217,15 @@ class _Watch:
         log = self._end_of_log()
         if "EADDRINUSE" in log or "address already in use" in log.lower():
             raise WorkerError(
-                "The port for the workers to meet at is taken by another program. Leave `port` out, and a free "
-                "one is found.",
+                "The port for the workers to meet at is taken by another program. Start again; where you chose "
+                "`port`, leave it out, and a free one is found.",
                 rank,
                 log,
             )
         raise WorkerError(
             f"{who} {how}{again}, so the training ended. A process that is killed has often run out of memory: "
-            "try fewer workers or a smaller batch_size. What the processes printed is in the error's `details`.",
+            "try fewer workers or a smaller batch_size. What the processes printed is in the "
+            f"error's `details`, and in {self.log.name} of the folder of the run, where one was named.",
             rank,
             log,
         )

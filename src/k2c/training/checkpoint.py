@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from k2c.training.callbacks import Best, Callback
-from k2c.training.checkpoint_file import BEST, FORMAT, LAST, write_checkpoint
+from k2c.training.checkpoint_file import ANEW, BEST, FORMAT, LAST, write_checkpoint
 from k2c.training.errors import CheckpointError
 from k2c.training.history import History
 from k2c.training.learner import Learner
@@ -96,7 +96,7 @@ def restore(learner: Learner, state: dict[str, Any]) -> None:
         _take(learner, before, callbacks)
         raise CheckpointError(
             f"The checkpoint does not fit this run ({type(error).__name__}: {error}). Use the model, the optimiser and "
-            "the callbacks that it was made with, or start from the beginning."
+            f"the callbacks that it was made with. {ANEW}"
         ) from error
 
 
@@ -122,18 +122,18 @@ def _check_fits(learner: Learner, state: dict[str, Any], callbacks: dict[str, Ca
         name = odd[0]
         raise CheckpointError(
             f"The checkpoint belongs to another model: {name} has shape {there.get(name, 'none')} there and "
-            f"{here.get(name, 'none')} here. Build the model as it was, or start from the beginning."
+            f"{here.get(name, 'none')} here. Build the model as it was. {ANEW}"
         )
     settings = _settings(learner)
     for name in (name for name, value in settings.items() if state["settings"].get(name) != value):
         raise CheckpointError(
             f"The checkpoint was made with {name} {state['settings'].get(name)}, and this run has "
-            f"{settings[name]}. Use the same {name}, or start from the beginning."
+            f"{settings[name]}. Use the same {name}. {ANEW}"
         )
     for name in (name for name, saved in state["callbacks"].items() if saved and name not in callbacks):
         raise CheckpointError(
             f"The checkpoint holds the state of a callback, {name}, that this run does not have. Add it to "
-            "`callbacks`, or start from the beginning."
+            f"`callbacks`. {ANEW}"
         )
 
 

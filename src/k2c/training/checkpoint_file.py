@@ -22,6 +22,11 @@ _SCHEMA = {
     "format": int, "settings": dict, "epoch": int, "steps": int, "model": dict, "optimizer": dict,
     "scaler": dict, "callbacks": dict, "history": list, "random": dict, "loaders": list,
 }  # fmt: skip
+# Who reads it has either named the checkpoint, or only the folder of the whole run.
+ANEW = (
+    "To start from the beginning, leave `resume_from` out of fit(); for parallel.train() and `k2c train`, name another "
+    "folder."
+)
 
 
 def write_checkpoint(state: dict[str, Any], folder: Path, *names: str) -> None:
@@ -162,6 +167,4 @@ def _advice(file: Path) -> str:
         return (
             f"{' and '.join(names)} beside it {'is' if len(names) == 1 else 'are'} good: resume from there."
         )
-    return (
-        f"Leave `resume_from` out, or delete the checkpoints in {file.parent}, to start from the beginning."
-    )
+    return ANEW

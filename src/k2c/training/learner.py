@@ -205,7 +205,7 @@ class Learner:
             )
         else:
             cause = f"The likely cause is a learning rate that is too high ({self.learning_rate:g} now)"
-            cure = f"try lr={self.learning_rate / 10:g}, a warm-up, or look for NaN in the inputs"
+            cure = f"try a learning rate of {self.learning_rate / 10:g}, a warm-up, or look for NaN in the inputs"
         raise TrainingDiverged(
             f"Training diverged: the loss of batch {since + bad[0] + 1} of epoch {self.epoch + 1} is "
             f"{values[bad[0]]}. {cause}: {cure}."

@@ -69,7 +69,7 @@ def test_without_the_official_list_the_split_is_by_patient(tmp_path):
         (lambda folder: (folder / "Data_Entry_2017.csv").unlink(), "no CSV file.* -p labels="),
         (
             lambda folder: next(folder.rglob("00000002_000.png")).unlink(),
-            'missing="skip" .on the command line: -p missing=skip. to go on',
+            'missing="skip" .on the command line: -p missing=skip; in a batch file: missing: skip.',
         ),
         (
             lambda folder: (folder / "Data_Entry_2017.csv").write_text(

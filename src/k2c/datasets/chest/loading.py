@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from k2c._system.advice import set_parameter
 from k2c.datasets.chest.folder import chest_folder
 from k2c.datasets.chest.twin import chest_twin
 from k2c.datasets.faults import FetchError
@@ -68,5 +69,5 @@ def load_chest(
     try:
         return load(**options)
     except FetchError as error:
-        advice = 'Without a network, use source="twin": synthetic films.'
+        advice = f"Without a network, use synthetic films: {set_parameter('source', 'twin')}"
         raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from k2c._system.advice import set_parameter
 from k2c.datasets.faults import FetchError
 from k2c.datasets.fundus.folder import fundus_folder
 from k2c.datasets.fundus.retina_mnist import retina_mnist
@@ -65,5 +66,5 @@ def load_fundus(
     try:
         return load(**options)
     except FetchError as error:
-        advice = 'Without a network, use source="twin": synthetic photographs.'
+        advice = f"Without a network, use synthetic photographs: {set_parameter('source', 'twin')}"
         raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error

@@ -62,6 +62,7 @@ def binary_label(
         (other,) = set(column) - {positive}
         raise K2CError(
             f'{path} has neither grades nor a column {column[positive]}, so positive="{positive}" cannot be told; '
-            f'it has {column[other]}: use positive="{other}".'
+            f'it has {column[other]}. Use load_fundus(..., positive="{other}"); for a lecture or a batch, call the '
+            "column label, and it is taken as it is."
         )
     return fitting[0].to_numpy(np.float64)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock
 
+from k2c._system.advice import pip_install
 from k2c._system.plain_file import read_text
 from k2c.errors import K2CError
 from k2c.runs.batch.file import read_batch
@@ -272,5 +273,5 @@ def _pool(
     try:
         from k2c.runs.batch.cluster import ClusterPool
     except ImportError as error:
-        raise K2CError("--cluster needs Dask: pip install 'k2c[cluster]'.") from error
+        raise K2CError(f"--cluster needs Dask. Install it with: {pip_install('[cluster]')}") from error
     return ClusterPool(cluster, out, workers, limits)

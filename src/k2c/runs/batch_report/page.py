@@ -19,15 +19,22 @@ from k2c.runs.pages import render
 MOST_METRICS = 40
 
 
-def write_batch_report(folder: Path) -> Path:
+def write_batch_report(folder: Path, batch: Batch | None = None) -> Path:
     """Write `index.html`, `results.csv` and `results.parquet` into the folder of a batch.
+
+    Parameters
+    ----------
+    folder
+        Of the batch.
+    batch
+        What stands in it, where it has been read already.
 
     Returns
     -------
     pathlib.Path
         The page.
     """
-    batch = read_batch(folder)
+    batch = batch or read_batch(folder)
     write_table(batch, folder)
     metrics = _by_interest(batch)
     page = render(

@@ -14,6 +14,7 @@ from k2c._system.plain_file import read_json
 from k2c._system.printable import plain, printable
 from k2c._system.spreadsheet import spreadsheet_cell
 from k2c.atomic import atomic_path
+from k2c.datasets.load_report import LoadReport
 from k2c.runs.batch.plan import PlannedRun
 from k2c.runs.batch.store import Store
 
@@ -77,6 +78,12 @@ class Batch:
             for name in self.parameters
             if name not in varying and len(self.frame)
         }
+
+    def what_was_read(self) -> list[str]:
+        """Return for the screen what the runs' loaders read and left out, each different report once."""
+        return [
+            f"In {runs:,} run{'' if runs == 1 else 's'}: {LoadReport(**load)}" for load, runs in self.loads
+        ]
 
 
 def read_batch(folder: Path) -> Batch:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.runs.site.pages import EXTRA, write_pages
 from k2c.syllabus import load_syllabus
@@ -34,7 +35,7 @@ def build_site(out: Path) -> tuple[Path, str]:
         When the extra is missing, `out` is a folder of something else, or Sphinx fails.
     """
     if importlib.util.find_spec("sphinx_book_theme") is None or importlib.util.find_spec("myst_nb") is None:
-        raise K2CError('The site needs Sphinx and myst-nb. Install them with: pip install -e ".[site]"')
+        raise K2CError(f"The site needs Sphinx and myst-nb. Install them with: {pip_install('[site]')}")
     if out.exists() and not (out / MADE_BY_SPHINX).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise K2CError(f"{out} holds something else than a course site. Name a folder that is new or empty.")
     out.parent.mkdir(parents=True, exist_ok=True)
