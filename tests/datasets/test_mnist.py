@@ -149,7 +149,9 @@ def test_without_network_or_cache_the_small_digits_are_offered(monkeypatch):
     monkeypatch.setenv("K2C_OFFLINE", "1")
     with pytest.raises(FetchError) as caught:
         load_mnist()
-    assert 'use source="digits"' in str(caught.value) and "\n" not in str(caught.value)
+    assert 'small real digits: source="digits" (on the command line: -p source=digits; in a batch' in str(
+        caught.value
+    ) and "\n" not in str(caught.value)
 
 
 def test_the_small_digits_look_like_mnist(monkeypatch):

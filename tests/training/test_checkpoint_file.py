@@ -128,7 +128,7 @@ def test_when_none_is_good_the_run_does_not_start(train, folder):
     for file in folder.glob("*.pt"):
         file.write_bytes(b"damaged")
     with pytest.raises(
-        CheckpointError, match=r"last\.pt is damaged.* delete the checkpoints in .* beginning"
+        CheckpointError, match=r"last\.pt is damaged.* To start from the beginning, leave `resume_from` out"
     ):
         train(4, callbacks=[Checkpoint(folder, "train_loss")], resume_from=folder)
     with pytest.raises(CheckpointError, match=r"best\.pt is damaged"):
