@@ -175,8 +175,8 @@ def test_all_that_is_left_out_is_named_with_its_reason(half_broken, capsys):
 def test_without_skip_the_first_is_named_with_what_to_do(half_broken):
     with pytest.raises(
         K2CError,
-        match=r'2 of the 13 rows .* does not have, the first is \'gone\' in line 5\. Use missing="skip" '
-        r"\(on the command line: -p missing=skip; in a batch file: missing: skip\)",
+        match=r"2 of the 13 rows .* does not have, the first is \'gone\' in line 5\. To go on without, "
+        r"use missing=.skip. \(on the command line: -p missing=skip; in a batch file: missing: skip\)",
     ):
         half_broken.files()
     half_broken.labels("a", "page", "pipe", "b")

@@ -120,7 +120,7 @@ def test_contrast_normalisation_makes_exposures_alike(draw_eye, method):
         ("image,level\nsame,0\n", r"may be one/same\.png or two/same\.png"),
         ("image,level\na,0\nnone,1\nb,\n", "1 of the 3 rows .* the first is 'none'"),
         ("image,level\n,0\n", "line 2: no image is named"),
-        ("image,dr\na,0\n", 'it has dr. Use load_fundus(..., positive="any")'),
+        ("image,dr\na,0\n", 'it has dr. Use load_fundus.*, positive="any"'),
         ("image,level\nnone,0\n", "name an image that the folder does not have"),
         ('image,level\n"a,0\n', "line 2: this is not a row of a CSV file: a quotation mark"),
     ],
