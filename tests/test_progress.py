@@ -36,9 +36,15 @@ def test_what_is_solved_outlives_the_process_and_stays_solved():
     assert 'value="1" max="1"' in progress()._repr_html_()
 
 
-def test_a_damaged_or_forbidden_folder_stops_no_lecture(folder, capsys):
+@pytest.mark.parametrize(
+    "content",
+    ["{broken", "[" * 100_000, "[1]",
+     '{"tiny.1": 5}', '{"tiny.1": {"status": "\x1b", "tries": 1}}', '{"tiny.1": {"tries": {}}}'],
+    ids=["cut", "deep", "a list", "a number", "another status", "another count"],
+)  # fmt: skip
+def test_a_damaged_or_forbidden_folder_stops_no_lecture(content, folder, capsys):
     folder.mkdir()
-    (folder / "exercises.json").write_text("{broken")
+    (folder / "exercises.json").write_text(content)
     assert repr(progress()) == "A tiny lecture  ○  0 of 1 solved"
     k2c.check("tiny.1", lambda a, b: a + b)
     assert json.loads((folder / "exercises.json").read_text())["tiny.1"]["status"] == "right"

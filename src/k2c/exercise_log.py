@@ -58,9 +58,15 @@ def outcomes() -> dict[str, dict[str, Any]]:
     except (OSError, ValueError):  # damaged by hand: begin anew rather than stop a lecture
         return {}
     entries = read.items() if isinstance(read, dict) else ()
-    return {
-        name: entry for name, entry in entries if isinstance(entry, dict) and {"status", "tries"} <= {*entry}
-    }
+    return {name: entry for name, entry in entries if _is_entry(entry)}
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and entry.get("status") in ("right", "wrong")
+        and isinstance(entry.get("tries"), int)
+    )
 
 
 def solved_of(lecture: str, exercises: Collection[str]) -> str:

@@ -111,10 +111,12 @@ def test_a_file_that_stayed_is_not_read_again_and_one_that_changed_is(mail, monk
     change(mail)
     assert fingerprint(mail) != before
     assert read == ["a.txt"]
-    for damaged in (tmp_path / "cache/fingerprints").glob("*.json"):
-        damaged.write_text("[1")
-    assert fingerprint(mail) != before
-    assert read == ["a.txt", "a.txt", "b.txt"]
+    for content in ("[1", "[" * 100_000, '{"ham/a.txt": 5, "spam/b.txt": null}', '{"ham/a.txt": [1]}', "[]"):
+        (memory,) = (tmp_path / "cache/fingerprints").glob("*.json")
+        memory.write_text(content)
+        read.clear()
+        assert fingerprint(mail) != before
+        assert read == ["a.txt", "b.txt"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="makes links and pipes")

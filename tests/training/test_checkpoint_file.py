@@ -1,6 +1,7 @@
 """A checkpoint is as it was written, or it is refused; and a run goes on from the last good one."""
 
 import io
+import os
 import random
 import re
 
@@ -71,6 +72,14 @@ def test_every_other_damage_is_a_sentence_that_names_the_file(change, words, fol
     with pytest.raises(CheckpointError, match=f"{re.escape(str(file))} is .*{words}") as caught:
         load_checkpoint(file)
     assert "best.pt and previous.pt" in str(caught.value) or "previous.pt and best.pt" in str(caught.value)
+
+
+def test_a_pipe_or_a_folder_is_no_checkpoint(tmp_path):
+    (tmp_path / "folder/last.pt").mkdir(parents=True)
+    os.mkfifo(tmp_path / "last.pt")
+    for place in (tmp_path, tmp_path / "last.pt", tmp_path / "folder"):
+        with pytest.raises(CheckpointError, match=r"last\.pt is no ordinary file"):
+            load_checkpoint(place)
 
 
 def test_an_old_checkpoint_of_format_1_is_a_sentence(tmp_path):

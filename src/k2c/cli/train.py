@@ -95,6 +95,6 @@ def _values(changes: tuple[str, ...], flag: str) -> dict[str, Any]:
             raise K2CError(f"{flag} takes NAME=VALUE, as in {flag} name=5, not {change!r}.")
         try:
             values[name.strip()] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             values[name.strip()] = text.strip()
     return values

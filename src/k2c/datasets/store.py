@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from k2c._system.plain_file import read_json
 from k2c._system.sealed import look_once
 from k2c.atomic import atomic_path
 from k2c.datasets.faults import SourceFaulty
@@ -112,7 +113,7 @@ class Store:
 
     def _stamps(self) -> dict[str, object]:
         try:
-            content = json.loads((self.folder / STAMPS).read_text())
+            content = read_json(self.folder / STAMPS)
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}

@@ -11,6 +11,7 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.colors import to_rgb
 
+from k2c._system.printable import printable
 from k2c.display.style import HAM, SPAM
 
 # What scikit-learn's CountVectorizer takes for a word; the colours must fall on what was counted.
@@ -142,8 +143,8 @@ def _card(content: str, colour: str) -> str:
 
 def _escape(text: str) -> str:
     # A dollar sign would start a formula on a page that renders LaTeX.
-    return html.escape(text).replace("$", "&#36;<wbr>").replace("\n", "<br>")
+    return html.escape(printable(text, lines=True)).replace("$", "&#36;<wbr>").replace("\n", "<br>")
 
 
 def _show(page: str, plain: str) -> None:
-    display({"text/html": page, "text/plain": plain}, raw=True)
+    display({"text/html": page, "text/plain": printable(plain, lines=True)}, raw=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from k2c._system.plain_file import read_json
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError, unknown
 from k2c.parallel.job import Job
@@ -178,7 +179,7 @@ def prepare_folder(folder: Path, job: Job, options: Options) -> None:
 
 def _planned(plan: Path) -> dict[str, Any]:
     try:
-        old = json.loads(plan.read_bytes())["job"]
+        old = read_json(plan)["job"]
         return {name: old[name] for name in ("experiment", "parameters", "module")}
     except (ValueError, KeyError, TypeError) as error:
         raise K2CError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from k2c._system.plain_file import read_json
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.paths import cache_dir
@@ -20,6 +21,7 @@ from k2c.syllabus import Value, load_syllabus
 # File systems keep times in steps of up to two seconds: what changed a moment ago may change again unseen.
 _SETTLED_SECONDS = 3.0
 _BLOCK = 1 << 20
+_MARKS = 6  # what is known of a file: size, two times, inode, device, hash
 _KINDS = {
     stat.S_IFIFO: "pipe",
     stat.S_IFSOCK: "socket",
@@ -188,8 +190,10 @@ def _hash(path: Path) -> str:
 
 
 def _recall(memory: Path) -> Known:
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return dict(json.loads(memory.read_text(encoding="utf-8")))
+    with contextlib.suppress(OSError, ValueError):
+        found = read_json(memory)
+        marks = found.items() if isinstance(found, dict) else ()
+        return {name: mark for name, mark in marks if isinstance(mark, list) and len(mark) == _MARKS}
     return {}
 
 

@@ -139,6 +139,8 @@ def _file(path: str | os.PathLike[str]) -> Path:
 def _read(file: Path) -> dict[str, Any] | str:
     """Return the state in a file, or the sentence that says why there is none."""
     try:
+        if file.exists() and not file.is_file():  # a pipe would be waited for
+            return f"{file} is no ordinary file, so no checkpoint."
         content = file.read_bytes()
     except FileNotFoundError:
         return f"There is no checkpoint {file}."

@@ -100,7 +100,7 @@ class History:
         try:
             content = json.loads(text)
             return cls(rows=[dict(row) for row in content["rows"]], stopped=content["stopped"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise K2CError("This text is not a history. Read one that History.to_json() wrote.") from error
 
 

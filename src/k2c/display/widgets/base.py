@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import ipywidgets
 from matplotlib.figure import Figure
 
+from k2c._system.printable import printable
 from k2c.errors import K2CError
 from k2c.widget_bundle import Bundle, still_picture, widget_bundle
 
@@ -112,8 +113,9 @@ class PictureWidget(LectureWidget):
         """Draw anew."""
         figure, words = self.draw()
         picture = base64.b64encode(_saved(figure, self.kind)).decode("ascii")
-        self.view.value = _PICTURE.format(self.kind, picture, html.escape(words))
-        self.caption.value = _CAPTION.format(html.escape(words))
+        shown = html.escape(printable(words, lines=True))
+        self.view.value = _PICTURE.format(self.kind, picture, shown)
+        self.caption.value = _CAPTION.format(shown)
 
 
 def _saved(figure: Figure, kind: str) -> bytes:
@@ -125,9 +127,9 @@ def _saved(figure: Figure, kind: str) -> bytes:
 
 def _told(error: Exception) -> str:
     if isinstance(error, K2CError):
-        return html.escape(str(error))
-    trace = html.escape("".join(traceback.format_exception(error)))
-    first = html.escape(f"{type(error).__name__}: {error}")
+        return html.escape(printable(error, lines=True))
+    trace = html.escape(printable("".join(traceback.format_exception(error)), lines=True))
+    first = html.escape(printable(f"{type(error).__name__}: {error}", lines=True))
     return f"{first}<details><summary>Where it happened</summary><pre>{trace}</pre></details>"
 
 
