@@ -211,6 +211,8 @@ def test_a_batch_repeated_after_files_changed_runs_again(reading_course, mail, t
     first = k2c("batch", "sub/trial.yml", "--out", "out")
     assert first.returncode == 0, first.stdout + first.stderr
     assert letters(tmp_path / "out") == [0, 12]
+    assert "In 1 run: Read 1 message; left out 1, because: not a <message> (b.txt)." in first.stdout
+    assert first.stdout.count("In 1 run: ") == 2  # one line a report
     (mail / "ham/c.txt").write_text("more")
     again = k2c("batch", "sub/trial.yml", "--out", "out")
     assert again.returncode == 0, again.stdout + again.stderr

@@ -20,6 +20,13 @@ NARROWEST = 20
 Part = str | tuple[str, str] | Text
 
 
+def _written_out(part: Part) -> Part:
+    """Make control characters visible before rich's Text drops some of them, such as a bell."""
+    if isinstance(part, str):
+        return printable(part, lines=True)
+    return (printable(part[0], lines=True), part[1]) if isinstance(part, tuple) else part
+
+
 class Terminal(Console):
     r"""A console of rich's in which brackets are brackets and nothing that is printed can take the terminal over.
 
@@ -38,7 +45,7 @@ class Terminal(Console):
 
     def say(self, *parts: Part) -> None:
         """Print a line that is not wrapped; a part is a text, or a text with its style."""
-        self.print(Text.assemble(*parts), soft_wrap=True)
+        self.print(Text.assemble(*map(_written_out, parts)), soft_wrap=True)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does, and make what comes of it safe: every text on its way to the screen passes here."""
