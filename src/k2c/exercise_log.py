@@ -4,15 +4,20 @@ It outlives kernels, notebooks and new versions of the course. Runs that are no 
 grading, tests) set `K2C_STUDENT=off` and leave it alone.
 """
 
+import contextlib
 import json
+import warnings
 from collections.abc import Collection
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from k2c._system.plain_file import read_json
+from k2c._system.plain_file import UnreadableError
+from k2c._system.sealed_json import read_sealed_json, seal_json
 from k2c.paths import student_dir
 
 FILE = "exercises.json"
+DAMAGED = "exercises.damaged.json"
 
 
 def note(exercise: str, status: str) -> None:
@@ -43,7 +48,7 @@ def note(exercise: str, status: str) -> None:
                 now = datetime.now(UTC).isoformat(timespec="seconds")
                 entry |= {"status": status, "tries": entry["tries"] + 1, "when": now}
             with atomic_path(folder / FILE) as part:
-                part.write_text(json.dumps(solved, indent=1) + "\n", encoding="utf-8")
+                part.write_text(json.dumps(seal_json(solved), indent=1) + "\n", encoding="utf-8")
     except OSError:
         return
 
@@ -54,11 +59,13 @@ def outcomes() -> dict[str, dict[str, Any]]:
     if folder is None or not (folder / FILE).is_file():
         return {}
     try:
-        read = read_json(folder / FILE)
-    except (OSError, ValueError):  # damaged by hand: begin anew rather than stop a lecture
+        entries = read_sealed_json(folder / FILE)
+    except UnreadableError as error:  # begin anew rather than stop a lecture
+        _set_aside(folder, str(error))
         return {}
-    entries = read.items() if isinstance(read, dict) else ()
-    return {name: entry for name, entry in entries if _is_entry(entry)}
+    except OSError:
+        return {}
+    return {name: entry for name, entry in entries.items() if _is_entry(entry)}
 
 
 def _is_entry(entry: Any) -> bool:
@@ -67,6 +74,15 @@ def _is_entry(entry: Any) -> bool:
         and entry.get("status") in ("right", "wrong")
         and isinstance(entry.get("tries"), int)
     )
+
+
+def _set_aside(folder: Path, problem: str) -> None:
+    with contextlib.suppress(OSError):  # another kernel has done it, or the folder cannot be written
+        (folder / FILE).replace(folder / DAMAGED)
+        warnings.warn(
+            f"{problem} What was solved before is no longer counted; the file is kept as {DAMAGED}.",
+            stacklevel=4,
+        )
 
 
 def solved_of(lecture: str, exercises: Collection[str]) -> str:

@@ -12,6 +12,10 @@ import torch
 from k2c.parallel import Job, train
 from k2c.training import load_checkpoint
 
+# Children inherit it, so that processes are told from those that another pytest started.
+STARTED_BY = "K2C_STARTED_BY_PYTEST"
+os.environ[STARTED_BY] = str(os.getpid())
+
 # An experiment in a file of its own, as a student would write it, that goes wrong where it is told to.
 FAULTY = """
 import time
@@ -98,9 +102,10 @@ def _started_by(test: str, process: psutil.Process) -> bool:
         environment = process.environ()
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
+        if environment.get(STARTED_BY) != os.environ[STARTED_BY]:
+            return False
         if "k2c.forkserver.server" in process.cmdline():  # the server, or a fork, which looks like it
-            ours = environment.get("PYTEST_XDIST_WORKER") == os.environ.get("PYTEST_XDIST_WORKER")
-            return ours and process.ppid() != os.getpid()
+            return process.ppid() != os.getpid()
         # pytest sets it, and children inherit it
         return environment.get("PYTEST_CURRENT_TEST", "").startswith(f"{test} ")
     return False

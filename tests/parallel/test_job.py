@@ -128,6 +128,18 @@ def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_the_one_before_and_
     assert again["train_loss"] == whole["train_loss"]
 
 
+def test_the_command_shows_as_a_sentence_that_it_goes_on_from_an_older_checkpoint(tmp_path, k2c):
+    words = "train", "single", "blobs", "--folder", "F", "-p", "epochs=2"
+    assert k2c(*words).stderr == ""
+    for name in ("last.pt", "best.pt"):
+        (tmp_path / "F/checkpoints" / name).write_bytes(b"damaged")
+    (said,) = k2c(*words).stderr.splitlines()
+    assert re.fullmatch(
+        r"Warning: .*F/checkpoints/last\.pt is damaged.* goes on from previous\.pt, which is of epoch 1\.",
+        said,
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "options", "extra"),
     [("mpi", {}, "mpi"), ("spark", {}, "spark"), ("parameter_server", {"engine": "ray"}, "ray")],

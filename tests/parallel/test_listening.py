@@ -24,7 +24,7 @@ STRATEGIES = {
     "mpi": {},
 }
 
-# Open MPI's launcher waits for launchers of other machines, on every address; it has no option for another one.
+# Open MPI's launcher waits for launchers of other machines, on every address.
 EXEMPT = {"prterun"}
 
 
@@ -55,7 +55,13 @@ def test_every_socket_listens_on_the_loopback_device(case):
     if case.endswith("ray"):
         pytest.importorskip("ray")
     seen = set()
-    train(name, Job("blobs"), 2, watch=lambda _: seen.update(listening()), **STRATEGIES[case])
+    train(
+        name,
+        Job("blobs", {"epochs": 1, "batch_size": 100}),
+        2,
+        watch=lambda _: seen.update(listening()),
+        **STRATEGIES[case],
+    )
     assert {one for one in seen if not is_loopback(one[1])} == set()
     assert seen, "nothing was seen that listens, not even where the workers meet"
 

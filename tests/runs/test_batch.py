@@ -1,6 +1,7 @@
 """A batch runs what is missing, keeps what failed, and survives being stopped, killed and started twice."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import textwrap
 import time
 from collections import Counter
 
+import pandas as pd
 import pytest
 
 # A cell that writes down each start of a run, with its kernel, beside the notebook.
@@ -108,6 +110,42 @@ def test_only_what_changed_is_run_again(batch, tiny_course, tmp_path, k2c, edit_
     shown = k2c("batch", "resume", "out").stdout
     assert "3 runs: 3 ok." in shown
     assert len(starts(tiny_course)) == 6
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.json"])
+def test_a_damaged_run_is_left_out_of_the_report_and_runs_again(name, batch, tmp_path, k2c):
+    batch("sweep: {grid: {steps: [1, 2]}}\n")
+    assert k2c("batch", "trial.yml", "--out", "out").returncode == 0
+    (path,) = (
+        p for p in (tmp_path / "out").glob(f"*/{name}") if '"steps": 2' in p.with_name("run.json").read_text()
+    )
+    path.write_text(path.read_text().replace("2", "3", 1))
+    told = k2c("batch", "report", "out").stderr
+    assert f"Warning: The run {path.parent.name} is left out of the report." in told
+    assert f"{name} is damaged: its content and its SHA-256 do not fit." in told
+    table = pd.read_csv(tmp_path / "out/results.csv").set_index("run")
+    assert sorted(table["status"]) == ["damaged", "ok"]
+    assert math.isnan(table["total"][path.parent.name])
+    assert "damaged" in k2c("batch", "trial.yml", "--out", "out", "--dry-run").stdout
+    again = k2c("batch", "resume", "out")
+    assert f"The run {path.parent.name} is damaged and runs again." in again.stdout
+    assert "2 runs: 2 ok." in again.stdout
+    assert pd.read_csv(tmp_path / "out/results.csv")["total"].tolist() == [0.5, 1.0]
+
+
+def test_a_damaged_plan_is_refused(batch, tmp_path, k2c):
+    batch("sweep: {grid: {steps: [1, 2]}}\n")
+    assert k2c("batch", "trial.yml", "--out", "out").returncode == 0
+    plan = tmp_path / "out/plan.json"
+    plan.write_text(plan.read_text().replace('"rate": 0.5', '"rate": 0.7', 1))
+    refused = k2c("batch", "report", "out")
+    assert refused.returncode == 2
+    assert (
+        "plan.json is damaged: its content and its SHA-256 do not fit. Run the batch file again."
+        in refused.stderr
+    )
+    assert k2c("batch", "trial.yml", "--out", "out").returncode == 0  # what the sentence advises
+    assert k2c("batch", "report", "out").returncode == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")

@@ -216,7 +216,7 @@ def test_a_file_of_another_encoding_is_read_and_kept(tiny_course, tmp_path):
     assert read_batch(tmp_path / "trial.yml").lecture == "00_tiny"
 
 
-def test_a_grid_crosses_and_a_filter_and_repeats_apply(plan_of):
+def test_a_grid_crosses_and_a_filter_and_repeats_apply(plan_of, tmp_path):
     plan = plan_of(
         """\
         lecture: 00
@@ -233,7 +233,8 @@ def test_a_grid_crosses_and_a_filter_and_repeats_apply(plan_of):
     assert (plan.kind, plan.parameters, plan.repeat) == ("grid", ["steps", "rate"], "seed")
     assert {run.parameters["source"] for run in plan.runs} == {"there"}
     assert len({run.id for run in plan.runs}) == 8
-    assert Plan.from_json(plan.to_json()) == plan
+    (tmp_path / "plan.json").write_text(plan.to_json(), encoding="utf-8")
+    assert Plan.read(tmp_path / "plan.json") == plan
 
 
 def test_a_zip_pairs_and_a_list_lists(plan_of):

@@ -1,6 +1,5 @@
 """A batch of short runs against the same runs through papermill's command line, one after another."""
 
-import json
 import statistics
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import yaml
 
 from k2c._system.machine import usable_cores
 from k2c._system.publish import RESULT_MIME
+from k2c._system.sealed_json import read_sealed_json
 from k2c.bench.registry import Row, benchmark, time_row
 from k2c.bench.sides import spread
 from k2c.paths import project_root
@@ -82,7 +82,7 @@ def _compare(folder: Path) -> tuple[float, tuple[float, float]]:
     """Return the largest relative difference of any claim, and both mean test accuracies."""
     ours = {}
     for path in (folder / "ours").glob("*/run.json"):
-        seed = json.loads(path.read_text())["parameters"]["seed"]
+        seed = read_sealed_json(path)["parameters"]["seed"]
         ours[seed] = _claims(path.parent / "notebook.ipynb")
     theirs = [_claims(folder / f"{seed}.ipynb") for seed in range(REFERENCE_RUNS)]
     differences = [

@@ -3,7 +3,9 @@
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +18,7 @@ from k2c.cli.system_errors import explain
 from k2c.errors import K2CError
 from k2c.paths import NO_HOME
 
+_PACKAGE = Path(__file__).parents[1]
 _WORDS = "k2c.words"  # where a context keeps the words of the command line
 
 
@@ -35,7 +38,9 @@ class SentenceGroup(click.Group):
             if hasattr(stream, "reconfigure"):  # what click and tqdm print does not pass through our console
                 stream.reconfigure(errors="backslashreplace")
         try:
-            status = super().main(args, *more, **options)
+            with warnings.catch_warnings():  # which also brings `showwarning` back
+                warnings.showwarning = _say_warning
+                status = super().main(args, *more, **options)
         except click.ClickException as error:
             error.message = printable(error.message, lines=True)  # type: ignore[misc]
             error.show()
@@ -79,6 +84,18 @@ def _say(sentence: str) -> int:
         traceback.print_exc()
     problems.say(("Error:", "bold red"), " ", sentence)
     return 2
+
+
+def _say_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None,
+    line: str | None = None,
+) -> None:  # fmt: skip
+    """Show a warning of the kit as a sentence, and one of a library as Python does."""
+    if issubclass(category, UserWarning) and Path(filename).is_relative_to(_PACKAGE):
+        problems.say(("Warning:", "bold yellow"), " ", str(message))
+    else:
+        shown = warnings.formatwarning(message, category, filename, lineno, line)
+        click.echo(printable(shown, lines=True), err=True, nl=False)
 
 
 def _stopped(error: BaseException) -> int:

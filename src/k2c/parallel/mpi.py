@@ -77,7 +77,7 @@ def _mpirun(workers: int, options: MpiOptions, python: Sequence[str]) -> Program
     """Return the command that starts workers, each a Python with these arguments.
 
     They talk through shared memory and listen on no network. Open MPI 5's launcher itself listens on every
-    address, for launchers of other machines (there is no option for another one), and asks them for a key.
+    address, for launchers of other machines.
     """
     return launcher(
         _find_mpirun() or "mpirun", "-n", str(workers), "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none",

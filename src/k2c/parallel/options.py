@@ -163,7 +163,7 @@ class SparkOptions(AllReduceOptions):
         How the partitions' gradients meet: `"barrier"`, all tasks at the same time, with an all-reduce between
         them; `"shuffle"`, in slices that Spark's shuffle sums and the driver broadcasts back, as BigDL does;
         `"distributor"`, Spark's TorchDistributor, which starts the workers of `all_reduce` as tasks and leaves
-        the data to them.
+        the data to them. pyspark's own launcher listens on all addresses there.
     """
 
     scheme: str = "barrier"

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from k2c.training import History
 
 
 def _run(job: Job, workers: int, folder: Path, options: SparkOptions, watchers: Sequence[Watcher]) -> History:
+    if options.scheme == "distributor":
+        warnings.warn(
+            "With scheme='distributor', pyspark's own launcher listens on all addresses.", stacklevel=2
+        )
     driver = Module("k2c.parallel.spark_driver", (str(folder), str(workers)))
     environment = {
         "JAVA_HOME": java_home() or "",

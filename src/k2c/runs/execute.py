@@ -22,6 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from k2c._system.machine import describe_machine, package_versions
 from k2c._system.printable import plain
+from k2c._system.sealed_json import seal_json
 from k2c.forkserver import ForkServer
 from k2c.paths import project_root
 from k2c.runs.engine import Execution, LectureEngine, Listener
@@ -271,8 +272,8 @@ def _facts(run: Run) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if key not in ("folder", "results")}
 
 
-def _write_json(path: Path, content: Any) -> None:
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    text = json.dumps(seal_json(content), indent=1, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file's name may be no text
 
 

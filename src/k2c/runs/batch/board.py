@@ -27,6 +27,8 @@ _AT_MOST = {"smoke": 20.0, "lecture": 90.0}
 @contextmanager
 def show_progress(progress: Progress, console: Terminal) -> Iterator[None]:
     """Show a live table while the block runs; in a log, a line for each run that ends."""
+    for run, damage in progress.damaged.items():
+        console.say(f"The run {run} is damaged and runs again. {damage}")
     if not console.is_terminal:
         progress.on_end = lambda planned, run: console.say(_ended(planned, run))
         yield
@@ -41,7 +43,10 @@ def print_plan(plan: Plan, store: Store, workers: int, console: Terminal) -> Non
     columns = list(plan.runs[0].varied)
     for column in ("run", *columns, "now"):
         table.add_column(column, no_wrap=True)
-    statuses = [(store.facts(run.id) or {}).get("status", "to do") for run in plan.runs]
+    statuses = [
+        "damaged" if store.damage(run.id) else (store.facts(run.id) or {}).get("status", "to do")
+        for run in plan.runs
+    ]
     for run, status in zip(plan.runs, statuses, strict=True):
         table.add_row(run.id, *(_shown(value) for value in run.varied.values()), status)
     console.say((plan.name, "bold"), f": {plan.title} ", (f"({plan.lecture})", "dim"))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from k2c._system.printable import printable
+from k2c._system.sealed_json import read_sealed_json, seal_json
 from k2c.errors import K2CError
 from k2c.runs.batch.file import BatchFile, Distribution, Sweep
 from k2c.runs.batch.filter import make_filter
@@ -86,13 +87,14 @@ class Plan:
         content = asdict(self)
         content["sweep"] = {"kind": content.pop("kind"), "parameters": content.pop("parameters")}
         runs = content.pop("runs")
+        seal = json.dumps({"sha256": seal_json(content | {"runs": runs})["sha256"]})[1:]
         rows = ",\n  ".join(json.dumps(run, ensure_ascii=False) for run in runs)
-        return json.dumps(content, ensure_ascii=False)[:-1] + f',\n "runs": [\n  {rows}\n ]}}\n'
+        return json.dumps(content, ensure_ascii=False)[:-1] + f',\n "runs": [\n  {rows}\n ],\n {seal}\n'
 
     @classmethod
-    def from_json(cls, text: str) -> "Plan":
-        """Read the content of `plan.json`."""
-        content = json.loads(text)
+    def read(cls, path: Path) -> "Plan":
+        """Read a `plan.json`."""
+        content = read_sealed_json(path)
         runs = [
             PlannedRun(**(run | {"data": found_from_json(run.get("data", {}))}))
             for run in content.pop("runs")

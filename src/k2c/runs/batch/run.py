@@ -69,6 +69,8 @@ class Progress:
         Attempts that failed and are repeated.
     stopped
         Whether somebody stopped it.
+    damaged
+        What is damaged of runs that had ended well, which run again: a sentence by id.
     on_end
         Called with every run that has ended.
     """
@@ -80,6 +82,7 @@ class Progress:
     finished: int = 0
     retried: int = 0
     stopped: bool = False
+    damaged: dict[str, str] = field(default_factory=dict)
     on_end: Callable[[PlannedRun, Run], None] = lambda planned, run: None
 
     @property
@@ -119,7 +122,9 @@ class Scheduler:
         self._before: dict[str, str] = {}
         for index, planned in enumerate(plan.runs):
             facts = store.facts(planned.id) or {}
-            if facts.get("status") == "ok":
+            if damage := store.damage(planned.id):
+                progress.damaged[planned.id] = damage
+            if facts.get("status") == "ok" and not damage:
                 progress.counts["ok"] += 1
             else:
                 self._before[planned.id] = facts.get("started", "")

@@ -14,8 +14,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from k2c._system.plain_file import MOST_JSON, read_json, read_text
+from k2c._system.plain_file import UnreadableError
 from k2c._system.printable import printable
+from k2c._system.sealed_json import read_sealed_json
 from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.runs.batch.plan import Plan
@@ -50,27 +51,36 @@ class Store:
             When there is none.
         """
         try:
-            return Plan.from_json(read_text(self.folder / "plan.json", MOST_JSON))
+            return Plan.read(self.folder / "plan.json")
         except OSError as error:
             raise K2CError(
                 f"{printable(self.folder)} holds no batch: it has no plan.json. Name a folder that k2c batch made."
             ) from error
+        except UnreadableError as error:
+            raise K2CError(f"{error} Run the batch file again.") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise K2CError(
                 f"{printable(self.folder)}/plan.json is damaged ({printable(error)}). Run the batch file again."
             ) from error
 
     def facts(self, run: str) -> dict[str, Any] | None:
-        """Return the `run.json` of a run; None when it is not there."""
+        """Return the `run.json` of a run; None when it is not there, or damaged."""
         return _read(self.folder / run / "run.json")
 
     def metrics(self, run: str) -> dict[str, Any]:
-        """Return the `metrics.json` of a run; empty when it is not there."""
+        """Return the `metrics.json` of a run; empty when it is not there, or damaged."""
         return _read(self.folder / run / "metrics.json") or {}
 
-    def is_done(self, run: str) -> bool:
-        """Tell whether a run has come to its good end."""
-        return (self.facts(run) or {}).get("status") == "ok"
+    def damage(self, run: str) -> str:
+        """Say in a sentence what is damaged of a run; empty when nothing is."""
+        for name in ("run.json", "metrics.json"):
+            try:
+                read_sealed_json(self.folder / run / name)
+            except UnreadableError as error:
+                return str(error)
+            except OSError:  # not there
+                continue
+        return ""
 
     @contextmanager
     def opened(self, plan: Plan, batch_file: str) -> Iterator[None]:
@@ -155,6 +165,6 @@ def storage(folder: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return dict(read_json(path))
+    with contextlib.suppress(OSError, UnreadableError):
+        return read_sealed_json(path)
     return None

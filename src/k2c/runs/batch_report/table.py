@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -10,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from k2c._system.plain_file import read_json
 from k2c._system.printable import plain, printable
 from k2c._system.spreadsheet import spreadsheet_cell
 from k2c.atomic import atomic_path
@@ -92,7 +92,8 @@ def read_batch(folder: Path) -> Batch:
     Returns
     -------
     Batch
-        Its table has the columns `run`, `status` (`not started` where the folder has no such run), `cause`, `error`,
+        Its table has the columns `run`, `status` (`not started` where the folder has no such run, `damaged` where
+        a checksum does not fit), `cause`, `error`,
         `seconds`, `peak_memory_mb`, `attempts`, `worker`, `started`, `page` (the executed notebook), `claims` (the
         worst status of the lecture's guards), every parameter, every recorded scalar, every guard's value and status,
         `machine.*` and `version.*`. Recorded series stay in the runs' `metrics.json`.
@@ -102,12 +103,13 @@ def read_batch(folder: Path) -> Batch:
     K2CError
         When the folder has no plan.
     """
-    plan = Store(folder).plan()
+    store = Store(folder)
+    plan = store.plan()
     rows, guards, measured = [], {}, {}
     loads: Counter[str] = Counter()
     for planned in plan.runs:
-        results = _read(folder / planned.id / "metrics.json")
-        row, recorded, claims = _row(folder, planned, results)
+        facts, results = _read(store, planned.id)
+        row, recorded, claims = _row(folder, planned, facts, results)
         loads.update(json.dumps(load, sort_keys=True) for load in results.get("loads", []))
         rows.append(row)
         measured.update(dict.fromkeys(recorded))
@@ -148,10 +150,9 @@ def _unique(found: Iterable[dict[str, Any] | None]) -> list[dict[str, Any]]:
 
 
 def _row(
-    folder: Path, planned: PlannedRun, results: dict[str, Any]
+    folder: Path, planned: PlannedRun, facts: dict[str, Any], results: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str], list[str]]:
     run = planned.id
-    facts = _read(folder / run / "run.json")
     pages = (
         f"{run}/{name}" for name in ("notebook.html", "notebook.ipynb") if (folder / run / name).is_file()
     )
@@ -194,11 +195,12 @@ def _shown(value: Any) -> Any:
     return plain(value, lines=True) if isinstance(value, str) else value
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(read_json(path))
-    except (OSError, ValueError, TypeError):  # not there yet, or cut off on a full disk
-        return {}
+def _read(store: Store, run: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the facts and the results of a run; of a damaged one only that it is."""
+    if damage := store.damage(run):
+        warnings.warn(f"The run {run} is left out of the report. {damage}", stacklevel=3)
+        return {"status": "damaged", "cause": "its files are damaged", "error": damage}, {}
+    return store.facts(run) or {}, store.metrics(run)
 
 
 def _columns(rows: list[dict[str, Any]]) -> list[str]:
