@@ -18,7 +18,7 @@ def seal_json(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content with its checksum as the last entry.
 
     >>> seal_json({"status": "ok"})["sha256"][:8]
-    'f22f90fd'
+    'a29ee2b1'
     """
     rest = {key: value for key, value in content.items() if key != _KEY}
     return rest | {_KEY: _digest(rest)}
