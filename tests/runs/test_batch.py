@@ -119,7 +119,8 @@ def test_a_damaged_run_is_left_out_of_the_report_and_runs_again(name, batch, tmp
     (path,) = (
         p for p in (tmp_path / "out").glob(f"*/{name}") if '"steps": 2' in p.with_name("run.json").read_text()
     )
-    path.write_text(path.read_text().replace("2", "3", 1))
+    changed = path.read_text().replace('"steps": 2', '"steps": 3').replace('"total": 1.0', '"total": 1.5')
+    path.write_text(changed)
     told = k2c("batch", "report", "out").stderr
     assert f"Warning: The run {path.parent.name} is left out of the report." in told
     assert f"{name} is damaged: its content and its SHA-256 do not fit." in told
