@@ -63,9 +63,8 @@ def print_findings(findings: list[Finding], console: Terminal) -> None:
     marks = {"ok": ("✓", "green"), "optional": ("–", "yellow"), "missing": ("✗", "red")}
     table = Table(box=None, padding=(0, 2), show_header=False)
     for finding in findings:
-        text = Text(finding.found)
-        if finding.remedy:
-            text.append(f"\n{finding.remedy}", "dim")
+        remedy = (f"\n{finding.remedy}" if finding.remedy else "", "dim")
+        text = console.text(finding.found, remedy)
         table.add_row(Text(*marks[finding.status]), Text(finding.what, "bold"), text)
     console.print(table)
     missing = [finding.what for finding in findings if finding.status == "missing"]

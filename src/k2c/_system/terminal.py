@@ -20,13 +20,6 @@ NARROWEST = 20
 Part = str | tuple[str, str] | Text
 
 
-def _written_out(part: Part) -> Part:
-    """Make control characters visible before rich's Text drops some of them, such as a bell."""
-    if isinstance(part, str):
-        return printable(part, lines=True)
-    return (printable(part[0], lines=True), part[1]) if isinstance(part, tuple) else part
-
-
 class Terminal(Console):
     r"""A console of rich's in which brackets are brackets and nothing that is printed can take the terminal over.
 
@@ -45,7 +38,15 @@ class Terminal(Console):
 
     def say(self, *parts: Part) -> None:
         """Print a line that is not wrapped; a part is a text, or a text with its style."""
-        self.print(Text.assemble(*map(_written_out, parts)), soft_wrap=True)
+        self.print(self.text(*parts), soft_wrap=True)
+
+    def text(self, *parts: Part) -> Text:
+        """Return a text for a cell of a table, made safe before the cell's width is measured."""
+        return Text.assemble(*map(self._safe_part, parts))
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Turn what is printed as a plain text into rich's, which would drop some control characters unseen."""
+        return super().render_str(self._safe(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does, and make what comes of it safe: every text on its way to the screen passes here."""
@@ -57,6 +58,14 @@ class Terminal(Console):
         self.quiet = True
         forget_output()
         raise SystemExit(PIPE_CLOSED)
+
+    def _safe_part(self, part: Part) -> Part:
+        match part:
+            case str():
+                return self._safe(part)
+            case (text, style):
+                return self._safe(text), style
+        return part
 
     def _safe(self, text: str) -> str:
         if text.isascii() and text.isprintable():

@@ -104,7 +104,8 @@ def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
     from k2c.runs.batch.board import show_progress
 
     try:
-        progress = run_batch(file, out, workers, cluster, partial(show_progress, console=console))
+        show = partial(show_progress, console=console)
+        progress = run_batch(file, out, workers, cluster, show, console.say)
     finally:
         stopping.ignore()  # the report takes a moment, and is written after Ctrl-C too
         if (out / "plan.json").is_file():

@@ -5,6 +5,7 @@ import sys
 import click
 
 from k2c.cli.consoles import console
+from k2c.cli.stopping import when_stopped
 
 
 @click.group()
@@ -32,8 +33,9 @@ def fetch(ids: tuple[str, ...]) -> None:
     from k2c.datasets import entries
     from k2c.datasets import fetch as fetch_data
 
-    for name in ids or [entry.id for entry in entries() if entry.by_default]:
-        console.say(f"{name}: {fetch_data(name)}")
+    with when_stopped("What has arrived is kept: the same command goes on from there."):
+        for name in ids or [entry.id for entry in entries() if entry.by_default]:
+            console.say(f"{name}: {fetch_data(name)}")
 
 
 @data.command()

@@ -2,12 +2,14 @@
 
 import inspect
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from k2c.cli.consoles import console
+from k2c.cli.stopping import when_stopped
 from k2c.errors import K2CError
 
 if TYPE_CHECKING:
@@ -80,9 +82,11 @@ def train(
             print_rows([states[0].row])
 
     bars, workers = console.is_terminal, workers or (1 if strategy == "single" else 2)
-    history = parallel.train(
-        strategy, job, workers, folder=folder, progress=bars, watch=watch, **_values(options, "-o")
-    )
+    again = f"Start it again with --folder {shlex.quote(str(folder))} to go on." if folder else ""
+    with when_stopped(again):
+        history = parallel.train(
+            strategy, job, workers, folder=folder, progress=bars, watch=watch, **_values(options, "-o")
+        )
     print_rows(history.rows)
 
 

@@ -104,6 +104,7 @@ class Server:
                 self._tell({"exited": pid, "code": os.waitstatus_to_exitcode(status)})
 
     def _end(self) -> None:
+        signal.set_wakeup_fd(-1)  # what it wakes is about to be closed
         for pid in self._children:
             with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)

@@ -5,16 +5,21 @@ data of one's own, which is expected under the same path: a run is made in a tem
 back as the task's result.
 """
 
+import contextlib
 import importlib
 import json
 import logging
+import os
+import signal
 import tempfile
+import threading
 from concurrent.futures import CancelledError, Future
 from functools import cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, KilledWorker, LocalCluster, get_worker
+from distributed import Client, KilledWorker, LocalCluster, Nanny, get_worker
 
 from k2c._system.machine import usable_cores
 from k2c._system.yaml_file import read_yaml
@@ -27,6 +32,7 @@ from k2c.runs.limits import Limits, Watch
 from k2c.runs.own_data import changed_since
 
 CONNECT_SECONDS = 30
+_ANSWER_SECONDS = 3.0  # for workers to answer when all is ending
 
 
 class ClusterPool:
@@ -92,13 +98,28 @@ class ClusterPool:
 
     def stop(self) -> None:
         """End what runs now, as interrupted."""
-        self.client.run(Watch.end_all, on_error="ignore")
+        for nanny in self._nannies():
+            nanny.close_gracefully()  # a signal to all processes ends workers, too: no new ones now
+        with contextlib.suppress(OSError, TimeoutError, RuntimeError):  # workers that are gone do not answer
+            self.client.sync(
+                self.client._run, Watch.end_all, on_error="ignore", callback_timeout=_ANSWER_SECONDS
+            )
 
     def close(self) -> None:
-        """Leave the cluster; one that was started here ends."""
-        self.client.close()
-        if self._cluster:
-            self._cluster.close()
+        """Leave the cluster; one that was started here ends, whether its workers answer or not."""
+        for nanny in self._nannies():
+            nanny.close_gracefully()  # starts no other worker for this one
+            with contextlib.suppress(OSError, TypeError):  # it has ended, or never begun
+                os.kill(nanny.pid, signal.SIGKILL)  # to ask it takes many seconds, and its work is done
+        with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+            self.client.close(_ANSWER_SECONDS)
+            if self._cluster:
+                self._cluster.close(_ANSWER_SECONDS)
+
+    def _nannies(self) -> list[Nanny]:
+        """Return what looks after the workers of a cluster of this machine."""
+        workers = self._cluster.workers.values() if self._cluster else ()
+        return [worker for worker in workers if isinstance(worker, Nanny)]
 
 
 def execute_there(run: Run, expected: str, limits: Limits) -> dict[str, bytes]:
@@ -124,13 +145,27 @@ def _server(lecture: str) -> ForkServer | None:
     return fork_server(lecture, shared_cores(get_worker().state.nthreads))
 
 
+def _keep_tracker() -> None:
+    """Start multiprocessing's own helper so that a closed terminal does not end it: others would complain of that."""
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is None or threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.signal(hang_up, signal.SIG_IGN)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.signal(hang_up, before)
+
+
 def _start(where: str, workers: int | None) -> Any:
     """Return the cluster to start; None for an address, where one runs already."""
     if where == "local":
+        _keep_tracker()
         return LocalCluster(
             n_workers=workers or usable_cores(),
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",
+            preload="k2c.runs.batch.worker_setup",
             silence_logs=logging.CRITICAL,  # workers that end with the batch complain of lost connections
         )
     path = Path(where)

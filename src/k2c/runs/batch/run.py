@@ -27,6 +27,7 @@ from k2c.runs.limits import Limits
 # A claim that does not hold fails again, and so does a limit; what else fails may be an accident.
 _FINAL_CAUSES = ("GuardError", "ParameterError", DATA_CHANGED)
 _LONGEST_PAUSE = 60.0
+_SECONDS_TO_END = 5.0
 
 
 class Pool(Protocol):
@@ -208,10 +209,11 @@ class Scheduler:
         self._progress.on_end(self._plan.runs[flight.index], run)
 
     def _drain(self) -> None:
-        """End what runs, and wait until it is stored."""
+        """End what runs, and wait until it is stored; what does not answer is left, for `resume` to do again."""
         self._waiting.clear()
         self._retries = 0
-        while self._flying:
+        until = time.monotonic() + _SECONDS_TO_END
+        while self._flying and time.monotonic() < until:
             for future in [future for future in self._flying if future.cancel()]:
                 flight = self._flying.pop(future)
                 flight.lock.release()
@@ -220,6 +222,8 @@ class Scheduler:
                 self._collect_some(0.5)
             except Exception:  # a second thing that cannot be stored; the first is being reported
                 continue
+        for flight in self._flying.values():
+            flight.lock.release()
 
 
 def _may_be_an_accident(run: Run) -> bool:
@@ -232,6 +236,7 @@ def run_batch(
     workers: int | None = None,
     cluster: str = "",
     show: Callable[[Progress], AbstractContextManager[Any]] = nullcontext,
+    notice: Callable[[str], None] = lambda sentence: None,
 ) -> Progress:
     """Run what a batch's folder does not have yet, and return how far it came.
 
@@ -247,6 +252,8 @@ def run_batch(
         Where to run: nothing for this process, else see `k2c.runs.batch.cluster.ClusterPool`.
     show
         Shows the progress while the block that it opens lasts.
+    notice
+        Told, before anything is run, which other batches work in the folder.
 
     Raises
     ------
@@ -259,7 +266,12 @@ def run_batch(
     batch = read_batch(path, base)
     plan = make_plan(batch, before.name if before else path.stem, base, out)
     progress = Progress(plan)
-    with store.opened(plan, read_text(path)):
+    with store.opened(plan, read_text(path)) as others:
+        if others:
+            notice(
+                f"Already working in {out}: {', '.join(others)}. Both divide the runs; this one waits for those that "
+                "are in the other's hands."
+            )
         scheduler = Scheduler(plan, store, progress, batch.limits.retries)
         if scheduler.left:
             with (

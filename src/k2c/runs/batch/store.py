@@ -6,7 +6,11 @@ the operating system's, so those of a killed process are free.
 
 import contextlib
 import errno
+import json
+import os
+import platform
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,8 +87,8 @@ class Store:
         return ""
 
     @contextmanager
-    def opened(self, plan: Plan, batch_file: str) -> Iterator[None]:
-        """Hold the folder for a batch, and write down what is planned.
+    def opened(self, plan: Plan, batch_file: str) -> Iterator[list[str]]:
+        """Hold the folder for a batch, and write down what is planned; yields who else holds it, in words.
 
         Several batches may hold a folder at once when they have the same plan.
 
@@ -107,7 +111,7 @@ class Store:
                         part.write_text(content, encoding="utf-8")
                 here = self._hold_place(others)
         try:
-            yield
+            yield [self._holder(number) for number in others]
         finally:
             here.release()
 
@@ -138,7 +142,21 @@ class Store:
         number = next(number for number in range(len(others) + 1) if number not in others)
         lock = FileLock(self._inside / f"place-{number}.lock", thread_local=False)
         lock.acquire(blocking=False)
+        # Not in the lock's own file: whoever asks for the lock empties that.
+        facts = {"pid": os.getpid(), "host": platform.node(), "since": time.time()}
+        self._place(number).write_text(json.dumps(facts), encoding="utf-8")
         return lock
+
+    def _place(self, number: int) -> Path:
+        return self._inside / f"place-{number}.json"
+
+    def _holder(self, number: int) -> str:
+        facts = _read(self._place(number)) or {}
+        if not facts:
+            return "another batch"
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(facts["since"]))
+        where = "" if facts["host"] == platform.node() else f" on {facts['host']}"
+        return f"process {facts['pid']}{where}, since {since}"
 
 
 @contextmanager
