@@ -47,7 +47,7 @@ def test_every_experiment_of_the_kit_is_found_by_its_name():
     registering = {
         (name, ".".join(path.relative_to(SRC).with_suffix("").parts))
         for path in SRC.glob("k2c/parallel/**/*.py")
-        for name in re.findall(r'^@experiment\("(\w+)"\)', path.read_text(encoding="utf-8"), re.M)
+        for name in re.findall(r'^@experiment\("(\w+)"', path.read_text(encoding="utf-8"), re.M)
     }
     assert registering == set(BUILT_IN.items())
     for name in BUILT_IN:
