@@ -39,7 +39,8 @@ def listening() -> set[tuple[str, str]]:
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error, OSError):
             for one in process.net_connections("inet"):
-                waits = one.status == psutil.CONN_LISTEN or one.type == socket.SOCK_DGRAM
+                # A UDP socket that is connected takes nothing from others; looking up a name makes one for a moment.
+                waits = one.status == psutil.CONN_LISTEN or (one.type == socket.SOCK_DGRAM and not one.raddr)
                 if waits and process.name() not in EXEMPT:
                     found.add((process.name(), one.laddr.ip))
     return found
