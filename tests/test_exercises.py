@@ -4,14 +4,8 @@ import pytest
 
 import k2c
 from k2c.errors import K2CError
-from k2c.exercises import load_solutions
 
-
-@pytest.fixture(autouse=True)
-def _course(tiny_course):
-    load_solutions.cache_clear()
-    yield
-    load_solutions.cache_clear()
+pytestmark = pytest.mark.usefixtures("tiny_course")
 
 
 def test_a_right_answer(capsys):

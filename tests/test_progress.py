@@ -8,15 +8,12 @@ import pytest
 
 import k2c
 from k2c.display import progress
-from k2c.exercises import load_solutions
 
 
 @pytest.fixture(autouse=True)
 def folder(tiny_course, tmp_path, monkeypatch):
     monkeypatch.setenv("K2C_STUDENT", str(tmp_path / "mine"))
-    load_solutions.cache_clear()
-    yield tmp_path / "mine"
-    load_solutions.cache_clear()
+    return tmp_path / "mine"
 
 
 def test_a_check_says_how_much_of_the_lecture_is_solved(capsys):

@@ -107,3 +107,13 @@ def test_a_mistake_in_the_syllabus_is_named_with_its_place(tiny_course):
     path.write_text(path.read_text().replace("default: 3", "default: 30"))
     with pytest.raises(K2CError, match=r"lectures\.00_tiny\.parameters\.steps.*from 1 to 9, not 30"):
         load_syllabus(path)
+
+
+def test_another_course_in_the_same_process_is_read_as_itself(
+    tiny_course, make_tiny_course, tmp_path, monkeypatch
+):
+    first, other = load_syllabus(), make_tiny_course(tmp_path / "other")
+    text = (other / "course/syllabus.yml").read_text()
+    (other / "course/syllabus.yml").write_text(text.replace("A tiny course", "Another course"))
+    monkeypatch.setenv("K2C_HOME", str(other))
+    assert (first.course, load_syllabus().course) == ("A tiny course", "Another course")

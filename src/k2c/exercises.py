@@ -121,16 +121,19 @@ def lecture_of(exercise: str) -> str:
     return lectures[exercise]
 
 
-@cache
 def load_solutions(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     """Return every exercise by lecture and name, from the files in `course/solutions` (one a lecture).
 
     An exercise has a `solution` (code), `checks` (each with `call`, `expect` and `hint`), and `mistakes`: likely wrong
     answers (code), each with the `hint` that it gets.
     """
+    return _read_solutions(folder or project_root() / "course" / "solutions")
+
+
+@cache
+def _read_solutions(folder: Path) -> dict[str, dict[str, Any]]:
     from k2c._system.yaml_file import read_yaml
 
-    folder = folder or project_root() / "course" / "solutions"
     return {file.stem: _checked(file, read_yaml(file)) for file in sorted(folder.glob("*.yml"))}
 
 

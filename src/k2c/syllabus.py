@@ -275,7 +275,6 @@ def _shown(value: object) -> str:
     return shown if len(shown) <= 80 else f"{shown[:79]}…"
 
 
-@cache
 def load_syllabus(path: Path | None = None) -> Syllabus:
     """Read and validate the syllabus (`course/syllabus.yml` of this project by default).
 
@@ -284,7 +283,11 @@ def load_syllabus(path: Path | None = None) -> Syllabus:
     K2CError
         Naming the file and each entry that is wrong.
     """
-    path = path or project_root() / PROJECT_MARK
+    return _read_syllabus(path or project_root() / PROJECT_MARK)
+
+
+@cache
+def _read_syllabus(path: Path) -> Syllabus:
     try:
         return Syllabus.model_validate(read_yaml(path))
     except ValidationError as error:

@@ -58,7 +58,7 @@ def test_every_socket_listens_on_the_loopback_device(case):
     seen = set()
     train(
         name,
-        Job("blobs", {"epochs": 1, "batch_size": 100}),
+        Job("blobs", {"examples": 1000}),
         2,
         watch=lambda _: seen.update(listening()),
         **STRATEGIES[case],

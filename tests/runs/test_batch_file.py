@@ -7,26 +7,13 @@ import pytest
 
 from k2c.errors import K2CError
 from k2c.paths import project_root
-from k2c.runs import source
 from k2c.runs.batch import Plan, make_plan, read_batch
-from k2c.syllabus import load_syllabus
 
 SHIPPED = sorted((project_root() / "course/batches").glob("*.yml"))
 
 
-@pytest.fixture(autouse=True)
-def fresh_course():
-    """Forget the course that an earlier test has read."""
-    yield
-    load_syllabus.cache_clear()
-    source._source_hash.cache_clear()
-
-
 @pytest.fixture
 def plan_of(tiny_course, tmp_path):
-    load_syllabus.cache_clear()
-    source._source_hash.cache_clear()
-
     def plan(text):
         path = tmp_path / "trial.yml"
         path.write_text(textwrap.dedent(text))

@@ -11,7 +11,7 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("kernels are not forked on Windows", allow_module_level=True)
 
-from k2c.runs import Run, execute_run, source
+from k2c.runs import Run, execute_run
 from k2c.runs.kernels import kernel_server
 from k2c.runs.limits import Limits, Watch
 from k2c.syllabus import load_syllabus
@@ -26,18 +26,13 @@ def server():
 
 @pytest.fixture
 def execute(tiny_course, tmp_path, server):
-    load_syllabus.cache_clear()
-    source._source_hash.cache_clear()
-
     def run(limits=None, **changes):
         lecture = load_syllabus().lectures["00_tiny"]
         run = Run("00_tiny", lecture.title, "custom", lecture.settings() | lecture.resolve(changes))
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         return execute_run(run, tmp_path / "out", None, limits or Limits(), server, environment)
 
-    yield run
-    load_syllabus.cache_clear()
-    source._source_hash.cache_clear()
+    return run
 
 
 def recorded(run):

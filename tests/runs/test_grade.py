@@ -9,7 +9,6 @@ import nbformat
 import psutil
 import pytest
 
-from k2c.exercises import load_solutions
 from k2c.runs.grading import Confinement, Limits, grade_folder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and namespaces of Linux")
@@ -152,7 +151,6 @@ def test_without_namespaces_python_is_refused_the_network_and_processes_are_foun
 ):
     course = make_tiny_course(tmp_path)
     monkeypatch.setenv("K2C_HOME", str(course))
-    load_solutions.cache_clear()
     claim = (
         f"import subprocess, socket\nsubprocess.Popen(['sleep', '{os.getpid()}.5'], start_new_session=True)\n"
     )
@@ -165,7 +163,6 @@ def test_without_namespaces_python_is_refused_the_network_and_processes_are_foun
     (row,) = grade_folder(
         tmp_path / "hand-in", tmp_path / "out", tmp_path / "g.csv", None, Limits(300, 10**9, 1), 1, bare
     )
-    load_solutions.cache_clear()
     assert (row.status, row.detail) == (
         "graded",
         "Cell 6 raised OSError: There is no network while a notebook is graded.",

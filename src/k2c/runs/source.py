@@ -29,7 +29,7 @@ def run_id(lecture: str, parameters: Mapping[str, Value], data: Found | None = N
     The code is that which the notebook imports, directly or through other modules, so that a change elsewhere in
     the package leaves the runs of this lecture valid. The data is that of the user's own, by its content.
     """
-    content: list[Any] = [_source_hash(lecture), sorted(parameters.items())]
+    content: list[Any] = [_source_hash(lecture, notebook_path(lecture)), sorted(parameters.items())]
     if data:
         content.append(sorted((name, found.sha256) for name, found in data.items()))
     return f"{lecture}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:10]}"
@@ -44,7 +44,8 @@ def imported_modules(lecture: str) -> list[str]:
 
 
 @cache
-def _source_hash(lecture: str) -> str:
+def _source_hash(lecture: str, _notebook: Path) -> str:
+    # The notebook's place tells two courses in one process apart.
     digest = hashlib.sha256(json.dumps(_cells(lecture)).encode())
     for file in sorted(_files(lecture)):
         digest.update(str(file.relative_to(PACKAGE)).encode() + b"\0" + file.read_bytes())
