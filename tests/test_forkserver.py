@@ -1,5 +1,6 @@
 """A fork that has imported already takes the place of a program that another one starts by its command line."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -61,3 +62,18 @@ def test_it_ends_with_the_process_that_offered_it():
     while Path(where).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(where).exists()
+
+
+def test_a_server_whose_client_is_gone_before_it_is_ready_leaves_without_a_word():
+    ours, theirs = socket.socketpair()
+    with subprocess.Popen(
+        [sys.executable, "-m", "k2c.forkserver.server", str(theirs.fileno()), "[]"],
+        pass_fds=[theirs.fileno()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        ours.close()
+        theirs.close()
+        said, complained = server.communicate(timeout=120)
+    assert (said, complained, server.returncode) == ("", "", 0)

@@ -67,9 +67,9 @@ class Server:
         selector = selectors.DefaultSelector()
         selector.register(self._connection, selectors.EVENT_READ)
         selector.register(self._wake, selectors.EVENT_READ)
-        self._tell({"ready": os.getpid()})
         received = b""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError):  # the client may be gone before this process is ready
+            self._tell({"ready": os.getpid()})
             while True:
                 for key, _ in selector.select():
                     if key.fileobj is self._wake:
