@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from k2c.cli import main
-from k2c.syllabus import load_syllabus
+from k2c.course.syllabus import load_syllabus
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "course/site").glob("*.md"))]

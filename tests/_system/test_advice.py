@@ -13,10 +13,10 @@ import pytest
 
 from k2c._system import advice
 from k2c.cli.app import main
+from k2c.course.syllabus import load_syllabus
 from k2c.errors import K2CError
-from k2c.parallel import maker_of, strategies
-from k2c.parallel.options import make_options
-from k2c.syllabus import load_syllabus
+from k2c.parallel import all_strategies, maker_of
+from k2c.parallel.strategies.options import make_options
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -120,7 +120,7 @@ def takes(parameter, name, value):
 @pytest.mark.parametrize("words", calls_of("set_option"))
 def test_an_option_that_is_to_be_set_is_one_of_a_strategy_and_takes_the_value(words):
     name, value = (*words, 60)[:2]  # a time limit is computed
-    kinds = {way.options for way in strategies() if name in way.options.__dataclass_fields__}
+    kinds = {way.options for way in all_strategies() if name in way.options.__dataclass_fields__}
     assert any(takes_option(kind, name, value) for kind in kinds)
     assert f"-o {name}={value}" in advice.set_option(name, value)
 
@@ -136,7 +136,7 @@ def takes_option(kind, name, value):
 def test_what_follows_p_and_o_in_a_sentence_exists(typed):
     flag, name = typed
     lectures = {name for lecture in load_syllabus().lectures.values() for name in lecture.parameters}
-    options = {name for way in strategies() for name in way.options.__dataclass_fields__}
+    options = {name for way in all_strategies() for name in way.options.__dataclass_fields__}
     assert name in (lectures if flag == "-p" else options)
 
 

@@ -14,11 +14,11 @@ from nbformat.v4 import new_code_cell, new_output
 
 from k2c._system.printable import plain, printable
 from k2c._system.spreadsheet import spreadsheet_cell
-from k2c.exercises import Answer, judge
-from k2c.runs.export import cells_to_html
+from k2c.course.exercises import Answer, judge
 from k2c.runs.grading.grade import Grade
-from k2c.runs.grading.page import _output
-from k2c.runs.pages import render
+from k2c.runs.reports.export import cells_to_html
+from k2c.runs.reports.grade import _output
+from k2c.runs.reports.pages import render
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u2028\0\x08\r\udcff</script><b>=1+1"
 UNSEEN = re.compile(
@@ -109,7 +109,7 @@ def test_what_a_program_printed_loses_its_commands_to_the_terminal(text, shown):
 
 
 def test_results_of_runs_are_harmless_in_the_tables_of_a_batch(tmp_path):
-    from k2c.runs.batch_report import write_batch_report
+    from k2c.runs.reports.batch import write_batch_report
 
     run = {
         "id": "tiny-1",

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from hypothesis import given, settings
 
+from k2c._system.paths import project_root
 from k2c._system.plain_file import UnreadableError
 from k2c._system.yaml_file import open_yaml, read_yaml
-from k2c.paths import project_root
 
 LETTERS = "abcdefghij"
 LAUGHS = "a: &a [x]\n" + "".join(

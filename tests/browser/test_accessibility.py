@@ -6,11 +6,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from k2c.paths import project_root
-from k2c.runs.export import write_html
+from k2c._system.paths import project_root
+from k2c.course.syllabus import load_syllabus
+from k2c.runs.reports.export import write_html
 from k2c.runs.site import build_site
 from k2c.runs.slides import write_slides
-from k2c.syllabus import load_syllabus
 
 LECTURES = list(load_syllabus(project_root() / "course/syllabus.yml").lectures)
 AROUND = ["index", "install", "start", "instructors", "glossary", "search"]

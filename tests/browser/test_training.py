@@ -10,7 +10,9 @@ SET_UP = """
 import hashlib, os, time
 import torch
 from torch import nn
-from k2c.training import Callback, Checkpoint, InMemoryLoader, LivePlot, Progress, accuracy, fit, latest
+from k2c.display.training import LivePlot, Progress
+from k2c.metrics import accuracy
+from k2c.training import (Callback, Checkpoint, InMemoryLoader, fit, latest)
 
 class Wait(Callback):
     def after_batch(self, learner):

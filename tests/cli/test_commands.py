@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from k2c import doctor
+from k2c.cli import doctor
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import tempfile
 
 import pytest
 
+from k2c._system.paths import cache_dir, student_dir
 from k2c.cli.system_errors import explain
 from k2c.errors import K2CError
-from k2c.paths import cache_dir, student_dir
 
 LONG = "x" * 300
 
@@ -125,6 +125,6 @@ def test_a_relative_cache_is_one_folder_for_the_command_and_its_lectures(
     tiny_course, k2c, tmp_path, edit_cell
 ):
     here = str(tmp_path / "cache")
-    edit_cell("claim", f"from k2c.paths import cache_dir\nassert str(cache_dir()) == {here!r}")
+    edit_cell("claim", f"from k2c._system.paths import cache_dir\nassert str(cache_dir()) == {here!r}")
     result = k2c("run", "--out", "out", env={"K2C_DATA": "cache"})
     assert result.returncode == 0, result.stdout

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
+from k2c._system.torchvision_compat import import_torchvision
 from k2c.datasets import FetchError, fetch, load_mnist, read_registry, to_inputs, verify
 from k2c.errors import K2CError
-from k2c.torchvision_compat import import_torchvision
 
 RAW = "MNIST/raw/"
 

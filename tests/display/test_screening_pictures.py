@@ -19,7 +19,8 @@ from k2c.display.screening import (
     show_stages,
     show_thresholds,
 )
-from k2c.training import History, operating_point, risk_groups, roc_auc, screening_table
+from k2c.metrics import operating_point, risk_groups, roc_auc, screening_table
+from k2c.training import History
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat([0, 1], [270, 30])

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from k2c.cli import main
-from k2c.syllabus import load_syllabus
+from k2c.course.syllabus import load_syllabus
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "course/site").glob("*.md"))]

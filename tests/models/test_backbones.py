@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 from torch import nn
 
+from k2c._system.torchvision_compat import import_torchvision
 from k2c.datasets import downloads
 from k2c.errors import K2CError
 from k2c.models import WeightsError, backbone, backbone_table
 from k2c.models.weights import load_weights
-from k2c.torchvision_compat import import_torchvision
 
 import_torchvision()
 

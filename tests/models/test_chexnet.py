@@ -11,16 +11,16 @@ from sklearn.metrics import average_precision_score
 from k2c.datasets import folds_by_patient
 from k2c.datasets.chest import FINDINGS, load_chest
 from k2c.errors import K2CError
-from k2c.models.backbones import backbone
-from k2c.models.chexnet import chexnet, first_loss
-from k2c.models.explain import grad_cam
-from k2c.training.multilabel import (
+from k2c.metrics.multilabel import (
     MultiLabelLoss,
     average_precision,
     macro_auc,
     multilabel_table,
     positive_weights,
 )
+from k2c.models.backbones import backbone
+from k2c.models.chexnet import chexnet, first_loss
+from k2c.models.explain import grad_cam
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,9 @@ from torch import nn
 from k2c.datasets import folds_by_patient
 from k2c.datasets.fundus import load_fundus
 from k2c.errors import K2CError
+from k2c.metrics import roc_auc, with_fellow_eye
 from k2c.models import TransferModel, backbone, pooled_features
-from k2c.training import BalancedLoader, InMemoryLoader, fit, predict, roc_auc, with_fellow_eye
+from k2c.training import BalancedLoader, InMemoryLoader, fit, predict
 
 SIZE = 64
 

@@ -13,12 +13,12 @@ import papermill
 import pytest
 
 from k2c import kernels
-from k2c.exercises import answers, judge, load_solutions
-from k2c.paths import project_root
+from k2c._system.paths import project_root
+from k2c.course.exercises import answers, judge, load_solutions
+from k2c.course.syllabus import load_syllabus
 from k2c.runs import collect_results
 from k2c.runs.builds import fill_exercises
-from k2c.runs.export import write_html
-from k2c.syllabus import load_syllabus
+from k2c.runs.reports.export import write_html
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 ROOT = project_root()

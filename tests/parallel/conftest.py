@@ -23,7 +23,7 @@ import torch.distributed as dist
 from k2c.errors import K2CError
 from k2c.parallel import experiment
 from k2c.parallel.kit_experiments import blobs
-from k2c.parallel.place import find_place
+from k2c.parallel.workers.place import find_place
 from k2c.training import Callback
 
 class Fault(Callback):
@@ -104,7 +104,7 @@ def _started_by(test: str, process: psutil.Process) -> bool:
             return False
         if environment.get(STARTED_BY) != os.environ[STARTED_BY]:
             return False
-        if "k2c.forkserver.server" in process.cmdline():  # the server, or a fork, which looks like it
+        if "k2c._system.forkserver.server" in process.cmdline():  # the server, or a fork, which looks like it
             return process.ppid() != os.getpid()
         # pytest sets it, and children inherit it
         return environment.get("PYTEST_CURRENT_TEST", "").startswith(f"{test} ")

@@ -87,5 +87,5 @@ def test_a_port_that_is_taken_is_named(faulty):
 @pytest.mark.parametrize("strategy", ["all_reduce", "parameter_server"])
 def test_where_processes_cannot_be_forked_each_worker_is_a_python_of_its_own(monkeypatch, strategy):
     forked = train(strategy, Job("blobs"), 2)
-    monkeypatch.setattr("k2c.parallel.start.can_fork", lambda: False)
+    monkeypatch.setattr("k2c.parallel.workers.start.can_fork", lambda: False)
     assert train(strategy, Job("blobs"), 2)["train_loss"] == forked["train_loss"]

@@ -12,13 +12,21 @@ from k2c.parallel import (
     fit_link,
     gigabit,
     link_in_steps,
-    measure,
     needed_links,
     predict_here,
     speed_up,
     step_seconds,
 )
-from k2c.parallel.cost import EXCHANGES, hierarchical, linear, parameter_server, rabenseifner, ring, tree
+from k2c.parallel.cost import measure
+from k2c.parallel.cost.model import (
+    EXCHANGES,
+    hierarchical,
+    linear,
+    parameter_server,
+    rabenseifner,
+    ring,
+    tree,
+)
 
 STEP = Step(forward=0.1, backward=0.2, update=0.01, gradient_bytes=100e6)
 

@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from k2c.errors import K2CError
-from k2c.parallel import Job, WorkerError, strategies, train
-from k2c.parallel.options import HorovodOptions
+from k2c.parallel import Job, WorkerError, all_strategies, train
+from k2c.parallel.strategies.options import HorovodOptions
 from k2c.training import load_checkpoint
 
-MISSING = next(strategy for strategy in strategies() if strategy.name == "horovod").missing()
+MISSING = next(strategy for strategy in all_strategies() if strategy.name == "horovod").missing()
 needs_horovod = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 pytestmark = pytest.mark.timeout(240)
 

@@ -10,10 +10,10 @@ import torch
 
 from k2c.errors import K2CError
 from k2c.parallel import Job, find_place, train
-from k2c.parallel.compression import bytes_per_step
 from k2c.parallel.job import BUILT_IN
-from k2c.parallel.replica import seed_stream
 from k2c.parallel.sharding import epoch_order, shard, validation_share
+from k2c.parallel.strategies.compression import bytes_per_step
+from k2c.parallel.workers.replica import seed_stream
 
 SRC = Path(__file__).parents[2] / "src"
 

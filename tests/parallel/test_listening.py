@@ -9,9 +9,10 @@ import psutil
 import pytest
 
 from k2c.errors import K2CError
-from k2c.parallel import Job, five_steps, strategies, train
+from k2c.parallel import Job, all_strategies, train
 from k2c.parallel.meet import method_of
-from k2c.parallel.place import Place
+from k2c.parallel.workers import five_steps
+from k2c.parallel.workers.place import Place
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -50,7 +51,7 @@ def listening() -> set[tuple[str, str]]:
 @pytest.mark.parametrize("case", STRATEGIES)
 def test_every_socket_listens_on_the_loopback_device(case):
     name = case.split()[0]
-    (strategy,) = (one for one in strategies() if one.name == name)
+    (strategy,) = (one for one in all_strategies() if one.name == name)
     if not strategy.installed:
         pytest.skip(strategy.missing())
     if case.endswith("ray"):

@@ -3,10 +3,10 @@
 import pytest
 
 from k2c.errors import K2CError
-from k2c.parallel import Job, strategies, train
-from k2c.parallel.mpi import time_all_reduce
+from k2c.parallel import Job, all_strategies, train
+from k2c.parallel.strategies.mpi.strategy import time_all_reduce
 
-MISSING = next(strategy for strategy in strategies() if strategy.name == "mpi").missing()
+MISSING = next(strategy for strategy in all_strategies() if strategy.name == "mpi").missing()
 pytestmark = [pytest.mark.timeout(240), pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
 
 PARAMETERS = {"examples": 67, "valid_examples": 0, "epochs": 4, "dtype": "float64"}

@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from k2c.parallel import Job, WorkerError, train
-from k2c.parallel.server_learner import split_model
+from k2c.parallel.strategies.parameter_server.learner import split_model
 
 pytestmark = pytest.mark.timeout(240)
 

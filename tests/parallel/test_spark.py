@@ -3,9 +3,10 @@
 import pytest
 
 from k2c.errors import K2CError
-from k2c.parallel import Job, WorkerError, spark, strategies, train
+from k2c.parallel import Job, WorkerError, all_strategies, train
+from k2c.parallel.strategies.spark import strategy as spark
 
-MISSING = next(strategy for strategy in strategies() if strategy.name == "spark").missing()
+MISSING = next(strategy for strategy in all_strategies() if strategy.name == "spark").missing()
 pytestmark = [pytest.mark.timeout(300), pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
 
 
@@ -39,7 +40,7 @@ def test_who_takes_sparks_distributor_is_told_that_it_listens_on_all_addresses(m
     def start_nothing(*_):
         raise K2CError("not started")
 
-    monkeypatch.setattr("k2c.parallel.spark.supervise", start_nothing)
+    monkeypatch.setattr("k2c.parallel.strategies.spark.strategy.supervise", start_nothing)
     with (
         pytest.warns(UserWarning, match="pyspark's own launcher listens on all addresses"),
         pytest.raises(K2CError, match="not started"),

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
+from k2c._system.paths import project_root
 from k2c.errors import K2CError
-from k2c.paths import project_root
 from k2c.runs.batch import Plan, make_plan, read_batch
 
 SHIPPED = sorted((project_root() / "course/batches").glob("*.yml"))

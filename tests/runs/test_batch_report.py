@@ -14,8 +14,8 @@ from plotly.offline import get_plotlyjs
 
 from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
-from k2c.runs.batch_report import compare_batches, read_batch, write_batch_report
-from k2c.runs.batch_report.plots import figures
+from k2c.runs.reports.batch import compare_batches, read_batch, write_batch_report
+from k2c.runs.reports.batch.plots import figures
 
 EVIL = "</script><script>alert(1)</script><b>x</b>"
 DEFAULTS = {"rate": 0.1, "size": 10, "source": "here", "extra": 1, "seed": 0}

@@ -11,10 +11,10 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("kernels are not forked on Windows", allow_module_level=True)
 
+from k2c.course.syllabus import load_syllabus
 from k2c.runs import Run, execute_run
-from k2c.runs.kernels import kernel_server
-from k2c.runs.limits import Limits, Watch
-from k2c.syllabus import load_syllabus
+from k2c.runs.execution.limits import Limits, Watch
+from k2c.runs.execution.provisioner import kernel_server
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import nbformat
 import pytest
 import yaml
 
+from k2c.course.syllabus import load_syllabus
 from k2c.errors import K2CError
-from k2c.runs.own_data import fingerprint
-from k2c.syllabus import load_syllabus
+from k2c.runs.execution.own_data import fingerprint
 
 READING = """\
 from pathlib import Path
@@ -103,10 +103,10 @@ def test_whatever_changes_in_a_folder_changes_what_it_is(mail, alter, monkeypatc
 
 def test_a_file_that_stayed_is_not_read_again_and_one_that_changed_is(mail, monkeypatch, tmp_path):
     monkeypatch.setenv("K2C_DATA", str(tmp_path / "cache"))
-    monkeypatch.setattr("k2c.runs.own_data._SETTLED_SECONDS", 0)
+    monkeypatch.setattr("k2c.runs.execution.own_data._SETTLED_SECONDS", 0)
     before = fingerprint(mail)
     read = []
-    monkeypatch.setattr("k2c.runs.own_data._hash", lambda path: read.append(path.name) or "changed")
+    monkeypatch.setattr("k2c.runs.execution.own_data._hash", lambda path: read.append(path.name) or "changed")
     assert (fingerprint(mail), read) == (before, [])
     change(mail)
     assert fingerprint(mail) != before
@@ -127,7 +127,7 @@ def test_loops_end_pipes_are_not_opened_and_unreadable_files_count_by_name(mail,
     os.mkfifo(mail / "ham/pipe")
     (mail / "ham/gone").symlink_to("nowhere")
     (mail / os.fsdecode(b"caf\xe9.txt")).write_text("name in Latin 1")
-    monkeypatch.setattr("k2c.runs.own_data._hash", _refuse)
+    monkeypatch.setattr("k2c.runs.execution.own_data._hash", _refuse)
     found = fingerprint(mail)
     assert (found.files, found.unreadable) == (7, 3)
     (mail / "ham/b.txt").rename(mail / "ham/other.txt")

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from k2c.display.training import LivePlot, Progress
 from k2c.errors import K2CError
+from k2c.metrics import accuracy
 from k2c.training import (
     Callback,
     CancelEpoch,
@@ -14,10 +16,7 @@ from k2c.training import (
     History,
     InMemoryLoader,
     LearningRateSchedule,
-    LivePlot,
-    Progress,
     TrainingDiverged,
-    accuracy,
     evaluate,
     fit,
     predict,

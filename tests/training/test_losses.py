@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional
 
 from k2c.errors import K2CError
-from k2c.training import WeightedSoftmax, class_cross_entropy, class_weights, evaluate, fit
+from k2c.metrics import class_cross_entropy
+from k2c.training import WeightedSoftmax, class_weights, evaluate, fit
 
 RARE = torch.tensor([0] * 95 + [1] * 5)
 

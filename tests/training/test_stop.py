@@ -10,7 +10,8 @@ TRAIN = """
 import time
 import torch
 from torch import nn
-from k2c.training import Callback, LivePlot, Progress, fit
+from k2c.display.training import LivePlot, Progress
+from k2c.training import Callback, fit
 
 class Wait(Callback):
     def after_batch(self, learner):

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from k2c._system.paths import project_root
 from k2c.errors import K2CError
-from k2c.paths import project_root
 
 
 def pip_install(*words: str) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from k2c._system.atomic import atomic_path
 from k2c._system.sealed import look_once, problem_of, seal
-from k2c.atomic import atomic_path
 
 _KIND = "array 1"
 

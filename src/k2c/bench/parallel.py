@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from k2c._system.torchvision_compat import import_torchvision
 from k2c.bench.registry import Row, benchmark
 from k2c.bench.sides import spread
 from k2c.parallel import Experiment, Job, experiment, train
 from k2c.parallel.kit_experiments import optimizer_named
-from k2c.torchvision_compat import import_torchvision
 
 TURNS = 7  # how often the sides take turns
 EPOCHS = 3  # a turn; the first one warms up

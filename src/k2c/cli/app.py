@@ -8,6 +8,7 @@ import os
 import click
 
 from k2c import __version__
+from k2c._system.paths import fix_folders
 from k2c.cli.batch import batch
 from k2c.cli.build import build
 from k2c.cli.data import data
@@ -17,7 +18,6 @@ from k2c.cli.lectures import lab, list_lectures, notebooks, run
 from k2c.cli.site import site, slides
 from k2c.cli.tools import bench, doctor, predict
 from k2c.cli.train import train
-from k2c.paths import fix_folders
 
 
 @click.group(cls=SentenceGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -93,7 +93,7 @@ def report(folder: Path) -> None:
 @click.argument("b", type=_FOLDER)
 def compare(a: Path, b: Path) -> None:
     """Say which results of two batches differ by more than their seeds do."""
-    from k2c.runs.batch_report import compare_batches
+    from k2c.runs.reports.batch import compare_batches
 
     compare_batches(a, b, console)
 
@@ -119,7 +119,7 @@ def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
 
 def _report(folder: Path) -> None:
     from k2c.runs.batch.store import storage
-    from k2c.runs.batch_report import read_batch, write_batch_report
+    from k2c.runs.reports.batch import read_batch, write_batch_report
 
     with storage(folder):
         found = read_batch(folder)

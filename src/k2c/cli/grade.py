@@ -44,8 +44,8 @@ def grade(
     within limits and without the network. Pages go to FOLDER-graded/, the table to grades.csv there.
     The exit status is 1 when a submission could not be graded.
     """
+    from k2c.course.syllabus import load_syllabus
     from k2c.runs.grading import Confinement, grade_folder
-    from k2c.syllabus import load_syllabus
 
     name = load_syllabus().lecture_name(lecture) if lecture else None
     out = out or folder.resolve().with_name(f"{folder.resolve().name}-graded")

@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
+from k2c._system.paths import NO_HOME
 from k2c._system.printable import printable
 from k2c._system.terminal import PIPE_CLOSED, forget_output
 from k2c.cli import stopping
 from k2c.cli.consoles import problems
 from k2c.cli.system_errors import explain
 from k2c.errors import K2CError
-from k2c.paths import NO_HOME
 
 _PACKAGE = Path(__file__).parents[1]
 _WORDS = "k2c.words"  # where a context keeps the words of the command line

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from k2c._system.paths import project_root
 from k2c.cli import stopping
 from k2c.cli.consoles import console
-from k2c.paths import project_root
-from k2c.syllabus import PROFILES, ParameterError, Syllabus, Value, load_syllabus
+from k2c.course.syllabus import PROFILES, ParameterError, Syllabus, Value, load_syllabus
 
 
 @click.command()

@@ -32,8 +32,8 @@ def slides(lecture: str, out: Path | None, code: bool) -> None:
     A heading starts a slide; a cell's slide type in JupyterLab (Slide, Skip, Notes, ...) decides otherwise.
     Arrow keys turn the slides, f fills the screen, and the browser prints them to PDF.
     """
+    from k2c.course.syllabus import load_syllabus
     from k2c.runs.slides import write_slides
-    from k2c.syllabus import load_syllabus
 
     name = load_syllabus().lecture_name(lecture)
     out = out or Path("runs/slides") / f"{name}.html"

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from k2c._system.paths import cache_dir, student_dir
 from k2c.errors import K2CError
-from k2c.paths import cache_dir, student_dir
 
 _FORBIDDEN = "this user has no permission there"
 _FULL = {

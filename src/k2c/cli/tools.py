@@ -12,7 +12,7 @@ from k2c.cli.consoles import console, problems
 @click.command()
 def doctor() -> None:
     """Say what is there, what is not, and what to do about it."""
-    from k2c.doctor import examine, print_findings
+    from k2c.cli.doctor import examine, print_findings
 
     findings = examine()
     print_findings(findings, console)
@@ -36,7 +36,7 @@ def bench(names: tuple[str, ...], json_file: Path | None) -> None:
     rows = run_benchmarks(list(names))
     print_rows(rows, console)
     if json_file:
-        from k2c.atomic import atomic_path
+        from k2c._system.atomic import atomic_path
 
         with atomic_path(json_file) as part:
             part.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

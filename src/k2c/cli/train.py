@@ -21,13 +21,14 @@ class WithLists(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write both lists below the options; only this help takes the seconds that torch's import does."""
-        from k2c.parallel import experiments, maker_of, strategies
+        from k2c.parallel import experiments, maker_of
+        from k2c.parallel.strategies.registry import all_strategies
 
         with formatter.section("Strategies"):
             formatter.write_dl(
                 [
                     (way.name, way.summary + ("" if way.installed else " Not installed."))
-                    for way in strategies()
+                    for way in all_strategies()
                 ]
             )
         with formatter.section("Experiments"):

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from k2c.datasets.faults import SourceFaulty
+from k2c.datasets.errors import SourceFaulty
 
 CHUNK = 1 << 20
 

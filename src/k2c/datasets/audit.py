@@ -7,9 +7,9 @@ import pandas as pd
 
 from k2c.datasets.audit_checks import CHECKS, Case, Finding, View, spread
 from k2c.datasets.duplicates import signature
-from k2c.datasets.giveaways import traits
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.pictures import PictureError, in_parallel
+from k2c.datasets.shortcut_checks import traits
 
 MARKS = {"error": "✗", "warning": "!"}
 ENOUGH = 160  # pixels of the shorter side that the checks need

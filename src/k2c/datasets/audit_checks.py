@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from k2c._system.advice import set_parameter
 from k2c.datasets.duplicates import SIDE, same_pictures
-from k2c.datasets.giveaways import giveaway
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.pictures import Picture
+from k2c.datasets.shortcut_checks import giveaway
 
 SHOWN = 3  # examples in a sentence
 FLAT = 8  # grey levels between darkest and brightest, below which a picture shows nothing

@@ -11,7 +11,7 @@ import requests
 import urllib3
 from tqdm.auto import tqdm
 
-from k2c.datasets.faults import SourceFailed, SourceFaulty
+from k2c.datasets.errors import SourceFailed, SourceFaulty
 
 CONNECT_TIMEOUT = 6.0  # seconds until a server must have answered
 READ_TIMEOUT = 20.0  # seconds that may pass without a byte

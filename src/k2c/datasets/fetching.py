@@ -10,13 +10,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from k2c._system.paths import cache_dir, data_dir, offline
 from k2c.datasets.archives import gunzip, unzip_member
 from k2c.datasets.downloads import download
-from k2c.datasets.faults import FetchError, SourceFailed
+from k2c.datasets.errors import FetchError, SourceFailed
 from k2c.datasets.registry import Download, Entry, Registry, UrlSource, WheelSource, read_registry
 from k2c.datasets.store import Store
 from k2c.datasets.wheels import files_of_wheel
-from k2c.paths import cache_dir, data_dir, offline
 
 LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that fetches the same data set
 

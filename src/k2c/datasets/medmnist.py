@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from k2c._system.atomic import atomic_path
 from k2c._system.sealed import look_once
-from k2c.atomic import atomic_path
 from k2c.datasets.fetching import fetch
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.registry import Registry

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from k2c._system.advice import set_parameter
-from k2c.datasets.faults import FetchError
+from k2c.datasets.errors import FetchError
 from k2c.datasets.fetching import fetch
 from k2c.datasets.idx import read_idx
 from k2c.errors import K2CError

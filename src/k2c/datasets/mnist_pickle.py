@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from k2c.datasets.faults import SourceFailed
+from k2c.datasets.errors import SourceFailed
 from k2c.datasets.idx import to_idx
 
 _RECONSTRUCT = np.empty(0).__reduce__()[0]

@@ -7,9 +7,9 @@ from urllib.parse import urljoin, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from k2c._system.paths import data_dir
 from k2c._system.yaml_file import read_yaml
 from k2c.errors import K2CError, unknown
-from k2c.paths import data_dir
 
 
 def _inside(name: str) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from k2c._system.atomic import atomic_path
 from k2c._system.plain_file import read_json
 from k2c._system.sealed import look_once
-from k2c.atomic import atomic_path
-from k2c.datasets.faults import SourceFaulty
+from k2c.datasets.errors import SourceFaulty
 from k2c.datasets.registry import Entry
 
 STAMPS = ".verified.json"

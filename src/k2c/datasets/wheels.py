@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from k2c.datasets.faults import SourceFailed
+from k2c.datasets.errors import SourceFailed
 from k2c.datasets.mnist_pickle import idx_files
 from k2c.datasets.registry import WheelSource
 from k2c.datasets.store import hash_matches

@@ -1,5 +1,1 @@
-"""Everything that people look at, a module a kind of picture: `from k2c.display import metrics, text`."""
-
-from k2c.display.course import progress
-
-__all__ = ["progress"]
+"""Everything that people look at, a module for each kind of image: `from k2c.display import metrics, text`."""

@@ -170,7 +170,7 @@ def show_all_reduce_times(times: Mapping[str, Sequence[tuple[int, float]]], *, t
     Parameters
     ----------
     times
-        (bytes, seconds) by the name of the algorithm, as `k2c.parallel.mpi.time_all_reduce` returns them.
+        (bytes, seconds) by the name of the algorithm, as `time_all_reduce` of the strategy `mpi` returns them.
     """
     _, axes = plt.subplots()
     for name, pairs in times.items():

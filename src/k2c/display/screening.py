@@ -11,7 +11,8 @@ from sklearn.metrics import roc_curve
 
 from k2c.display.compact import show_compact
 from k2c.display.style import COLOURS
-from k2c.training import History, OperatingPoint, screening_costs
+from k2c.metrics import OperatingPoint, screening_costs
+from k2c.training import History
 
 HEALTHY, ILL = COLOURS["blue"], COLOURS["red"]
 

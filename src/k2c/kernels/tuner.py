@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from k2c._system.atomic import atomic_path
+from k2c._system.paths import cache_dir
 from k2c._system.sealed import SEAL_BYTES, problem_of, seal
-from k2c.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer
 from k2c.kernels.build import SHAPES, full_source, source_of
-from k2c.paths import cache_dir
 
 if TYPE_CHECKING:
     from k2c.kernels.on_kernels import KernelOps

@@ -13,7 +13,7 @@ from typing import Any
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from k2c.torchvision_compat import import_torchvision
+from k2c._system.torchvision_compat import import_torchvision
 
 
 @dataclass(frozen=True)

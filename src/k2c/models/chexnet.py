@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from k2c._system.torchvision_compat import import_torchvision
 from k2c.errors import K2CError, unknown
 from k2c.models.backbones import Backbone, backbone
 from k2c.models.preprocessing import Preprocessing
-from k2c.torchvision_compat import import_torchvision
 
 BACKBONES = ("densenet121", "vgg16", "efficientnet_lite0")
 SMALL = ("small_densenet", "small_vgg")  # the same constructions, narrow and shallow: they train on a laptop

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from k2c._system.array_cache import kept_array
+from k2c._system.paths import cache_dir
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.pictures import in_parallel
 from k2c.errors import K2CError
 from k2c.models.backbones import Backbone
 from k2c.models.folding import folded
 from k2c.models.preprocessing import Preprocessing
-from k2c.paths import cache_dir
 
 Variant: TypeAlias = Callable[[Tensor], Tensor]
 Run: TypeAlias = Callable[[Tensor], Tensor]

@@ -4,8 +4,8 @@ from functools import cache
 
 import pandas as pd
 
+from k2c._system.paths import data_dir
 from k2c.errors import K2CError, unknown
-from k2c.paths import data_dir
 
 N_CLASSES = 1000
 

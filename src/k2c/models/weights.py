@@ -15,13 +15,13 @@ from filelock import FileLock
 from torch import Tensor, nn
 
 from k2c._system.advice import pip_install
+from k2c._system.paths import cache_dir, offline
 from k2c._system.sealed import hash_problem, look_once
 from k2c.datasets.downloads import download
-from k2c.datasets.faults import SourceFailed
+from k2c.datasets.errors import SourceFailed
 from k2c.errors import K2CError
 from k2c.models.architectures import Parts, as_named_now
 from k2c.models.catalogue import OFFLINE
-from k2c.paths import cache_dir, offline
 
 LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that downloads the same file
 _MISSING = "it is missing"

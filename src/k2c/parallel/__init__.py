@@ -1,12 +1,12 @@
 """Training by several workers: one call, several strategies, and a model of what they cost."""
 
-from k2c.parallel.cost import Link, Step, bandwidth_for, epoch_seconds, gigabit, speed_up, step_seconds
+from k2c.parallel.cost.measure import Measured, fit_link, link_in_steps, measure, predict_here
+from k2c.parallel.cost.model import Link, Step, bandwidth_for, epoch_seconds, gigabit, speed_up, step_seconds
+from k2c.parallel.cost.published import POINTS, Published, needed_links
 from k2c.parallel.job import Experiment, Job, experiment, experiments, maker_of
-from k2c.parallel.measure import Measured, fit_link, link_in_steps, measure, predict_here
-from k2c.parallel.place import Place, find_place
-from k2c.parallel.published import POINTS, Published, needed_links
-from k2c.parallel.strategies import Strategy, strategies, train, write_plan
-from k2c.parallel.supervise import WorkerError, WorkerState
+from k2c.parallel.strategies.registry import Strategy, all_strategies, train, write_plan
+from k2c.parallel.workers.place import Place, find_place
+from k2c.parallel.workers.supervise import WorkerError, WorkerState
 
 __all__ = [
     "POINTS",
@@ -20,6 +20,7 @@ __all__ = [
     "Strategy",
     "WorkerError",
     "WorkerState",
+    "all_strategies",
     "bandwidth_for",
     "epoch_seconds",
     "experiment",
@@ -34,7 +35,6 @@ __all__ = [
     "predict_here",
     "speed_up",
     "step_seconds",
-    "strategies",
     "train",
     "write_plan",
 ]

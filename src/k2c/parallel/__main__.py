@@ -6,10 +6,10 @@ import sys
 # `spark`: a worker that Spark's TorchDistributor started.
 # `serve`: a worker or a server of `parameter_server`, as its rank says.
 TASKS = {
-    "train": "k2c.parallel.worker",
-    "spark": "k2c.parallel.worker",
-    "measure": "k2c.parallel.measure",
-    "serve": "k2c.parallel.server_worker",
+    "train": "k2c.parallel.workers.worker",
+    "spark": "k2c.parallel.workers.worker",
+    "measure": "k2c.parallel.cost.measure",
+    "serve": "k2c.parallel.strategies.parameter_server.worker",
 }
 
 
@@ -20,6 +20,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from k2c.parallel.five_steps import exit_now
+    from k2c.parallel.workers.five_steps import exit_now
 
     exit_now(main())

@@ -13,10 +13,10 @@ from k2c._system.own_path import find_own
 from k2c.datasets import LabelledImages, split_by_patient
 from k2c.datasets.chest.loading import SOURCES, load_chest
 from k2c.errors import K2CError
+from k2c.metrics.multilabel import MultiLabelLoss
 from k2c.models.chexnet import chexnet
 from k2c.parallel.job import Experiment, Json, experiment
 from k2c.parallel.kit_experiments import optimizer_named
-from k2c.training.multilabel import MultiLabelLoss
 
 
 def films(

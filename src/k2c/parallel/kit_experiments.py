@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from k2c.errors import K2CError, unknown
+from k2c.metrics import accuracy
 from k2c.parallel.job import Experiment, experiment
-from k2c.training import accuracy
 
 Parameters = Iterable[nn.Parameter]
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import torch.distributed as dist
 
 from k2c.errors import K2CError
-from k2c.parallel.place import Place
+from k2c.parallel.workers.place import Place
 
 _SCHEME = "k2c-loopback"
 _TIMEOUT = timedelta(minutes=5)

@@ -6,11 +6,11 @@ from typing import Literal
 import nbformat
 from nbformat import NotebookNode
 
-from k2c.atomic import atomic_path
+from k2c._system.atomic import atomic_path
+from k2c.course.exercises import load_solutions
+from k2c.course.syllabus import load_syllabus
 from k2c.errors import K2CError
-from k2c.exercises import load_solutions
-from k2c.runs.source import notebook_path
-from k2c.syllabus import load_syllabus
+from k2c.runs.execution.source import notebook_path
 
 Kind = Literal["student", "solutions"]
 EXERCISE = "exercise"

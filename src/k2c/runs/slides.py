@@ -13,12 +13,12 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from k2c._system.atomic import atomic_path
 from k2c._system.publish import RESULT_MIME
-from k2c.atomic import atomic_path
-from k2c.runs.export import cells_to_html, with_alternative_text
-from k2c.runs.pages import render
-from k2c.runs.source import notebook_path
-from k2c.syllabus import load_syllabus
+from k2c.course.syllabus import load_syllabus
+from k2c.runs.execution.source import notebook_path
+from k2c.runs.reports.export import cells_to_html, with_alternative_text
+from k2c.runs.reports.pages import render
 
 WIDE, LINES = 80, 13.5  # characters in a line and lines on a slide, below its title
 NARROW, LINES_BESIDE = 42, 15  # the same beside a picture, where the letters are smaller

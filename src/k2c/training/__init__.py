@@ -12,24 +12,8 @@ from k2c.training.history import History
 from k2c.training.learner import Learner
 from k2c.training.loaders import InMemoryLoader
 from k2c.training.losses import WeightedSoftmax, class_weights
-from k2c.training.metrics import accuracy, class_cross_entropy, import_torchmetrics
-from k2c.training.progress import LivePlot, Progress
 from k2c.training.samplers import BalancedLoader, BalancedSampler
 from k2c.training.schedule import LearningRateSchedule, cosine
-from k2c.training.screening import (
-    OperatingPoint,
-    at_threshold,
-    auc_interval,
-    bootstrap_auc,
-    calibration_error,
-    operating_point,
-    risk_groups,
-    roc_auc,
-    screening_costs,
-    screening_row,
-    screening_table,
-    with_fellow_eye,
-)
 
 __all__ = [
     "BalancedLoader",
@@ -46,35 +30,18 @@ __all__ = [
     "InMemoryLoader",
     "Learner",
     "LearningRateSchedule",
-    "LivePlot",
     "OneVariant",
-    "OperatingPoint",
-    "Progress",
     "Rotate180",
     "TrainingDiverged",
     "WeightedSoftmax",
-    "accuracy",
-    "at_threshold",
-    "auc_interval",
-    "bootstrap_auc",
-    "calibration_error",
-    "class_cross_entropy",
     "class_weights",
     "cosine",
     "cpu_threads",
     "evaluate",
     "fit",
-    "import_torchmetrics",
     "keep_freed_memory",
     "latest",
     "load_checkpoint",
-    "operating_point",
     "pick_device",
     "predict",
-    "risk_groups",
-    "roc_auc",
-    "screening_costs",
-    "screening_row",
-    "screening_table",
-    "with_fellow_eye",
 ]

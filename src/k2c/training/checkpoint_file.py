@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from k2c._system.atomic import atomic_path
 from k2c._system.sealed import problem_of, seal
-from k2c.atomic import atomic_path
 from k2c.training.errors import CheckpointError
 
 FORMAT = 2

@@ -9,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 from sklearn.feature_extraction.text import CountVectorizer
 
+from k2c._system.widget_bundle import WIDGET_VIEW
 from k2c.datasets import load_spam
 from k2c.display.widgets.eyes import AugmentationSliders, TwinEye, augmented
 from k2c.display.widgets.messages import MessageBox, light_up
@@ -16,9 +17,8 @@ from k2c.display.widgets.scaling import RingSteps, ScalingCurves, ring_states
 from k2c.display.widgets.screening import ThresholdSlider, decide
 from k2c.errors import K2CError
 from k2c.models import NaiveBayes
-from k2c.parallel.cost import Step
-from k2c.runs.results import drop_bare_widgets
-from k2c.widget_bundle import WIDGET_VIEW
+from k2c.parallel.cost.model import Step
+from k2c.runs.execution.results import drop_bare_widgets
 
 
 def picture_of(widget):

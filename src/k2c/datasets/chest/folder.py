@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from k2c._system.printable import printable
-from k2c.datasets.chest.findings import FINDINGS
 from k2c.datasets.chest.labels import chest_labels
 from k2c.datasets.image_names import ImageNames
 from k2c.datasets.labelled import LabelledImages
@@ -15,6 +14,7 @@ from k2c.datasets.own_images import OwnImages, check_missing
 from k2c.datasets.sources import FileSource
 from k2c.datasets.splits import split_by_patient
 from k2c.errors import K2CError
+from k2c.synthetic.chest.findings import FINDINGS
 
 LABEL_FILES = ("dataentry2017", "dataentry2017v2020", "labels", "train")  # without case, signs and suffix
 TEST_LIST, TRAIN_LIST = "test_list.txt", "train_val_list.txt"

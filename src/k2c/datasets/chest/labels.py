@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from k2c._system.printable import printable
-from k2c.datasets.chest.findings import FINDINGS, NO_FINDING
 from k2c.datasets.label_columns import YES_NO, LabelsCsv, plain_name
 from k2c.errors import K2CError, unknown
+from k2c.synthetic.chest.findings import FINDINGS, NO_FINDING
 
 # What the columns are called, as `plain_name` gives it. The first that is there counts.
 COLUMNS = {

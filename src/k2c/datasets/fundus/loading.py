@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from k2c._system.advice import set_parameter
-from k2c.datasets.faults import FetchError
+from k2c.datasets.errors import FetchError
 from k2c.datasets.fundus.folder import fundus_folder
 from k2c.datasets.fundus.retina_mnist import retina_mnist
-from k2c.datasets.fundus.twin import fundus_twin
+from k2c.datasets.fundus.synthetic import fundus_twin
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.own_images import only_of_a_folder
 from k2c.errors import K2CError, unknown

@@ -13,8 +13,8 @@ import ipywidgets
 from matplotlib.figure import Figure
 
 from k2c._system.printable import printable
+from k2c._system.widget_bundle import Bundle, still_picture, widget_bundle
 from k2c.errors import K2CError
-from k2c.widget_bundle import Bundle, still_picture, widget_bundle
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 _ALERT = (

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from k2c.datasets.fundus.twin import Drawing, Eye, draw_eye
 from k2c.display.photographs import draw_photograph
 from k2c.display.style import COLOURS
 from k2c.display.widgets.base import PictureWidget
+from k2c.synthetic.fundus import Drawing, Eye, draw_eye
 from k2c.training.augment import GaussianNoise, Rotate180
 
 GRADES = ("none", "mild", "moderate", "severe", "proliferative")

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from k2c.display.style import COLOURS
 from k2c.display.widgets.base import PictureWidget
 from k2c.errors import K2CError
-from k2c.parallel.cost import Step, bandwidth_for, gigabit, speed_up
+from k2c.parallel.cost.model import Step, bandwidth_for, gigabit, speed_up
 
 WAYS = {"ring": "ring all-reduce", "tree": "tree", "parameter_server": "one parameter server"}
 _NODES = (2, 4, 8, 16, 32, 64, 128, 256)

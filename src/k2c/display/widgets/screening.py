@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from k2c.display.style import COLOURS
 from k2c.display.widgets.base import PictureWidget
-from k2c.training import at_threshold, operating_point, screening_costs
+from k2c.metrics import at_threshold, operating_point, screening_costs
 
 _STEPS = 200
 

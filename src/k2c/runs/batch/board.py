@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from k2c._system.terminal import Terminal
+from k2c.course.syllabus import Value
 from k2c.runs.batch.plan import Plan, PlannedRun
 from k2c.runs.batch.run import Progress
 from k2c.runs.batch.store import Store
-from k2c.runs.execute import Run
-from k2c.runs.pages import format_seconds
-from k2c.syllabus import Value
+from k2c.runs.execution.execute import Run
+from k2c.runs.reports.pages import format_seconds
 
 _STYLES = {"ok": "green", "interrupted": "yellow"}
 # What a lecture may take at most on two cores (the course's own rule); `full` has no such bound.

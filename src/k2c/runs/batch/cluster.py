@@ -21,15 +21,15 @@ from typing import Any
 
 from distributed import Client, KilledWorker, LocalCluster, Nanny, get_worker
 
+from k2c._system.forkserver import ForkServer
 from k2c._system.machine import usable_cores
 from k2c._system.yaml_file import read_yaml
 from k2c.errors import K2CError
-from k2c.forkserver import ForkServer
 from k2c.runs.batch.pool import fork_server, shared_cores
 from k2c.runs.batch.store import storage
-from k2c.runs.execute import Run, execute_run, keep_failure, place_run
-from k2c.runs.limits import Limits, Watch
-from k2c.runs.own_data import changed_since
+from k2c.runs.execution.execute import Run, execute_run, keep_failure, place_run
+from k2c.runs.execution.limits import Limits, Watch
+from k2c.runs.execution.own_data import changed_since
 
 CONNECT_SECONDS = 30
 _ANSWER_SECONDS = 3.0  # for workers to answer when all is ending

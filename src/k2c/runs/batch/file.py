@@ -10,9 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, Va
 
 from k2c._system.printable import printable
 from k2c._system.yaml_file import Place, open_yaml
+from k2c.course.syllabus import Lecture, ParameterError, Value, load_syllabus
 from k2c.errors import K2CError, unknown
-from k2c.runs.limits import Limits
-from k2c.syllabus import Lecture, ParameterError, Value, load_syllabus
+from k2c.runs.execution.limits import Limits
 
 MOST_PROBLEMS = 20  # that are listed; somebody mends them from the top
 _UNITS = {"s": 1, "min": 60, "h": 3600}

@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from k2c._system.printable import printable
+from k2c.course.syllabus import Value
 from k2c.errors import K2CError, unknown
-from k2c.syllabus import Value
 
 LONGEST = 1_000  # characters
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from k2c._system.printable import printable
 from k2c._system.sealed_json import read_sealed_json, seal_json
+from k2c.course.syllabus import Value, load_syllabus
 from k2c.errors import K2CError
 from k2c.runs.batch.file import BatchFile, Distribution, Sweep
 from k2c.runs.batch.filter import make_filter
-from k2c.runs.own_data import Found, find_data, found_from_json
-from k2c.runs.source import run_id
-from k2c.syllabus import Value, load_syllabus
+from k2c.runs.execution.own_data import Found, find_data, found_from_json
+from k2c.runs.execution.source import run_id
 
 MAXIMUM_RUNS = 100_000
 Setting = dict[str, Value]

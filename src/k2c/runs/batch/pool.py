@@ -5,14 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from k2c._system.forkserver import ForkServer, can_fork
 from k2c._system.machine import usable_cores
-from k2c.forkserver import ForkServer, can_fork
 from k2c.runs.batch.store import storage
-from k2c.runs.engine import Step
-from k2c.runs.execute import Run, execute_run
-from k2c.runs.kernels import kernel_server
-from k2c.runs.limits import Limits, Watch
-from k2c.runs.source import imported_modules
+from k2c.runs.execution.engine import Step
+from k2c.runs.execution.execute import Run, execute_run
+from k2c.runs.execution.limits import Limits, Watch
+from k2c.runs.execution.provisioner import kernel_server
+from k2c.runs.execution.source import imported_modules
 
 # Their import starts threads or opens devices that do not survive a fork; kernels import them themselves.
 _AFTER_FORK = ("pyopencl", "k2c.kernels", "k2c.parallel", "pyspark", "mpi4py", "ray", "dask", "distributed")

@@ -20,9 +20,9 @@ from k2c.runs.batch.file import read_batch
 from k2c.runs.batch.plan import Plan, PlannedRun, make_plan
 from k2c.runs.batch.pool import LocalPool
 from k2c.runs.batch.store import Store
-from k2c.runs.engine import Step
-from k2c.runs.execute import DATA_CHANGED, Run
-from k2c.runs.limits import Limits
+from k2c.runs.execution.engine import Step
+from k2c.runs.execution.execute import DATA_CHANGED, Run
+from k2c.runs.execution.limits import Limits
 
 # A claim that does not hold fails again, and so does a limit; what else fails may be an accident.
 _FINAL_CAUSES = ("GuardError", "ParameterError", DATA_CHANGED)

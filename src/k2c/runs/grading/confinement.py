@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from k2c.paths import cache_dir, project_root
+from k2c._system.paths import cache_dir, project_root
 
 SANDBOX = Path(__file__).with_name("sandbox.py")
 PROCESSES, TASKS = 64, 256  # a lecture needs a handful of processes, and threads as the machine has cores

@@ -13,11 +13,11 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from k2c._system.atomic import atomic_path
 from k2c._system.spreadsheet import spreadsheet_cell
-from k2c.atomic import atomic_path
-from k2c.exercises import Answer, Verdict, judge, load_solutions
+from k2c.course.exercises import Answer, Verdict, judge, load_solutions
+from k2c.runs.execution.results import collect_results
 from k2c.runs.grading.confinement import Confinement, Limits
-from k2c.runs.grading.page import write_index, write_page
 from k2c.runs.grading.submissions import (
     Check,
     Submission,
@@ -27,7 +27,7 @@ from k2c.runs.grading.submissions import (
     place_checks,
 )
 from k2c.runs.grading.watch import Outcome, run_confined
-from k2c.runs.results import collect_results
+from k2c.runs.reports.grade import write_index, write_page
 
 
 @dataclass

@@ -141,7 +141,7 @@ def _ask(client: Any, check: dict[str, Any], index: int) -> list[Any] | None:
     """Return what the answer gives for each call, or None; the notebook does not show that it was asked."""
     from nbformat.v4 import new_code_cell
 
-    module = '__import__("k2c.exercises", fromlist=["k2c"])'
+    module = '__import__("k2c.course.exercises", fromlist=["k2c"])'
     asked = new_code_cell(f"{module}.show_answers({check['calls']!r}, lambda: ({check['answer']}))")
     kept = client.nb.cells[index]
     try:

@@ -9,9 +9,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from k2c.course.exercises import load_solutions
 from k2c.errors import K2CError
-from k2c.exercises import load_solutions
-from k2c.runs.execute import notebook_path
+from k2c.runs.execution.execute import notebook_path
 
 MAXIMUM_BYTES = 100_000_000
 _OPENS = re.compile(r"""open_lecture\(\s*["']([^"']+)["']""")

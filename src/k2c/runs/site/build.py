@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from k2c._system.advice import pip_install
+from k2c.course.syllabus import load_syllabus
 from k2c.errors import K2CError
 from k2c.runs.site.pages import EXTRA, write_pages
-from k2c.syllabus import load_syllabus
 
 STATIC = Path(__file__).parent / "static"
 MADE_BY_SPHINX = "searchindex.js"

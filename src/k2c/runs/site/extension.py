@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 
-from k2c.runs.export import formula_to_mathml
+from k2c.runs.reports.export import formula_to_mathml
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from k2c._system.paths import project_root
+from k2c.course.syllabus import Lecture, load_syllabus
 from k2c.errors import K2CError
-from k2c.paths import project_root
-from k2c.runs.export import with_alternative_text
-from k2c.runs.results import drop_bare_widgets, first_picture
-from k2c.runs.source import notebook_path
-from k2c.syllabus import Lecture, load_syllabus
+from k2c.runs.execution.results import drop_bare_widgets, first_picture
+from k2c.runs.execution.source import notebook_path
+from k2c.runs.reports.export import with_alternative_text
 
 PATH_MARK = "<!-- lectures -->"  # stands in course/site/index.md, where the path through the lectures goes
 EXTRA = "extra"  # the folder of files that go into the site as they are

@@ -1,0 +1,205 @@
+"""Exercises: a student's answer against the cases in `course/solutions`, with a hint at the first that fails."""
+
+import builtins
+import json
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from k2c._system.paths import project_root
+from k2c._system.printable import printable
+from k2c._system.publish import publish
+from k2c.course.exercise_log import note, outcomes, solved_of
+from k2c.errors import K2CError, unknown
+
+ANSWERS_MIME = "application/vnd.k2c.answers+json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an answer gave for one case: the call as the student reads it, and the value or the error."""
+
+    shown: str
+    value: Any = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`right`, `wrong` or `not attempted`; a wrong one with what happened in its first failing case, and the hint."""
+
+    status: str
+    complaint: str = ""
+    hint: str = ""
+
+
+def check(exercise: str, answer: Any) -> None:
+    """Say whether an answer is right, not attempted yet, or what its first failing case is.
+
+    Parameters
+    ----------
+    exercise
+        The exercise's name, `spam.1`: an entry of a file in `course/solutions`.
+    answer
+        What the exercise asks for: a function, or a value. One that still holds `...` is not attempted.
+
+    Raises
+    ------
+    K2CError
+        When there is no such exercise.
+    """
+    lecture = lecture_of(exercise)
+    solved = load_solutions()[lecture]
+    cases = solved[exercise]["checks"]
+    verdict = judge(cases, answers([case["call"] for case in cases], answer))
+    words = {
+        "right": f"right, {len(cases)} of {len(cases)} cases",
+        "wrong": f"not yet. {verdict.complaint}\n  Hint: {verdict.hint}",
+        "not attempted": "not attempted yet",
+    }
+    result = {"exercise": {"name": exercise, "status": verdict.status}}
+    publish(f"{exercise}: {words[verdict.status]}", result)
+    note(exercise, verdict.status)
+    if verdict.status != "not attempted" and outcomes():
+        print(solved_of(lecture, solved))
+
+
+def answers(calls: Iterable[str], answer: Any) -> Iterator[Answer]:
+    """Yield what an answer gives for each call, one at a time; nothing when it still holds `...`."""
+    if _has_hole(answer):
+        return
+    names = _namespace() | {"answer": answer}
+    for call in calls:
+        shown = call.replace("answer", str(getattr(answer, "__name__", "answer")))
+        try:
+            yield Answer(shown, eval(call, names))
+        except Exception as error:
+            yield Answer(shown, error=f"{type(error).__name__}: {_short(error, 300)}")
+
+
+def judge(cases: Sequence[Mapping[str, str]], given: Iterable[Answer]) -> Verdict:
+    """Compare what was given with what the cases expect, up to the first that fails.
+
+    What was given is a student's: it is shown in one short line without control characters.
+    """
+    judged = 0
+    for case, got in zip(cases, given, strict=False):
+        expected = eval(case["expect"], _namespace())
+        if got.error:
+            complaint = f"{_short(got.shown, 200)} stopped with {_short(got.error, 300)}"
+            return Verdict("wrong", complaint, case["hint"])
+        if not _same(got.value, expected):
+            complaint = f"{_short(got.shown, 200)} gave {_short(got.value)}, expected {_short(expected)}."
+            return Verdict("wrong", complaint, case["hint"])
+        judged += 1
+    return Verdict("right" if judged == len(cases) else "not attempted")
+
+
+def show_answers(calls: Sequence[str], ask: Callable[[], Any]) -> None:
+    """Display, as JSON under `ANSWERS_MIME`, what the answer that `ask` returns gives: `k2c grade` judges it.
+
+    Nothing that is expected comes near the student's process.
+    """
+    from IPython.display import display
+
+    try:
+        given = [vars(answer) for answer in answers(calls, ask())]
+    except Exception as error:  # the answer's name is not there
+        given = [vars(Answer("the answer", error=f"{type(error).__name__}: {error}"))]
+    text = json.dumps(given, default=_as_json, skipkeys=True)
+    display({ANSWERS_MIME: text, "text/plain": ""}, raw=True)
+
+
+def lecture_of(exercise: str) -> str:
+    """Return the lecture that an exercise belongs to."""
+    lectures = {name: lecture for lecture, solved in load_solutions().items() for name in solved}
+    if exercise not in lectures:
+        raise K2CError(unknown("exercise", exercise, lectures))
+    return lectures[exercise]
+
+
+def load_solutions(folder: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Return every exercise by lecture and name, from the files in `course/solutions` (one a lecture).
+
+    An exercise has a `solution` (code), `checks` (each with `call`, `expect` and `hint`), and `mistakes`: likely wrong
+    answers (code), each with the `hint` that it gets.
+    """
+    return _read_solutions(folder or project_root() / "course" / "solutions")
+
+
+@cache
+def _read_solutions(folder: Path) -> dict[str, dict[str, Any]]:
+    from k2c._system.yaml_file import read_yaml
+
+    return {file.stem: _checked(file, read_yaml(file)) for file in sorted(folder.glob("*.yml"))}
+
+
+def _checked(file: Path, content: Any) -> dict[str, Any]:
+    """Return the exercises of a file, each with its checks."""
+    exercises = content if isinstance(content, dict) else {"(the file)": content}
+    for name, entry in exercises.items():
+        checks = entry.get("checks") if isinstance(entry, dict) else None
+        cases = checks if isinstance(checks, list) else [None]
+        if not all(isinstance(case, dict) and {"call", "expect", "hint"} <= {*case} for case in cases):
+            raise K2CError(
+                f"{file} is not a file of solutions: {name} needs checks, each with call, expect and hint."
+            )
+    return dict(exercises)
+
+
+def _namespace() -> dict[str, Any]:
+    import numpy as np
+    import torch
+
+    return {"__builtins__": builtins, "np": np, "torch": torch}
+
+
+def _same(got: Any, expected: Any) -> bool:
+    import numpy as np
+
+    if isinstance(expected, str | bool | type(None)):
+        return _equal(got, expected)
+    try:
+        left, right = np.asarray(_to_plain(got), dtype=float), np.asarray(_to_plain(expected), dtype=float)
+    except Exception:  # no numbers, or an object that does as it likes
+        return _equal(got, expected)
+    return left.shape == right.shape and np.allclose(left, right, rtol=1e-5, atol=1e-7, equal_nan=True)
+
+
+def _equal(got: Any, expected: Any) -> bool:
+    try:
+        return bool(got == expected)
+    except Exception:  # an array has no truth value
+        return False
+
+
+def _to_plain(value: Any) -> Any:
+    return value.detach().cpu().tolist() if hasattr(value, "detach") else value
+
+
+def _has_hole(answer: Any) -> bool:
+    if answer is ...:
+        return True
+    code = getattr(answer, "__code__", None)
+    return code is not None and _code_has_hole(code)
+
+
+def _code_has_hole(code: types.CodeType) -> bool:
+    inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return Ellipsis in code.co_consts or any(map(_code_has_hole, inner))
+
+
+def _short(value: Any, width: int = 80) -> str:
+    try:
+        text = str(_to_plain(value))
+    except Exception:
+        text = f"a {type(value).__name__} that cannot be shown"
+    text = printable(" ".join(text[: 100 * width].split()))
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _as_json(value: Any) -> Any:
+    return value.tolist() if hasattr(value := _to_plain(value), "tolist") else str(value)

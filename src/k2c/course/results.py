@@ -1,0 +1,109 @@
+"""What a lecture claims (`guard`) and what it measures (`record`), kept in the executed notebook.
+
+Both print a line that is the same on every machine and put the measured values into the metadata of that output,
+under one MIME type: nbval compares the line and leaves metadata alone, and `k2c.runs` collects the values.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from k2c._system.publish import publish
+from k2c.course import lecture
+from k2c.errors import K2CError
+
+Bound = float | Mapping[str, float] | None
+
+
+class GuardError(K2CError):
+    """A claim of a lecture does not hold; the message has the measured value."""
+
+
+def guard(name: str, value: float, *, low: Bound = None, high: Bound = None) -> None:
+    """Check a claim, print it as one stable line, and record the measured value.
+
+    Parameters
+    ----------
+    name
+        What is claimed, as it should read in the report: `"test accuracy"`.
+    value
+        The measured number (anything that `float` takes: a numpy or torch scalar too).
+    low, high
+        Bounds, inclusive; at least one. A number always holds. A mapping from profile to number holds for these
+        profiles only, as in `{"lecture": 0.985, "full": 0.991}`: with other settings (a smoke test, or parameters
+        that a student changed) the value is recorded and nothing is claimed.
+
+    Raises
+    ------
+    GuardError
+        When the value is outside the bounds or is not a number.
+    """
+    if low is None and high is None:
+        raise ValueError(f"guard({name!r}) claims nothing: give low=, high= or both.")
+    number = float(value)
+    low, high = _bound(low), _bound(high)
+    claim = _claim(low, high)
+    if claim is None:
+        publish(
+            f"{name}: measured, no claim with these settings", _entry(name, number, None, None, "not claimed")
+        )
+        return
+    holds = not math.isnan(number) and (low is None or number >= low) and (high is None or number <= high)
+    status = "ok" if holds else "failed"
+    publish(f"{name} is {claim}: {status}", _entry(name, number, low, high, status))
+    if not holds:
+        raise GuardError(f"{name} should be {claim}, and it is {number:.6g}.")
+
+
+def record(**values: Any) -> None:
+    """Store results in the executed notebook: JSON scalars, or series of up to 10,000 of them.
+
+    Numpy and torch scalars, arrays and tensors become plain numbers and lists. A repeated name replaces the earlier.
+
+    Raises
+    ------
+    K2CError
+        When a value is of another kind or a series is too long.
+    """
+    plain = {name: _plain(name, value) for name, value in values.items()}
+    publish(f"recorded: {', '.join(plain)}", {"record": plain})
+
+
+def _bound(bound: Bound) -> float | None:
+    return bound.get(lecture.current_profile()) if isinstance(bound, Mapping) else bound
+
+
+def _claim(low: float | None, high: float | None) -> str | None:
+    if low is not None and high is not None:
+        return f"exactly {_words(low)}" if low == high else f"from {_words(low)} to {_words(high)}"
+    if low is not None:
+        return f"at least {_words(low)}"
+    return None if high is None else f"at most {_words(high)}"
+
+
+def _words(bound: float) -> str:
+    return f"{bound:,.0f}" if float(bound).is_integer() else f"{bound:g}"
+
+
+def _entry(name: str, value: float, low: float | None, high: float | None, status: str) -> dict[str, Any]:
+    finite = value if math.isfinite(value) else repr(value)  # JSON has no NaN
+    return {"guard": {"name": name, "value": finite, "low": low, "high": high, "status": status}}
+
+
+def _plain(name: str, value: Any, limit: int = 10_000) -> Any:
+    if hasattr(value, "tolist"):  # numpy and torch, without importing either
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        if len(value) > limit:
+            raise K2CError(
+                f"record({name}=...) has {len(value):,} entries; at most {limit:,} fit. Record a summary instead."
+            )
+        return [_plain(name, entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise K2CError(
+        f"record({name}=...) takes numbers, text, True/False, None and lists of them, "
+        f"not {type(value).__name__}. Convert it first."
+    )

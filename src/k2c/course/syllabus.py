@@ -1,0 +1,295 @@
+"""The course as data: lectures, their parameters and profiles, read from `course/syllabus.yml`."""
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from k2c._system.own_path import find_own
+from k2c._system.paths import PROJECT_MARK, project_root
+from k2c._system.printable import printable
+from k2c._system.yaml_file import read_yaml
+from k2c.errors import K2CError, unknown
+
+Value = bool | int | float | str
+PROFILES = ("smoke", "lecture", "full")
+_TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+_NOUNS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+
+
+class ParameterError(K2CError):
+    """A parameter is unknown, of the wrong type or out of range; the message lists what is allowed."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Parameter(_Strict):
+    """One parameter of a lecture.
+
+    Attributes
+    ----------
+    type
+        `int`, `float`, `bool` or `str`.
+    default
+        The value of the `lecture` profile.
+    help
+        One line, the same as the comment in the notebook's parameter cell.
+    minimum, maximum
+        Inclusive bounds of a number.
+    choices
+        The allowed values of a `str`; empty for free text.
+    path
+        Whether a `str` that is none of the choices, and not empty, is the path of something of the user's own.
+    inside
+        Another parameter, which names a folder: the path may also be that of a file in it.
+    """
+
+    type: Literal["int", "float", "bool", "str"]
+    default: Value
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    path: bool = False
+    inside: str = ""
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> "Parameter":
+        try:
+            self.convert("default", self.default)
+        except ParameterError as error:
+            raise ValueError(str(error)) from error  # pydantic adds the place in the file to a ValueError
+        return self
+
+    def allowed(self) -> str:
+        """Describe the allowed values in words: `a whole number from 1 to 100`."""
+        if self.path:
+            return ", ".join([*self.choices, "or a path" if self.choices else "a path"])
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        words = _NOUNS[self.type]
+        if self.minimum is not None and self.maximum is not None:
+            return f"{words} from {self.minimum:g} to {self.maximum:g}"
+        if self.minimum is not None:
+            return f"{words} of at least {self.minimum:g}"
+        return words if self.maximum is None else f"{words} of at most {self.maximum:g}"
+
+    def convert(self, name: str, value: Any) -> Value:
+        """Return the value in this parameter's type; text, as typed on a command line, is read.
+
+        Raises
+        ------
+        ParameterError
+            When the value cannot be read or is not allowed.
+        """
+        converted = self._read(value)
+        if converted is None or not self._in_range(converted):
+            raise ParameterError(f"{name} must be {self.allowed()}, not {_shown(value)}.")
+        return converted
+
+    def is_path(self, value: Value) -> bool:
+        """Tell whether a value names something of the user's own."""
+        return self.path and value != "" and value not in self.choices
+
+    def _read(self, value: Any) -> Value | None:
+        if self.type == "bool":
+            text = str(value).lower()
+            return None if text not in ("true", "false") else text == "true"
+        if self.type == "str":
+            return value if isinstance(value, str) else None
+        if isinstance(value, bool):
+            return None
+        try:
+            if self.type == "int" and isinstance(value, int):
+                return value  # as it is: a float has 53 bits
+            number = float(value)
+            if self.type == "float":
+                return number
+            return (int(value) if isinstance(value, str) else int(number)) if number.is_integer() else None
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+    def _in_range(self, value: Value) -> bool:
+        if self.choices and value not in self.choices:
+            return self.path
+        if self.type not in ("int", "float"):
+            return True
+        # Infinity is no setting, and more than 63 bits are no number to torch or to NumPy.
+        if isinstance(value, int) and abs(value) >= 2**63:
+            return False
+        number = float(value)
+        return (
+            math.isfinite(number)
+            and (self.minimum is None or number >= self.minimum)
+            and (self.maximum is None or number <= self.maximum)
+        )
+
+
+class Lecture(_Strict):
+    """One lecture: what it teaches, how long it takes, its parameters and profiles."""
+
+    title: str
+    summary: str
+    objectives: tuple[str, ...]
+    minutes: int = Field(gt=0)
+    data: tuple[str, ...] = ()
+    parameters: dict[str, Parameter]
+    profiles: dict[Literal["smoke", "full"], dict[str, Value]]
+
+    @model_validator(mode="after")
+    def _profiles_are_allowed(self) -> "Lecture":
+        for profile, values in self.profiles.items():
+            try:
+                self.resolve(values, where=f"profile {profile}")
+            except ParameterError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    def settings(self, profile: str = "lecture") -> dict[str, Value]:
+        """Return every parameter's value in a profile (`smoke`, `lecture` or `full`)."""
+        if profile not in PROFILES:
+            raise ParameterError(unknown("profile", profile, PROFILES))
+        defaults = {name: parameter.default for name, parameter in self.parameters.items()}
+        changes = {} if profile == "lecture" else self.profiles.get(profile, {})  # type: ignore[call-overload]
+        return self.resolve(defaults | changes)
+
+    def resolve(self, values: Mapping[str, Any], where: str = "") -> dict[str, Value]:
+        """Check and convert parameter values; report every problem at once.
+
+        Raises
+        ------
+        ParameterError
+            Naming each unknown parameter with its nearest match, and each value that is not allowed.
+        """
+        problems, resolved = [], {}
+        for name, value in values.items():
+            try:
+                resolved[name] = self._parameter(name).convert(name, value)
+            except ParameterError as error:
+                problems.append(str(error))
+        if problems:
+            raise ParameterError((f"{where}: " if where else "") + "\n".join(problems))
+        return resolved
+
+    def locate(self, values: Mapping[str, Value], base: Path) -> dict[str, Value]:
+        """Return the values with every path made absolute, as a kernel that stands elsewhere needs it.
+
+        Parameters
+        ----------
+        values
+            Converted values, as of `resolve`.
+        base
+            The folder that relative paths start from. `~` is the user's home.
+
+        Raises
+        ------
+        ParameterError
+            Naming each path that leads nowhere, and what is there instead.
+        """
+        problems, located = [], dict(values)
+        for name, parameter in self.parameters.items():
+            if name not in values or not parameter.is_path(values[name]):
+                continue
+            bases = [base]
+            if parameter.inside and self.parameters[parameter.inside].is_path(located[parameter.inside]):
+                bases.insert(0, Path(str(located[parameter.inside])))  # as the loaders have it
+            try:
+                located[name] = str(find_own(name, str(values[name]), bases, parameter.choices))
+            except K2CError as error:
+                problems.append(str(error))
+        if problems:
+            raise ParameterError("\n".join(problems))
+        return located
+
+    def paths(self, values: Mapping[str, Value]) -> dict[str, Path]:
+        """Return the parameters that name something of the user's own, with their paths."""
+        return {
+            name: Path(str(values[name]))
+            for name, parameter in self.parameters.items()
+            if parameter.is_path(values[name])
+        }
+
+    def profile_of(self, values: Mapping[str, Value]) -> str:
+        """Return the profile whose settings these are, or `custom`."""
+        for profile in ("lecture", "full", "smoke"):
+            if dict(values) == self.settings(profile):
+                return profile
+        return "custom"
+
+    def _parameter(self, name: str) -> Parameter:
+        if name in self.parameters:
+            return self.parameters[name]
+        raise ParameterError(unknown("parameter", name, self.parameters))
+
+
+class Syllabus(_Strict):
+    """All lectures, by the name of their notebook, in teaching order."""
+
+    course: str
+    lectures: dict[str, Lecture]
+
+    def lecture(self, name: str) -> Lecture:
+        """Return the lecture with this name; a number or a word of it is enough (see `lecture_name`)."""
+        return self.lectures[self.lecture_name(name)]
+
+    def lecture_name(self, name: str) -> str:
+        """Complete a lecture's name.
+
+        Parameters
+        ----------
+        name
+            The notebook's name with or without `.ipynb` and its folder, the start of it, the lecture's number (`2` as
+            well as `02`), or the start of a word of the name (`lenet`, `mnist`).
+
+        Raises
+        ------
+        ParameterError
+            When that is no lecture, or may be more than one.
+        """
+        stem = Path(name).name.removesuffix(".ipynb")
+        if stem in self.lectures:
+            return stem
+        stem = stem.lower()
+        number = f"{int(stem):02d}_" if stem.isdecimal() and len(stem) < 9 else stem
+        starts = [full for full in self.lectures if full.startswith(number)]
+        words = [full for full in self.lectures if any(word.startswith(stem) for word in full.split("_"))]
+        matches = (starts or words) if stem else []
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise ParameterError(
+                f"The lecture {name!r} may be {' or '.join(matches)}. Write more of the name."
+            )
+        raise ParameterError(unknown("lecture", name, self.lectures))
+
+
+def _shown(value: object) -> str:
+    shown = (
+        printable(repr(value)) if not isinstance(value, int) or abs(value) < 10**20 else "such a large number"
+    )
+    return shown if len(shown) <= 80 else f"{shown[:79]}…"
+
+
+def load_syllabus(path: Path | None = None) -> Syllabus:
+    """Read and validate the syllabus (`course/syllabus.yml` of this project by default).
+
+    Raises
+    ------
+    K2CError
+        Naming the file and each entry that is wrong.
+    """
+    return _read_syllabus(path or project_root() / PROJECT_MARK)
+
+
+@cache
+def _read_syllabus(path: Path) -> Syllabus:
+    try:
+        return Syllabus.model_validate(read_yaml(path))
+    except ValidationError as error:
+        problems = "\n".join(f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise K2CError(f"{path} has entries that are not allowed:\n{problems}") from error

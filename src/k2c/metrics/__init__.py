@@ -1,0 +1,35 @@
+"""What is measured of predictions: accuracy, screening, several findings, calibration, intervals."""
+
+from k2c.metrics.screening import (
+    OperatingPoint,
+    at_threshold,
+    auc_interval,
+    bootstrap_auc,
+    calibration_error,
+    operating_point,
+    risk_groups,
+    roc_auc,
+    screening_costs,
+    screening_row,
+    screening_table,
+    with_fellow_eye,
+)
+from k2c.metrics.torchmetrics import accuracy, class_cross_entropy, import_torchmetrics
+
+__all__ = [
+    "OperatingPoint",
+    "accuracy",
+    "at_threshold",
+    "auc_interval",
+    "bootstrap_auc",
+    "calibration_error",
+    "class_cross_entropy",
+    "import_torchmetrics",
+    "operating_point",
+    "risk_groups",
+    "roc_auc",
+    "screening_costs",
+    "screening_row",
+    "screening_table",
+    "with_fellow_eye",
+]

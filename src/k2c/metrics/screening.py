@@ -1,0 +1,300 @@
+"""How good is a test that looks for a rare disease? Measures, thresholds and their uncertainty.
+
+Throughout, `scores` are probabilities (or any numbers) that rise with the suspicion of disease, shape (N,), and
+`labels` are 1 for the ill and 0 for the healthy, shape (N,). A test is positive where the score is at least the
+threshold.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from k2c.errors import K2CError
+from k2c.metrics.torchmetrics import import_torchmetrics
+from k2c.training.losses import as_array
+
+if TYPE_CHECKING:
+    import pandas
+
+COLUMNS = (
+    "accuracy", "cross-entropy, healthy", "cross-entropy, ill", "sensitivity", "specificity",
+    "ROC AUC", "AUC, low", "AUC, high",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold, and what it does to the examples that it was measured on.
+
+    Attributes
+    ----------
+    threshold
+        The test is positive where the score is at least this.
+    sensitivity
+        The share of the ill that the test finds.
+    specificity
+        The share of the healthy that it leaves alone.
+    """
+
+    threshold: float
+    sensitivity: float
+    specificity: float
+
+
+def at_threshold(scores: Any, labels: Any, threshold: float = 0.5) -> OperatingPoint:
+    """Return what a threshold does: its sensitivity and its specificity."""
+    scores, ill = _check(scores, labels)
+    positive = scores >= threshold
+    return OperatingPoint(float(threshold), float(positive[ill].mean()), float((~positive[~ill]).mean()))
+
+
+def operating_point(
+    scores: Any, labels: Any, *, specificity: float | None = None, sensitivity: float | None = None
+) -> OperatingPoint:
+    """Return the best threshold that reaches a wanted specificity, or a wanted sensitivity.
+
+    Parameters
+    ----------
+    scores, labels
+        Of examples that the threshold may be chosen by: not of those that measure it afterwards.
+    specificity, sensitivity
+        One of them: what must be reached. Among the thresholds that do, the one with the most of the other is
+        taken.
+
+    Raises
+    ------
+    K2CError
+        When both or none is given, or it is not a share.
+    """
+    wanted = [value for value in (specificity, sensitivity) if value is not None]
+    if len(wanted) != 1 or not 0 <= wanted[0] <= 1:
+        raise K2CError(
+            "Say what the threshold must reach: specificity=0.9 or sensitivity=0.9, a share from 0 to 1."
+        )
+    scores, ill = _check(scores, labels)
+    # Every score is a possible threshold, and one above all of them, which calls everybody healthy.
+    thresholds = np.append(np.unique(scores), np.nextafter(scores.max(), np.inf))
+    found = 1 - np.searchsorted(np.sort(scores[ill]), thresholds) / ill.sum()
+    spared = np.searchsorted(np.sort(scores[~ill]), thresholds) / (~ill).sum()
+    reached, gained = (spared, found) if sensitivity is None else (found, spared)
+    best = np.flatnonzero(reached >= wanted[0] - 1e-12)
+    chosen = best[np.lexsort((reached[best], gained[best]))[-1]]
+    return at_threshold(scores, ill, thresholds[chosen])
+
+
+def roc_auc(scores: Any, labels: Any) -> float:
+    """Return the area under the ROC curve: how often an ill eye scores higher than a healthy one (ties half)."""
+    scores, ill = _check(scores, labels)
+    return float(_auc(scores[ill][None], scores[~ill][None])[0])
+
+
+def bootstrap_auc(
+    scores: Any, labels: Any, samples: int = 1000, seed: int = 0, patients: Any = None
+) -> np.ndarray:
+    """Return the ROC AUC of `samples` resamples of the examples, float64 (samples,).
+
+    The ill and the healthy are resampled separately, so every resample has as many of each as the data (Efron and
+    Tibshirani, 1993, section 8.3). Equal seeds and labels give equal resamples: subtract two results to compare
+    two models on the same people.
+
+    With `patients`, (N,), the names of whom the examples belong to, whole patients are resampled instead: two eyes
+    of one patient tell less than the eyes of two.
+    """
+    scores, ill = _check(scores, labels)
+    generator = np.random.default_rng(seed)
+    order = np.unique(scores, return_inverse=True)[1]
+    if patients is not None:
+        return _auc_of_patients(order, ill, as_array(patients), samples, generator)
+    shares = []
+    for members in (order[ill], order[~ill]):
+        picks = generator.integers(len(members), size=(samples, len(members)))
+        shares.append(members[picks])
+    return _auc(*shares)
+
+
+def auc_interval(
+    scores: Any,
+    labels: Any,
+    confidence: float = 0.95,
+    samples: int = 1000,
+    seed: int = 0,
+    patients: Any = None,
+) -> tuple[float, float]:
+    """Return the percentile interval of `bootstrap_auc`: (low, high)."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(bootstrap_auc(scores, labels, samples, seed, patients), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def with_fellow_eye(scores: Any, patients: Any) -> np.ndarray:
+    """Return for each eye the mean of its own score and its patient's mean score, float64 (N,).
+
+    Diabetes damages both eyes, so what is seen in one makes the other more suspicious.
+
+    Parameters
+    ----------
+    scores
+        Any numbers that rise with the suspicion, (N,). Log odds are better to average than probabilities.
+    patients
+        Whom each eye belongs to, (N,).
+    """
+    values, names = as_array(scores).astype(float), as_array(patients)
+    if values.ndim != 1 or values.shape != names.shape:
+        raise K2CError(
+            f"There are scores of shape {values.shape} and patients of shape {names.shape}. Give one of each an eye."
+        )
+    of_eye = np.unique(names, return_inverse=True)[1]
+    mean = np.bincount(of_eye, values) / np.bincount(of_eye)
+    return (values + mean[of_eye]) / 2
+
+
+def screening_row(probabilities: Any, labels: Any, threshold: float = 0.5, seed: int = 0) -> dict[str, float]:
+    """Return one row of the table that every stage of a screening project is measured by.
+
+    Parameters
+    ----------
+    probabilities
+        Of disease, (N,).
+    labels
+        1 for the ill, 0 for the healthy, (N,).
+    threshold
+        Positive is a probability of at least this.
+    seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        `COLUMNS`: accuracy, the mean `-log p` of the healthy and of the ill, sensitivity, specificity, and the ROC
+        AUC with its 95% interval.
+    """
+    scores, ill = _check(probabilities, labels)
+    if scores.min() < 0 or scores.max() > 1:
+        raise K2CError(
+            "These are not probabilities: some are below 0 or above 1. Use logits.softmax(dim=1)[:, 1]."
+        )
+    point = at_threshold(scores, ill, threshold)
+    surprise = -np.log(np.clip(np.where(ill, scores, 1 - scores), 1e-12, 1))
+    accuracy = float(((scores >= threshold) == ill).mean())
+    values = (
+        accuracy, float(surprise[~ill].mean()), float(surprise[ill].mean()),
+        point.sensitivity, point.specificity, roc_auc(scores, ill), *auc_interval(scores, ill, seed=seed),
+    )  # fmt: skip
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def screening_table(stages: dict[str, Any], labels: Any, threshold: float = 0.5) -> "pandas.DataFrame":
+    """Return `screening_row` of several stages, a row each.
+
+    Parameters
+    ----------
+    stages
+        The probabilities of disease, (N,), by the name of the stage.
+    labels, threshold
+        See `screening_row`.
+    """
+    import pandas
+
+    rows = {name: screening_row(scores, labels, threshold) for name, scores in stages.items()}
+    return pandas.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS)).rename_axis("stage")
+
+
+def risk_groups(probabilities: Any, labels: Any, bins: int = 10) -> dict[str, np.ndarray]:
+    """Return what a reliability diagram draws: in groups of equal size, what was predicted and what was true.
+
+    Parameters
+    ----------
+    probabilities, labels
+        Of disease, and the truth.
+    bins
+        Groups of the examples, sorted by their probability. (Groups of equal *width* would leave most of them
+        empty where disease is rare.)
+
+    Returns
+    -------
+    dict
+        `predicted` (mean probability), `observed` (share of the ill) and `count`, each (bins,).
+    """
+    scores, ill = _check(probabilities, labels)
+    groups = [group for group in np.array_split(np.argsort(scores, kind="stable"), bins) if len(group)]
+    return {
+        "predicted": np.array([scores[group].mean() for group in groups]),
+        "observed": np.array([ill[group].mean() for group in groups]),
+        "count": np.array([len(group) for group in groups]),
+    }
+
+
+def calibration_error(probabilities: Any, labels: Any, bins: int = 15) -> float:
+    """Return the expected calibration error: the mean distance of predicted and observed (Guo et al., 2017)."""
+    import_torchmetrics()
+    from torchmetrics.functional.classification import binary_calibration_error
+
+    scores, ill = _check(probabilities, labels)
+    return float(binary_calibration_error(torch.from_numpy(scores), torch.from_numpy(ill).long(), bins))
+
+
+def screening_costs(
+    scores: Any, labels: Any, *, missed: float, alarm: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return all useful thresholds, and the mean cost an eye of each: two float64 arrays of one length.
+
+    Parameters
+    ----------
+    scores, labels
+        The scores and the truth.
+    missed, alarm
+        What one missed ill eye and one false alarm cost.
+    """
+    scores, ill = _check(scores, labels)
+    thresholds = np.append(np.unique(scores), np.nextafter(scores.max(), np.inf))
+    misses = np.searchsorted(np.sort(scores[ill]), thresholds)
+    alarms = (~ill).sum() - np.searchsorted(np.sort(scores[~ill]), thresholds)
+    return thresholds, (missed * misses + alarm * alarms) / len(scores)
+
+
+def _auc(ill: np.ndarray, healthy: np.ndarray) -> np.ndarray:
+    """Return the AUC of each row: (S, n_ill) against (S, n_healthy), any numbers that can be ordered."""
+    values = []
+    for some, others in zip(ill, np.sort(healthy, axis=1), strict=True):
+        below, up_to = np.searchsorted(others, some), np.searchsorted(others, some, side="right")
+        values.append((below.sum() + up_to.sum()) / 2 / (len(some) * len(others)))
+    return np.array(values)
+
+
+def _auc_of_patients(
+    order: np.ndarray, ill: np.ndarray, patients: np.ndarray, samples: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Return the AUC of resamples of whole patients; those without an ill or a healthy eye are drawn anew."""
+    of_row = np.unique(patients, return_inverse=True)[1]
+    rows = [np.flatnonzero(of_row == number) for number in range(of_row.max() + 1)]
+    values: list[float] = []
+    while len(values) < samples:
+        drawn = np.concatenate([rows[number] for number in generator.integers(len(rows), size=len(rows))])
+        found = ill[drawn]
+        if found.any() and not found.all():
+            values.append(_auc(order[drawn][found][None], order[drawn][~found][None])[0])
+    return np.array(values)
+
+
+def _check(scores: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores as float64 (N,) and whether each is ill, bool (N,)."""
+    values, truth = as_array(scores).astype(float), as_array(labels)
+    if values.ndim != 1 or values.shape != truth.shape:
+        raise K2CError(
+            f"There are scores of shape {values.shape} and labels of shape {truth.shape}. Give one score and one "
+            "label an example; of two logits take logits.softmax(dim=1)[:, 1]."
+        )
+    if np.isnan(values).any():
+        raise K2CError(
+            f"{np.isnan(values).sum():,} of the scores are NaN. Look for the cause in the model's inputs."
+        )
+    if set(np.unique(truth)) - {0, 1}:
+        raise K2CError("Labels must be 1 for the ill and 0 for the healthy.")
+    ill = truth.astype(bool)
+    if ill.all() or not ill.any():
+        raise K2CError(
+            "These examples are all ill or all healthy, so nothing can be told apart. Take more of them."
+        )
+    return values, ill

@@ -1,0 +1,1 @@
+"""`horovod`: the five steps on Horovod itself."""

@@ -1,0 +1,1 @@
+"""`mpi`: gradients averaged by MPI."""

@@ -1,0 +1,1 @@
+"""`parameter_server`: servers hold the model, workers push gradients and pull weights."""

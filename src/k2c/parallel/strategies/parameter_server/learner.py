@@ -1,0 +1,118 @@
+"""A worker of the parameter servers: it computes gradients, and the servers hold the model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from k2c.parallel.job import Job
+from k2c.parallel.strategies.options import ServerOptions
+from k2c.parallel.strategies.parameter_server.server import Reply
+from k2c.parallel.workers.replica import ReplicaLearner
+from k2c.training.history import Row
+
+# (method of `ModelPart`, the arguments of each server) -> the servers' answers, all asked at the same time
+Ask = Callable[[str, list[tuple[Any, ...]]], list[Any]]
+
+
+def split_model(parameters: list[nn.Parameter], servers: int) -> list[list[int]]:
+    """Return which tensors each server holds: the largest first, each to the server with the least so far."""
+    parts: list[list[int]] = [[] for _ in range(servers)]
+    load = [0] * servers
+    for index in sorted(range(len(parameters)), key=lambda i: -parameters[i].numel()):
+        least = load.index(min(load))
+        parts[least].append(index)
+        load[least] += parameters[index].numel()
+    return parts
+
+
+class ServerLearner(ReplicaLearner):
+    """The learner whose step is: push the gradients, take the new weights.
+
+    Parameters
+    ----------
+    ask
+        Calls the servers.
+    job, rank, workers, servers
+        What is trained, as whom, of how many, with how many servers.
+    """
+
+    def __init__(
+        self, ask: Ask, job: Job, rank: int, workers: int, servers: ServerOptions, *args: Any, **named: Any
+    ) -> None:
+        super().__init__(*args, **named)
+        self.job, self.rank, self.workers, self.server_options = job, rank, workers, servers
+        self.weights = list(self.model.parameters())
+        self.parts = [part for part in split_model(self.weights, servers.servers) if part]
+        self.versions = [0] * len(self.parts)
+        self._ask_servers = ask
+
+    def connect(self) -> None:
+        """Give the servers the first weights (worker 0), then take them from there."""
+        if self.rank == 0:
+            job, synchronous = self.job.to_json(), self.server_options.synchronous
+            self._ask(
+                "set_up",
+                [
+                    (job, self._of(part), [dict(self.optimizer.state.get(self.weights[i], {})) for i in part],
+                     self.workers, synchronous)
+                    for part in self.parts
+                ],
+            )  # fmt: skip
+        dist.barrier()
+        self.pull()
+
+    def step(self) -> None:
+        """Push the gradients to the servers that hold the weights, and take the new weights."""
+        if not self.shares.part.closes_step:
+            return
+        self.learning_rate = float(self.optimizer.param_groups[0]["lr"])
+        self._take(
+            self._ask(
+                "push",
+                [
+                    (self.rank, [_gradient(self.weights[i]) for i in part], self.learning_rate, version)
+                    for part, version in zip(self.parts, self.versions, strict=True)
+                ],
+            )
+        )
+        self.steps += 1
+
+    def pull(self) -> None:
+        """Take the servers' weights."""
+        self._take(self._ask("pull"))
+
+    def _validate(self) -> Row:
+        dist.barrier()  # no gradient is on its way any more
+        self.pull()
+        row = super()._validate()
+        if self.rank == 0:
+            self._remember_optimizer()
+            ages = [age for ages in self._ask("take_staleness") for age in ages]
+            row |= {"staleness": sum(ages) / max(len(ages), 1), "staleness_max": max(ages, default=0)}
+        return row
+
+    def _remember_optimizer(self) -> None:
+        """Keep what the servers' optimisers remember, so that a checkpoint holds it."""
+        for part, state in zip(self.parts, self._ask("optimizer_state"), strict=True):
+            for index, saved in zip(part, state, strict=True):
+                self.optimizer.state[self.weights[index]] = saved
+
+    def _ask(self, method: str, arguments: list[tuple[Any, ...]] | None = None) -> list[Any]:
+        return self._ask_servers(method, [()] * len(self.parts) if arguments is None else arguments)
+
+    def _of(self, part: list[int]) -> list[Tensor]:
+        return [self.weights[index].detach() for index in part]
+
+    def _take(self, replies: list[Reply]) -> None:
+        self.versions = [version for _, version in replies]
+        with torch.no_grad():
+            for part, (weights, _) in zip(self.parts, replies, strict=True):
+                for index, weight in zip(part, weights, strict=True):
+                    self.weights[index].copy_(weight)
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

@@ -1,0 +1,1 @@
+"""`spark`: workers are the tasks of a Spark job."""

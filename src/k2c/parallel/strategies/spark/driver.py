@@ -1,0 +1,177 @@
+"""Spark's side of `spark`: `python -m k2c.parallel.strategies.spark.driver FOLDER WORKERS` is the driver.
+
+1. Each worker's examples become a partition, cached in Spark's memory.
+2. A barrier stage runs a task on every partition at the same time; the tasks tell each other where to meet.
+3. In the tasks, torch.distributed broadcasts the first weights and averages gradients in every step.
+
+That is `scheme="barrier"`; the others keep step 1 alone (`"shuffle"`) or step 2 alone (`"distributor"`).
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from pyspark import RDD, BarrierTaskContext, SparkConf, SparkContext
+from pyspark.daemon import manager
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+import k2c.parallel
+from k2c._system.forkserver import can_fork, standin
+from k2c.parallel.job import Experiment
+from k2c.parallel.sharding import epoch_order, fetch, shard
+from k2c.parallel.strategies.all_reduce import free_port
+from k2c.parallel.strategies.options import SparkOptions
+from k2c.parallel.strategies.spark.shuffle import Partition, train_by_shuffle
+from k2c.parallel.workers import five_steps
+from k2c.parallel.workers.messages import DRIVER, LIFELINE, Messenger
+from k2c.parallel.workers.place import Place
+from k2c.parallel.workers.worker import all_reduce_worker, hold_lifeline, read_run, report
+
+
+class PartitionExamples(TensorDataset):
+    """The examples of one partition, under the numbers that they have among all.
+
+    Parameters
+    ----------
+    numbers
+        Of the examples that are here, int64 (n,).
+    inputs, targets
+        The examples.
+    total
+        How many there are in all partitions.
+    """
+
+    def __init__(self, numbers: Tensor, inputs: Tensor, targets: Tensor, total: int) -> None:
+        super().__init__(inputs, targets)
+        self._total = total
+        # A number of another partition (asked for with weight 0, where nothing is left here) gives the first.
+        self._place = torch.zeros(total, dtype=torch.int64)
+        self._place[numbers] = torch.arange(len(numbers))
+
+    def __len__(self) -> int:
+        return self._total
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        return super().__getitem__(self._place[index])
+
+
+def main() -> int:
+    """Be the driver; returns the exit status."""
+    folder, workers = Path(sys.argv[1]), int(sys.argv[2])
+    if can_fork():  # Spark forks its tasks from a fork of this process, made before there are threads
+        os.environ[standin.SOCKET] = standin.offer(manager)
+    hold_lifeline()
+    os.environ[LIFELINE] = "0"  # the tasks are Spark's children, which ends them
+    messenger = Messenger(folder / "messages", DRIVER)
+
+    def work() -> None:
+        job, options = read_run(folder, SparkOptions)
+        made = job.build()
+        spark = _context(folder, workers, options)
+        if options.scheme == "distributor":
+            _distribute(spark, folder, workers)
+        else:
+            partitions = spark.parallelize(list(split(made, workers, options)), workers).cache()
+            partitions.count()  # into the cache, before the first task asks
+            if options.scheme == "shuffle":
+                train_by_shuffle(folder, job, options, workers, partitions, messenger)
+                for rank in range(workers):
+                    Messenger(folder / "messages", rank).event("done")
+            else:
+                _train_in_barrier(folder, workers, partitions, len(made.train))
+        spark.stop()
+
+    return report(messenger, work)
+
+
+def _context(folder: Path, workers: int, options: SparkOptions) -> SparkContext:
+    tries = options.max_restarts + 1
+    configuration = (
+        SparkConf()
+        .setMaster(f"local[{workers},{tries}]")
+        .setAppName("k2c")
+        .set("spark.ui.enabled", "false")
+        .set("spark.driver.bindAddress", "127.0.0.1")
+        .set("spark.driver.host", "127.0.0.1")
+        .set("spark.python.worker.reuse", str(options.scheme == "shuffle").lower())
+        .set("spark.stage.maxConsecutiveAttempts", str(tries))
+        .set("spark.local.dir", str(folder / "spark"))
+        .set(
+            "spark.python.daemon.module",
+            standin.__name__ if can_fork() else "k2c.parallel.strategies.spark.daemon",
+        )
+    )
+    spark = SparkContext(conf=configuration)
+    spark.setLogLevel("ERROR")
+    return spark
+
+
+def _train_in_barrier(folder: Path, workers: int, partitions: "RDD[Partition]", total: int) -> None:
+    # Spark tries a barrier stage again only if another follows, so the ranks go through a shuffle.
+    task = _Task(str(folder), total, workers)
+    partitions.barrier().mapPartitions(task).repartition(1).collect()
+
+
+def _distribute(spark: SparkContext, folder: Path, workers: int) -> None:
+    """Let Spark's TorchDistributor start torchrun in every task, with the worker of `all_reduce`."""
+    from pyspark.ml.torch.distributor import TorchDistributor
+    from pyspark.sql import SparkSession
+
+    SparkSession(spark)
+    main_file = Path(k2c.parallel.__file__).with_name("__main__.py")
+    TorchDistributor(workers, local_mode=False, use_gpu=False).run(str(main_file), str(folder), "spark")
+
+
+def split(made: Experiment, workers: int, options: SparkOptions) -> Iterator[Partition]:
+    """Return each worker's partition: what `shard` gives it in the order of the first epoch."""
+    order = epoch_order(len(made.train), 0, made.seed, made.shuffle)
+    for rank in range(workers):
+        parts = shard(order, rank, workers, made.batch_size, options.accumulate)
+        numbers = torch.cat([part.indices[: part.count] for part in parts])
+        if not len(numbers):  # fewer examples than workers: one to compute with, which never counts
+            numbers = order[:1]
+        inputs, targets = next(iter(fetch(made.train, [numbers])))
+        yield rank, numbers.numpy(), inputs.numpy(), targets.numpy()
+
+
+class _Task:
+    """What runs on a partition in barrier mode. Spark pickles it, so it holds plain values."""
+
+    def __init__(self, folder: str, total: int, workers: int) -> None:
+        self.folder, self.total, self.workers = folder, total, workers
+
+    def __call__(self, rows: Iterable[Partition]) -> Iterator[int]:
+        """Train on the partition, and give the rank."""
+        context = BarrierTaskContext.get()
+        folder = Path(self.folder)
+        rank, numbers, inputs, targets = next(iter(rows))
+        messenger = Messenger(folder / "messages", rank, context.attemptNumber())
+        here = context.getTaskInfos()[context.partitionId()].address.split(":")[0]
+        mine = json.dumps([rank, here, free_port()])
+        meeting = {r: (address, port) for r, address, port in map(json.loads, context.allGather(mine))}
+        place = Place(rank, self.workers, 0, *meeting[0], "spark")
+        examples = PartitionExamples(
+            torch.from_numpy(numbers), torch.from_numpy(inputs), torch.from_numpy(targets), self.total
+        )
+
+        def use_partition(made: Experiment) -> None:
+            made.train, made.partitioned = examples, True
+
+        if report(
+            messenger,
+            lambda: all_reduce_worker(folder, place, messenger, SparkOptions, prepare=use_partition),
+        ):
+            raise RuntimeError(f"worker {rank} failed")  # Spark tries again
+        yield rank
+
+
+if __name__ == "__main__":
+    # As a module of the package: what is pickled from __main__ does not arrive in the tasks.
+    from k2c.parallel.strategies.spark import driver as spark_driver
+
+    five_steps.exit_now(spark_driver.main())

@@ -1,7 +1,0 @@
-"""What a batch of runs leaves behind: a table, a page with plots, and the comparison of two batches."""
-
-from k2c.runs.batch_report.compare import compare_batches
-from k2c.runs.batch_report.page import write_batch_report
-from k2c.runs.batch_report.table import Batch, read_batch, write_table
-
-__all__ = ["Batch", "compare_batches", "read_batch", "write_batch_report", "write_table"]

@@ -1,0 +1,1 @@
+"""One run of one lecture: its kernel, its limits, its results."""

@@ -1,0 +1,97 @@
+"""Lectures run one after another, with a live line each in the terminal."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import papermill  # noqa: F401 - before our engines: it imports them, by their entry points
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from k2c._system.terminal import Terminal
+from k2c.runs.execution.engine import Step
+from k2c.runs.execution.execute import Run, execute_run
+from k2c.runs.reports.pages import format_seconds
+
+_MARKS = {
+    "ok": ("✓ ok", "green"),
+    "failed": ("✗ failed", "red"),
+    "crashed": ("✗ crashed", "red"),
+    "interrupted": ("! stopped", "yellow"),
+    "running": ("▶ running", "cyan"),
+    "not started": ("· waiting", "dim"),
+}
+
+
+def execute_all(runs: Sequence[Run], out: Path, console: Terminal) -> bool:
+    """Execute every run, going on after one that fails.
+
+    Ctrl-C stops the run in flight; it and the ones after it keep their status `interrupted` and `not started`.
+
+    Returns
+    -------
+    bool
+        False when it was stopped by Ctrl-C.
+    """
+    board = _Board(runs, console)
+    with Live(get_renderable=board.table, console=console, refresh_per_second=4):
+        try:
+            for run in runs:
+                board.start(run)
+                execute_run(run, out, board.listen)
+                board.stop()
+                if not console.is_terminal:  # a log has no live table: a line when each lecture ends
+                    console.say(board.line(run))
+        except KeyboardInterrupt:
+            board.stop()
+            return False
+    return True
+
+
+class _Board:
+    def __init__(self, runs: Sequence[Run], console: Terminal) -> None:
+        self._runs, self._console = runs, console
+        self._running: Run | None = None
+        self._started = 0.0
+        self._steps: dict[str, Step] = {}
+
+    def start(self, run: Run) -> None:
+        self._running, self._started = run, time.monotonic()
+
+    def stop(self) -> None:
+        self._running = None
+
+    def listen(self, step: Step) -> None:
+        if self._running:
+            self._steps[self._running.lecture] = step
+
+    def line(self, run: Run) -> Text:
+        words = (run.lecture, self._cell(run), self._elapsed(run))
+        parts = (Text(*_MARKS[run.status]), *map(Text, words), self._said(run))
+        return Text("  ").join(part for part in parts if part)
+
+    def table(self) -> Table:
+        table = Table.grid(padding=(0, 2), expand=True)
+        for ratio in (None, None, None, None, 1):
+            table.add_column(no_wrap=True, ratio=ratio, overflow="ellipsis")
+        for run in self._runs if self._console.is_terminal else ():
+            mark = Text(*_MARKS["running" if run is self._running else run.status])
+            name = Text(run.lecture, "bold")
+            table.add_row(mark, name, self._cell(run), self._elapsed(run), self._said(run))
+        return table
+
+    def _cell(self, run: Run) -> str:
+        step = self._steps.get(run.lecture)
+        return f"cell {step.cell} of {step.cells}" if step else ""
+
+    def _elapsed(self, run: Run) -> str:
+        if run is self._running:
+            return format_seconds(time.monotonic() - self._started)
+        return format_seconds(run.seconds) if run.seconds else ""
+
+    def _said(self, run: Run) -> Text:
+        if run.error:
+            return Text(run.error, "red")
+        step = self._steps.get(run.lecture)
+        return Text(step.printed, "dim") if step and run is self._running else Text()

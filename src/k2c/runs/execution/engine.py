@@ -1,0 +1,160 @@
+"""Papermill engines that say where a notebook is, and let the notebook be read while it runs."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine
+
+from k2c._system.forkserver import ForkServer
+from k2c._system.printable import plain
+from k2c.runs.execution.provisioner import ForkProvisioner, own_server
+
+OUTPUT_SECONDS = 60  # how long a loaded machine may take to pass on what a cell printed
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a running notebook is.
+
+    Attributes
+    ----------
+    cell
+        The running code cell, from 1; 0 while the kernel starts.
+    cells
+        The number of code cells.
+    printed
+        The last line that the notebook printed, or an empty string.
+    """
+
+    cell: int
+    cells: int
+    printed: str = ""
+
+
+Listener = Callable[[Step], None]
+
+
+@dataclass
+class Execution:
+    """One execution of a notebook, from the outside: what to tell, and what there is to see.
+
+    Attributes
+    ----------
+    folder
+        The kernel's working folder; that of this process when it is None.
+    listener
+        Told of every cell and every printed line.
+    server
+        Forks the kernel; an ordinary kernel is started when it is None.
+    environment
+        The kernel's environment; that of this process when it is None.
+    notebook
+        The notebook with the outputs so far.
+    cell
+        The cell that runs or ran last, an index into the notebook's cells; None before the first.
+    kernel
+        The kernel's process, once it runs.
+    started
+        Set when it runs.
+    """
+
+    folder: str | None = None
+    listener: Listener | None = None
+    server: ForkServer | None = None
+    environment: dict[str, str] | None = None
+    notebook: NotebookNode | None = None
+    cell: int | None = None
+    kernel: Any = None
+    started: threading.Event = field(default_factory=threading.Event)
+
+
+class LectureEngine(NBClientEngine):
+    """Papermill's own engine, seen through an `Execution`."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, execution: Execution | None = None, **options: Any
+    ) -> NotebookNode:
+        """Execute the notebook; see `papermill.engines.NBClientEngine` for the options."""
+        execution = execution or cls.execution()
+        allowed = {"startup_timeout": options.pop("start_timeout", 60), "kernel_name": kernel_name}
+        allowed["timeout"] = options.pop("execution_timeout", None)
+        kept = ("stdout_file", "stderr_file", "log_output")
+        allowed |= {key: options[key] for key in kept if key in options}
+        # The folder goes to the kernel alone: papermill's `cwd` moves this whole process, and its other threads.
+        place = {"metadata": {"path": execution.folder}} if execution.folder else {}
+        client = LectureClient(nb_man, execution, resources=place, iopub_timeout=OUTPUT_SECONDS, **allowed)
+        # What the kernel's process says itself (a crash, a warning) belongs in the log, not in the terminal.
+        environment = {"env": execution.environment} if execution.environment else {}
+        return client.execute(stderr=options.get("stderr_file"), **environment)
+
+    @classmethod
+    def execution(cls) -> Execution:
+        """Return what is used when papermill is called without an `Execution`."""
+        return Execution()
+
+
+class ForkEngine(LectureEngine):
+    """The same with a forked kernel: `papermill --engine k2c-fork`."""
+
+    @classmethod
+    def execution(cls) -> Execution:
+        """Return an execution whose kernel is forked from this process's own server."""
+        return Execution(server=own_server())
+
+
+class LectureClient(PapermillNotebookClient):
+    """Papermill's client, reporting to an `Execution`."""
+
+    def __init__(self, nb_man: Any, execution: Execution, **options: Any) -> None:
+        super().__init__(nb_man, **options)
+        code_cells = [index for index, cell in enumerate(self.nb.cells) if cell.cell_type == "code"]
+        self._number = {index: number for number, index in enumerate(code_cells, start=1)}
+        self._execution = execution
+        self._listener = execution.listener or (lambda step: None)
+        self._step = Step(0, len(code_cells))
+        self._listener(self._step)
+        execution.notebook = self.nb
+        self.on_cell_execute = self._at_cell
+
+    def create_kernel_manager(self) -> Any:
+        """Create the manager of the kernel; a forked kernel has a provisioner of its own."""
+        manager = super().create_kernel_manager()
+        if self._execution.server:
+            manager.provisioner = ForkProvisioner(kernel_spec=manager.kernel_spec, parent=manager)
+            manager.provisioner.server = self._execution.server
+        return manager
+
+    def start_new_kernel_client(self) -> Any:
+        """Connect to the kernel that was started."""
+        assert self.km is not None
+        self._execution.kernel = self.km.provisioner.process
+        self._execution.started.set()
+        return super().start_new_kernel_client()
+
+    def _at_cell(self, cell: NotebookNode, cell_index: int) -> None:
+        self._execution.cell = cell_index
+        self._tell(Step(self._number[cell_index], self._step.cells, self._step.printed))
+
+    def _tell(self, step: Step) -> None:
+        if step != self._step:
+            self._step = step
+            self._listener(step)
+
+    def process_message(self, message: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
+        """Handle one message of the kernel, and tell the listener what it shows."""
+        printed = _last_line(message.get("content", {})) or self._step.printed
+        self._tell(Step(self._number.get(cell_index, 0), self._step.cells, printed))
+        return super().process_message(message, cell, cell_index)
+
+
+def _last_line(content: dict[str, Any]) -> str:
+    text = content.get("text") or content.get("data", {}).get("text/plain") or ""
+    # A progress bar redraws its line after a carriage return; the last drawing is the one to show.
+    lines = [line.strip() for line in plain(text, lines=True).split("\n")]
+    shown = [line for line in lines if line and not line.startswith("<Figure")]
+    return shown[-1] if shown else ""

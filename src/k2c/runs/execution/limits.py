@@ -1,0 +1,123 @@
+"""Limits on a run's time and memory, kept on the processes of its kernel."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from k2c.runs.execution.engine import Execution
+
+SAMPLE_SECONDS = 0.2
+GRACE_SECONDS = 5.0  # for a cell that was interrupted to say where it was
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may take.
+
+    Attributes
+    ----------
+    seconds
+        Wall time from the start of the kernel; None is unlimited.
+    memory
+        Bytes of its processes together; None is unlimited. What forked processes share is not counted.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+
+
+class Watch:
+    """Follows an execution while the block runs: measures its memory, and ends it at a limit or when told to.
+
+    Attributes
+    ----------
+    ended
+        Why it ended the execution: `timed out`, `out of memory`, `interrupted`, or nothing.
+    peak
+        The most memory seen, in bytes; None when nothing was measured.
+    """
+
+    _running: set["Watch"] = set()  # noqa: RUF012 - every watch of this process
+
+    def __init__(self, execution: Execution, limits: Limits) -> None:
+        self.ended = ""
+        self.peak: int | None = None
+        self._execution, self._limits = execution, limits
+        self._over = threading.Event()
+        self._seen: set[psutil.Process] = set()
+        self._thread = threading.Thread(target=self._follow, name="k2c watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        Watch._running.add(self)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._execution.started.set()  # it may never have started
+        self._thread.join()
+        Watch._running.discard(self)
+        self._kill()  # what the kernel left behind
+
+    @classmethod
+    def end_all(cls) -> None:
+        """End every execution that is followed in this process, as interrupted."""
+        for watch in list(cls._running):
+            watch.end("interrupted")
+
+    def end(self, reason: str) -> None:
+        """End the execution now, for this reason."""
+        self.ended = self.ended or reason
+        self._kill()
+
+    def _follow(self) -> None:
+        self._execution.started.wait()
+        start = time.monotonic()
+        while not self._over.wait(SAMPLE_SECONDS):
+            if self.ended:
+                self._kill()  # told to end before its kernel had started
+                continue
+            used = self._measure()
+            self.peak = max(self.peak or 0, used) or None
+            if self._limits.memory and used > self._limits.memory:
+                self.end("out of memory")
+            elif self._limits.seconds and time.monotonic() - start > self._limits.seconds:
+                self._time_over()
+
+    def _time_over(self) -> None:
+        self.ended = "timed out"
+        with contextlib.suppress(OSError):  # an interrupted cell shows the line that it was at
+            os.kill(self._execution.kernel.pid, signal.SIGINT)
+        if not self._over.wait(GRACE_SECONDS):
+            self._kill()
+
+    def _measure(self) -> int:
+        """Return the memory of the kernel and its descendants, in bytes."""
+        kernel = self._execution.kernel
+        with contextlib.suppress(psutil.Error):
+            if kernel and kernel.poll() is None:  # else its number may be another process's by now
+                process = psutil.Process(kernel.pid)
+                self._seen |= {process, *process.children(recursive=True)}
+        return sum(_memory(process) for process in self._seen)
+
+    def _kill(self) -> None:
+        self._measure()  # finds processes started since
+        for process in self._seen:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().uss) if process.is_running() else 0
+    except psutil.Error:
+        return 0

@@ -1,0 +1,1 @@
+"""The pages that people read: of runs, of batches, of graded submissions, and their templates."""

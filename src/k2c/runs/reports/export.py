@@ -1,0 +1,112 @@
+"""An executed notebook as one HTML file that needs no network: pictures inside, formulas as MathML."""
+
+import copy
+import html
+import re
+import threading
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+
+import latex2mathml.converter
+from markupsafe import Markup
+from nbconvert import HTMLExporter
+from nbconvert.filters import clean_html
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
+
+from k2c._system.atomic import atomic_path
+from k2c._system.printable import plain
+from k2c.runs.reports.pages import TEMPLATES, render
+
+
+def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
+    """Write the notebook as a page for the browser.
+
+    Parameters
+    ----------
+    notebook
+        An executed notebook.
+    path
+        The file to write.
+    title
+        The page's title.
+    """
+    cells = cells_to_html(with_alternative_text(notebook).cells)
+    with atomic_path(path) as part:
+        part.write_text(render("lecture.html.j2", title=title, cells=cells), encoding="utf-8")
+
+
+def cells_to_html(cells: Sequence[NotebookNode]) -> Markup:
+    """Return cells as HTML, without a page around them. Every picture must have its alternative text."""
+    with _lock:
+        body, _ = _exporter().from_notebook_node(new_notebook(cells=list(cells)))
+    return Markup(plain(body, lines=True))  # nbconvert has made colours of their escapes
+
+
+_lock = threading.Lock()  # a batch writes pages from several threads
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    """Return the one exporter of this process: compiling its templates takes longer than filling them."""
+    return HTMLExporter(
+        template_name="cells",
+        extra_template_basedirs=[str(TEMPLATES)],
+        filters={"markdown2html": _markdown_to_html, "clean_html": lru_cache(maxsize=1000)(clean_html)},
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
+
+
+def with_alternative_text(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy of the notebook in which every picture has alternative text.
+
+    Pictures drawn in the course's style bring theirs along; for others it is the heading that they stand under.
+    """
+    notebook = copy.deepcopy(notebook)
+    heading = "the lecture"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = (re.findall(r"^#+\s+(.+)$", cell.source, re.MULTILINE) or [heading])[-1]
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                about = output.metadata.setdefault("image/png", NotebookNode())
+                about.setdefault("alt", f"Picture to: {heading}")
+    return notebook
+
+
+def formula_to_mathml(formula: str, display: str) -> str:
+    """Return a formula as MathML, which browsers draw without MathJax.
+
+    Parameters
+    ----------
+    formula
+        LaTeX, without the dollar signs.
+    display
+        `inline` or `block`.
+    """
+    try:
+        drawn = latex2mathml.converter.convert(formula.strip(), display=display)
+    except Exception:  # an unknown command: the formula as it was written is better than none
+        drawn = f"<code>{html.escape(formula)}</code>"
+    return f'<div class="formula">{drawn}</div>' if display == "block" else drawn
+
+
+class _Renderer(IPythonRenderer):
+    """Markdown to HTML with formulas as MathML."""
+
+    def inline_math(self, body: str) -> str:
+        return formula_to_mathml(body, display="inline")
+
+    def block_math(self, body: str) -> str:
+        return formula_to_mathml(body, display="block")
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return formula_to_mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
+
+
+@lru_cache(maxsize=1000)  # the runs of a batch share their text
+def _markdown_to_html(source: str) -> str:
+    return MarkdownWithMath(renderer=_Renderer(escape=False)).render(source)

@@ -1,0 +1,83 @@
+"""Pages of graded submissions. What a student wrote or printed is shown as text, and only PNGs as pictures."""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from k2c._system.atomic import atomic_path
+from k2c._system.machine import describe_machine, package_versions
+from k2c._system.printable import plain
+from k2c.course.syllabus import load_syllabus
+from k2c.runs.reports.pages import render
+
+if TYPE_CHECKING:
+    from k2c.runs.grading.grade import Grade, _Room
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+LONGEST = 20_000  # characters of one output on the page
+PICTURE_BYTES = 3_000_000
+
+
+def write_page(grade: "Grade", room: "_Room", path: Path) -> None:
+    """Write one student's page: the verdicts, what happened, and the notebook as it ran."""
+    cells = (
+        [_cell(number, cell) for number, cell in enumerate(grade.notebook.cells, 1)] if grade.notebook else []
+    )
+    _write(
+        path, "grade.html.j2", grade=grade, cells=cells, lecture=load_syllabus().lectures[room.lecture].title
+    )
+
+
+def write_index(grades: "list[Grade]", room: "_Room", out: Path) -> None:
+    """Write the table of all students, and how they were kept apart."""
+    _write(
+        out / "index.html",
+        "grades.html.j2",
+        grades=grades,
+        exercises=room.exercises,
+        lecture=load_syllabus().lectures[room.lecture].title,
+        confinement=room.confinement.describe(),
+        limits=room.limits,
+        machine=describe_machine(),
+        versions=package_versions(),
+    )
+
+
+def _write(path: Path, template: str, **values: Any) -> None:
+    with atomic_path(path) as part:
+        part.write_text(render(template, **values), encoding="utf-8", errors="replace")
+
+
+def _cell(number: int, cell: Any) -> dict[str, Any]:
+    return {
+        "number": number,
+        "kind": cell.cell_type,
+        "source": cell.source,
+        "exercise": "exercise" in cell.metadata.get("tags", ()),
+        "outputs": [_output(output) for output in cell.get("outputs", ())],
+    }
+
+
+def _output(output: Any) -> dict[str, str]:
+    data = output.get("data", {})
+    if picture := _png(data.get("image/png")):
+        return {"picture": picture}
+    if output.output_type == "error":
+        text = "\n".join(output.get("traceback", ())) or f"{output.ename}: {output.evalue}"
+    else:
+        text = output.get("text") or data.get("text/plain") or data.get("text/html") or ""
+    text = plain(text, lines=True)
+    cut = f"\n[{len(text) - LONGEST:,} more characters]" if len(text) > LONGEST else ""
+    return {"text": text[:LONGEST] + cut, "error": "error" if output.output_type == "error" else ""}
+
+
+def _png(encoded: Any) -> str | None:
+    """Return a picture, encoded again from its bytes, if it is a PNG of a sensible size."""
+    if not isinstance(encoded, str) or len(encoded) > PICTURE_BYTES:
+        return None
+    try:
+        content = base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return base64.b64encode(content).decode("ascii") if content.startswith(_PNG) else None

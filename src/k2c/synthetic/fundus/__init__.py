@@ -1,0 +1,8 @@
+"""Synthetic fundus photographs whose truth is known: which eyes have retinopathy, and where each lesion lies."""
+
+from k2c.synthetic.fundus.camera import CAMERAS
+from k2c.synthetic.fundus.eye import Drawing, Eye, draw_eye
+from k2c.synthetic.fundus.lesions import LESIONS
+from k2c.synthetic.fundus.population import Population
+
+__all__ = ["CAMERAS", "LESIONS", "Drawing", "Eye", "Population", "draw_eye"]

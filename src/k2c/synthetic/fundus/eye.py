@@ -1,0 +1,175 @@
+"""One eye, from a few parameters to its photograph and the masks of its lesions."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from k2c.errors import K2CError, unknown
+from k2c.synthetic.fundus import camera as cameras
+from k2c.synthetic.fundus.anatomy import Style, background, draw_disc, patient_style
+from k2c.synthetic.fundus.layers import add, add_vessels, draw_marks
+from k2c.synthetic.fundus.lesions import (
+    LESIONS,
+    Marks,
+    bead,
+    cotton_wool,
+    harmless,
+    place_lesions,
+    puff,
+)
+from k2c.synthetic.fundus.vessels import Vessels, grow
+
+LOOKALIKES = ("", "spots", "veins")
+SIDES = ("left", "right")
+SIZES = (32, 1024)
+SEEN = 0.2  # a pixel belongs to a lesion when this much of it is covered
+
+
+@dataclass(frozen=True)
+class Eye:
+    """All that decides how one photograph looks.
+
+    Attributes
+    ----------
+    seed
+        Vessels, view, lesions and noise of this eye.
+    patient
+        The looks that both eyes of a patient share; `seed` when None.
+    side
+        `"left"` or `"right"`: the optic disc lies on that side of the picture.
+    grade
+        0 none, 1 mild, 2 moderate, 3 severe, 4 proliferative diabetic retinopathy (the international scale).
+    camera
+        A name in `CAMERAS`; the patient decides when it is empty.
+    blur
+        Standard deviation of the blur in pixels of a picture of 224; 0 is sharp.
+    exposure
+        Stops: -1 is half the light.
+    dust
+        Specks on the lens.
+    lookalike
+        What a healthy eye shows that looks ill: `"spots"` (like cotton wool), `"veins"` (puffed), or nothing.
+
+    Raises
+    ------
+    K2CError
+        When a value is out of range.
+
+    References
+    ----------
+    Wilkinson et al.: Proposed international clinical diabetic retinopathy and diabetic macular edema disease
+    severity scales, Ophthalmology 110 (2003).
+    """
+
+    seed: int = 0
+    patient: int | None = None
+    side: str = "right"
+    grade: int = 0
+    camera: str = ""
+    blur: float = 0.0
+    exposure: float = 0.0
+    dust: int = 0
+    lookalike: str = ""
+
+    def __post_init__(self) -> None:
+        if self.seed < 0 or (self.patient or 0) < 0:
+            raise K2CError("seed and patient must be 0 or more.")
+        if self.grade not in range(5):
+            raise K2CError(
+                f"grade={self.grade!r} is not a grade of retinopathy: 0 (none) to 4 (proliferative)."
+            )
+        if self.side not in SIDES:
+            raise K2CError(unknown("side", self.side, SIDES))
+        if self.camera and self.camera not in cameras.CAMERAS:
+            raise K2CError(unknown("camera", self.camera, cameras.CAMERAS))
+        if self.lookalike not in LOOKALIKES:
+            raise K2CError(unknown("lookalike", self.lookalike, LOOKALIKES[1:]))
+        for name, low, high in (("blur", 0, 20), ("exposure", -4, 4), ("dust", 0, 200)):
+            if not low <= getattr(self, name) <= high:
+                raise K2CError(f"{name}={getattr(self, name)!r} is out of range: {low} to {high}.")
+
+
+class Drawing(NamedTuple):
+    """A photograph and what is where in it.
+
+    Attributes
+    ----------
+    image
+        uint8 (S, S, 3).
+    masks
+        For each kind in `LESIONS`: bool (S, S), True where such a lesion lies.
+    counts
+        For each kind: how many there are, in view or not.
+    """
+
+    image: NDArray[np.uint8]
+    masks: dict[str, NDArray[np.bool_]]
+    counts: dict[str, int]
+
+
+def draw_eye(eye: Eye, size: int = 224) -> Drawing:
+    """Draw one eye.
+
+    Every trait has a random stream of its own, so that one seed drawn with two grades (or with and without
+    blur) is the same eye, with and without lesions (blur).
+
+    Parameters
+    ----------
+    eye
+        What to draw.
+    size
+        Pixels of the side, 32 to 1024.
+
+    Returns
+    -------
+    Drawing
+        The photograph and the masks.
+
+    Raises
+    ------
+    K2CError
+        When the size is out of range.
+    """
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise K2CError(f"size={size} is out of range: {SIZES[0]} to {SIZES[1]} pixels.")
+    patient = np.random.default_rng([eye.seed if eye.patient is None else eye.patient, 1])
+    style = patient_style(patient)
+    names = list(cameras.CAMERAS)
+    camera = cameras.CAMERAS[eye.camera or names[patient.integers(len(names))]]
+    stream = [np.random.default_rng([eye.seed, 2, number]) for number in range(5)]
+    view = cameras.point(camera, eye.side == "right", size, stream[0])
+    vessels = grow(
+        style.disc, style.tortuosity, style.width, (*view.centre, view.radius / view.scale + 1), stream[1]
+    )
+    marks, vessels = place_lesions(eye.grade, eye.seed, style.disc, vessels)
+    others, vessels = _not_ill(eye, style, vessels)
+    retina = background(style, camera.colour, view, stream[2])
+    draw_disc(retina, style, view, stream[2])
+    add_vessels(retina, vessels, view)
+    layers = {kind: draw_marks(which, view) for kind, which in marks.items()}
+    for kind, layer in (
+        *layers.items(),
+        *((kind, draw_marks(which, view)) for kind, which in others.items()),
+    ):
+        add(retina, kind, layer)
+    retina += cameras.light(camera, view, stream[3])
+    image = cameras.expose(np.exp(retina, out=retina), eye, camera, view, stream[4])
+    masks = {kind: np.zeros((size, size), bool) for kind in LESIONS}
+    seen = cameras.in_view(camera, view)
+    for kind, layer in layers.items():
+        np.logical_and(layer > SEEN, seen, out=masks[kind])
+    return Drawing(image, masks, {kind: marks[kind].count if kind in marks else 0 for kind in LESIONS})
+
+
+def _not_ill(eye: Eye, style: Style, vessels: Vessels) -> tuple[dict[str, Marks], Vessels]:
+    """Add what is no retinopathy: what many eyes have, and what was asked for because it looks ill."""
+    others = harmless(style.disc, np.random.default_rng([eye.seed, 9]))
+    rng = np.random.default_rng([eye.seed, 8])
+    if eye.lookalike == "spots":
+        spots = cotton_wool(int(rng.integers(1, 5)), style.disc, vessels, rng)
+        return others | {"cotton_wool": spots}, vessels
+    if eye.lookalike == "veins":
+        vessels, _ = bead(puff(vessels), 3, rng)
+    return others, vessels

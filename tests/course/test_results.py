@@ -1,0 +1,65 @@
+"""Claims and records: one stable line each, the measured value in the metadata of the output."""
+
+import math
+
+import numpy as np
+import pytest
+
+import k2c
+from k2c.course import lecture
+from k2c.course.results import GuardError
+from k2c.errors import K2CError
+
+
+@pytest.fixture
+def profile(monkeypatch):
+    return lambda name: monkeypatch.setitem(lecture._open, "profile", name)
+
+
+def test_a_claim_that_holds_prints_the_claim_and_not_the_value(capsys):
+    k2c.guard("test accuracy", np.float32(0.9871), low=0.985)
+    assert capsys.readouterr().out == "test accuracy is at least 0.985: ok\n"
+
+
+def test_a_count_is_claimed_exactly(capsys):
+    k2c.guard("parameters", 431_080, low=431_080, high=431_080)
+    assert capsys.readouterr().out == "parameters is exactly 431,080: ok\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "claim"),
+    [
+        (0.5, {"low": 0.6}, "at least 0.6"),
+        (2, {"high": 1}, "at most 1"),
+        (math.nan, {"low": 0, "high": 1}, "from 0 to 1"),
+    ],
+)
+def test_a_claim_that_fails_raises_with_the_measured_value(value, bounds, claim):
+    with pytest.raises(GuardError, match=f"should be {claim}, and it is {value:g}"):
+        k2c.guard("share", value, **bounds)
+
+
+def test_a_claim_of_one_profile_is_only_measured_under_another(profile, capsys):
+    bounds = {"lecture": 0.985, "full": 0.991}
+    profile("custom")
+    k2c.guard("accuracy", 0.3, low=bounds)
+    assert capsys.readouterr().out == "accuracy: measured, no claim with these settings\n"
+    profile("full")
+    with pytest.raises(GuardError, match=r"at least 0\.991"):
+        k2c.guard("accuracy", 0.987, low=bounds)
+
+
+def test_a_guard_without_a_bound_is_a_mistake():
+    with pytest.raises(ValueError, match="claims nothing"):
+        k2c.guard("accuracy", 1.0)
+
+
+@pytest.mark.parametrize("value", [object(), {"a": 1}, [object()]])
+def test_what_is_not_json_is_refused_with_a_sentence(value):
+    with pytest.raises(K2CError, match="takes numbers, text"):
+        k2c.record(thing=value)
+
+
+def test_a_series_that_is_too_long_is_refused():
+    with pytest.raises(K2CError, match="Record a summary"):
+        k2c.record(losses=np.zeros(10_001))
