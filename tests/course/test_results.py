@@ -1,4 +1,4 @@
-"""Claims and records: one stable line each, the measured value in the metadata of the output."""
+"""Claims and records: one line each, the measured value in it and in the metadata of the output."""
 
 import math
 
@@ -16,14 +16,22 @@ def profile(monkeypatch):
     return lambda name: monkeypatch.setitem(lecture._open, "profile", name)
 
 
-def test_a_claim_that_holds_prints_the_claim_and_not_the_value(capsys):
+def test_a_claim_that_holds_prints_the_measured_value_and_the_claim(capsys):
     k2c.guard("test accuracy", np.float32(0.9871), low=0.985)
-    assert capsys.readouterr().out == "test accuracy is at least 0.985: ok\n"
+    assert capsys.readouterr().out == "test accuracy: 0.9871 (at least 0.985)\n"
 
 
 def test_a_count_is_claimed_exactly(capsys):
     k2c.guard("parameters", 431_080, low=431_080, high=431_080)
-    assert capsys.readouterr().out == "parameters is exactly 431,080: ok\n"
+    assert capsys.readouterr().out == "parameters: 431,080 (exactly 431,080)\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.98765, "0.9877"), (12345.6, "12,346"), (3.0, "3"), (1.23e-16, "1.23e-16")]
+)
+def test_a_value_is_written_to_four_digits_and_a_whole_number_in_full(capsys, value, shown):
+    k2c.guard("it", value, low=0)
+    assert capsys.readouterr().out == f"it: {shown} (at least 0)\n"
 
 
 @pytest.mark.parametrize(
@@ -34,16 +42,19 @@ def test_a_count_is_claimed_exactly(capsys):
         (math.nan, {"low": 0, "high": 1}, "from 0 to 1"),
     ],
 )
-def test_a_claim_that_fails_raises_with_the_measured_value(value, bounds, claim):
+def test_a_claim_that_fails_raises_with_the_measured_value(capsys, value, bounds, claim):
     with pytest.raises(GuardError, match=f"should be {claim}, and it is {value:g}"):
-        k2c.guard("share", value, **bounds)
+        k2c.guard("fraction", value, **bounds)
+    assert capsys.readouterr().out == f"fraction: {value:g} (not {claim})\n"
 
 
 def test_a_claim_of_one_profile_is_only_measured_under_another(profile, capsys):
     bounds = {"lecture": 0.985, "full": 0.991}
     profile("custom")
     k2c.guard("accuracy", 0.3, low=bounds)
-    assert capsys.readouterr().out == "accuracy: measured, no claim with these settings\n"
+    assert capsys.readouterr().out == (
+        "accuracy: 0.3 (no claim: the text around it was written for the default settings)\n"
+    )
     profile("full")
     with pytest.raises(GuardError, match=r"at least 0\.991"):
         k2c.guard("accuracy", 0.987, low=bounds)

@@ -12,8 +12,9 @@ import nbformat
 import papermill
 import pytest
 
-from k2c import kernels
+from k2c import guard, kernels
 from k2c._system.paths import project_root
+from k2c._system.publish import RESULT_MIME
 from k2c.course.exercises import answers, judge, load_solutions
 from k2c.course.syllabus import load_syllabus
 from k2c.runs import collect_results
@@ -196,6 +197,16 @@ def test_with_its_solutions_the_lecture_runs_and_every_check_passes(path, tmp_pa
         cwd=path.parent, execution_timeout=300,
     )  # fmt: skip
     assert collect_results(executed)["exercises"] == dict.fromkeys(SOLUTIONS[path.stem], "right")
+
+
+@every_notebook
+def test_a_committed_claim_shows_the_value_that_was_recorded(path, capsys):
+    outputs = [output for cell in read(path).cells for output in cell.get("outputs", [])]
+    for output in outputs:
+        claim = output.get("metadata", {}).get(RESULT_MIME, {}).get("guard")
+        if claim and claim["status"] == "ok":
+            guard(claim["name"], float(claim["value"]), low=claim["low"], high=claim["high"])
+            assert output.data["text/plain"] == capsys.readouterr().out.rstrip("\n")
 
 
 def test_a_wrong_number_in_a_guarded_line_fails(tiny_course, k2c):

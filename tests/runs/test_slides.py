@@ -17,7 +17,7 @@ def picture(width=800, height=450):
 
 
 def claim(text):
-    return new_output("display_data", {"text/plain": f"{text}: ok"}, metadata={RESULT_MIME: {"guard": {}}})
+    return new_output("display_data", {"text/plain": text}, metadata={RESULT_MIME: {"guard": {}}})
 
 
 def notebook(*cells):

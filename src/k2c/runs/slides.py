@@ -206,7 +206,7 @@ def _code_parts(cell: NotebookNode, show_code: bool) -> Iterator[Part]:
     for output in cell.outputs:
         data, result = output.get("data", {}), output.get("metadata", {}).get(RESULT_MIME, {})
         if "guard" in result:
-            claims.append("".join(data.get("text/plain", "")).removesuffix(": ok"))
+            claims.append("".join(data.get("text/plain", "")))
         elif "image/png" in data:
             yield Part("picture", new_code_cell("", outputs=[output]))
         elif "text/html" in data:
