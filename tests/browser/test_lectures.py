@@ -126,7 +126,7 @@ def test_lecture_5_sliders_change_eye_augmentation_and_decision(open_lecture):
     notebook = open_lecture("05_fundus_transfer", n_eyes=200, prevalence=0.2, epochs=5)
     notebook.run_all()
     notebook.wait_until_done()
-    page, cell = notebook.page, notebook.cell("twin-eye")
+    page, cell = notebook.page, notebook.cell("synthetic-eye")
     says(cell, "Grade 3 (severe), blur 0:")
     marked = cell.locator("img").get_attribute("src")
     cell.get_by_label("Show where the lesions are").uncheck()

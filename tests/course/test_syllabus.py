@@ -94,7 +94,7 @@ def test_a_name_that_is_no_lecture_or_may_be_two_is_refused(tmp_path, typed, sai
 
 def test_a_text_that_is_no_choice_is_a_path_where_the_syllabus_says_so():
     lecture = load_syllabus(project_root() / "course/syllabus.yml").lecture("05")
-    assert lecture.parameters["source"].allowed() == "twin, retinamnist, or a path"
+    assert lecture.parameters["source"].allowed() == "synthetic, retinamnist, or a path"
     assert lecture.paths(lecture.settings()) == {}
     values = lecture.resolve({"source": "eyes", "labels": "eyes.csv", "missing": "skip"})
     assert lecture.paths(lecture.settings() | values) == {"source": Path("eyes"), "labels": Path("eyes.csv")}

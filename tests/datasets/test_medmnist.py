@@ -71,7 +71,7 @@ def test_a_download_that_goes_wrong_is_repeated(serve, server, fault):
 def test_a_file_with_the_wrong_hash_is_never_read(serve, server):
     path = serve("retinamnist-28", npz())
     server.files[path] = npz(train_labels=np.zeros((6, 1), np.uint8))
-    with pytest.raises(FetchError, match=r"wrong content .*-p source=twin"):
+    with pytest.raises(FetchError, match=r"wrong content .*-p source=synthetic"):
         load_fundus("retinamnist", size=28)
 
 

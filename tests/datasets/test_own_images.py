@@ -215,7 +215,7 @@ def test_the_report_stays_with_parts_and_grows_when_more_is_left_out(folder, cap
 
 
 def test_synthetic_images_have_no_report_and_say_nothing(folder, capsys):
-    data = folder.load("twin", n=4)
+    data = folder.load("synthetic", n=4)
     assert data.report is None and data.readable().report is None and capsys.readouterr().out == ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from k2c.datasets import ArraySource, LabelledImages, image_quality, quality_scores
-from k2c.datasets.fundus import fundus_folder, fundus_twin
+from k2c.datasets.fundus import fundus_folder, synthetic_fundus
 
 
 def score(picture: np.ndarray) -> float:
@@ -44,8 +44,8 @@ def test_scores_go_with_the_rows(draw_eye):
     assert (scores > 0.5).tolist() == [True, False] * 3
 
 
-def test_the_twins_blurred_eyes_score_low():
-    sharp, blurred = (fundus_twin(20, blur=blur, seed=1, cache=False) for blur in (0.0, 1.0))
+def test_synthetic_blurred_eyes_score_low():
+    sharp, blurred = (synthetic_fundus(20, blur=blur, seed=1, cache=False) for blur in (0.0, 1.0))
     assert quality_scores(sharp).min() > quality_scores(blurred).max() - 0.1
     assert np.median(quality_scores(sharp)) > 0.5 > np.median(quality_scores(blurred))
 

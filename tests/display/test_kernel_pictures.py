@@ -58,7 +58,7 @@ PICTURES = {
     ),
     "roofline of a CPU": lambda: roofline(CPU),
     "roofline of a GPU": lambda: roofline(GPU),
-    "twins": lambda: pictures.show_twins(
+    "synthetics": lambda: pictures.show_both_runs(
         {"one": [2.0, 1.0, 0.5], "other": [2.0, 1.1, 0.5]}, title="A title", xlabel="step", ylabel="loss"
     ),
     "layers": lambda: pictures.show_layers(

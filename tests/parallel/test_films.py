@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from k2c.datasets.chest import FINDINGS, chest_twin
+from k2c.datasets.chest import FINDINGS, synthetic_chest
 from k2c.errors import K2CError
 from k2c.parallel import Job
 from k2c.parallel.films import film_inputs, films
@@ -23,7 +23,7 @@ def test_no_patient_is_on_both_sides_and_a_third_is_held_out():
 
 
 def test_inputs_are_grey_and_have_no_brightness_of_their_own():
-    inputs = film_inputs(chest_twin(4, size=32, cache=False), 32)
+    inputs = film_inputs(synthetic_chest(4, size=32, cache=False), 32)
     assert inputs.shape == (4, 1, 32, 32)
     assert torch.allclose(inputs.mean(dim=(1, 2, 3)), torch.zeros(4), atol=1e-5)
     assert torch.allclose(inputs.std(dim=(1, 2, 3)), torch.ones(4), atol=1e-4)
@@ -79,10 +79,10 @@ def test_a_folder_of_one_s_own_is_named_from_where_one_stands(folder, monkeypatc
     assert Job.from_json(job.to_json()) == job
     assert len(job.build().train) == 8
     with pytest.raises(
-        K2CError, match=r"source is 'mine', but there is no file or folder /mine.*may also be twin"
+        K2CError, match=r"source is 'mine', but there is no file or folder /mine.*may also be synthetic"
     ):
         Job("chest_films", {"source": "mine"})
-    assert Job("chest_films", {"source": "twin"}).parameters == {"source": "twin"}
+    assert Job("chest_films", {"source": "synthetic"}).parameters == {"source": "synthetic"}
 
 
 def test_the_command_trains_on_a_folder_and_goes_on_from_elsewhere(folder, k2c):

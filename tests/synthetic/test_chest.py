@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from k2c.datasets.chest import FINDINGS, chest_twin, cooccurrence, films_per_patient
+from k2c.datasets.chest import FINDINGS, cooccurrence, films_per_patient, synthetic_chest
 from k2c.datasets.medmnist import COLLECTIONS
 from k2c.errors import K2CError
 from k2c.synthetic.chest import Film, draw_film
@@ -20,18 +20,18 @@ def test_the_facts_are_those_of_the_112120_films():
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_n_and_the_cache():
-    some, more = chest_twin(5, size=64, seed=3), chest_twin(70, size=64, seed=3, cache=False)
+    some, more = synthetic_chest(5, size=64, seed=3), synthetic_chest(70, size=64, seed=3, cache=False)
     assert all((some.image(row) == more.image(row)).all() for row in range(5))
     assert (some.table == more.table[:5]).all(axis=None)
     assert some.fingerprint() == more.subset(range(5)).fingerprint()
-    assert some.fingerprint() != chest_twin(5, size=64, seed=4).fingerprint()
-    again = chest_twin(5, size=64, seed=3)  # from the cache
+    assert some.fingerprint() != synthetic_chest(5, size=64, seed=4).fingerprint()
+    again = synthetic_chest(5, size=64, seed=3)  # from the cache
     assert (again.images(64) == some.images(64)).all()
     assert some.image(0).shape == (64, 64) and some.image(0).dtype == np.uint8
 
 
 def test_findings_occur_together_as_in_the_hospital():
-    data = chest_twin(6000, size=32, seed=1)
+    data = synthetic_chest(6000, size=32, seed=1)
     real = cooccurrence().to_numpy() / 112_120
     drawn = data.labels.T @ data.labels / len(data)
     assert np.abs(drawn - real).max() < 0.025
@@ -43,12 +43,12 @@ def test_findings_occur_together_as_in_the_hospital():
 
 
 def test_enriched_films_show_each_finding_about_equally_often():
-    counts = chest_twin(2000, size=32, enriched=1.0).counts()
+    counts = synthetic_chest(2000, size=32, enriched=1.0).counts()
     assert min(counts.values()) > 2000 / 14 * 0.6
 
 
 def test_noise_changes_labels_but_not_films():
-    clean, noisy = chest_twin(3000, size=32), chest_twin(3000, size=32, label_noise=0.3)
+    clean, noisy = synthetic_chest(3000, size=32), synthetic_chest(3000, size=32, label_noise=0.3)
     truth = noisy.table[[f"true_{name}" for name in FINDINGS]].to_numpy()
     assert (truth == clean.labels).all()
     assert clean.fingerprint() == noisy.fingerprint()
@@ -89,7 +89,7 @@ def test_a_film_is_the_same_picture_at_every_size():
 
 
 def test_masks_come_with_the_data_set_also_after_subset():
-    data = chest_twin(40, size=64, enriched=1.0)
+    data = synthetic_chest(40, size=64, enriched=1.0)
     rows = np.flatnonzero(data.labels[:, FINDINGS.index("Effusion")])
     part = data.subset(rows)
     assert "Effusion" in part.masks(0) and part.masks(0)["Effusion"].shape == (64, 64)
@@ -109,9 +109,9 @@ def test_at_the_bedside_there_are_more_tubes_and_drains_betray_the_pneumothorax(
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: chest_twin(0), "n=0"),
-        (lambda: chest_twin(3, size=8), "32 to 512"),
-        (lambda: chest_twin(3, label_noise=2), "between 0 and 1"),
+        (lambda: synthetic_chest(0), "n=0"),
+        (lambda: synthetic_chest(3, size=8), "32 to 512"),
+        (lambda: synthetic_chest(3, label_noise=2), "between 0 and 1"),
         (lambda: Film(findings=("Effusions",)), "did you mean 'Effusion'"),
         (lambda: Film(findings="Effusion"), "tuple"),
         (lambda: Film(view="lateral"), "PA, AP"),

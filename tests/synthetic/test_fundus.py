@@ -1,4 +1,4 @@
-"""The synthetic twin: the same seed gives the same eyes, what is asked for is there, and lies where it says."""
+"""Synthetic fundus photographs: one seed gives the same eyes, what is asked for is there, where the masks say."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from k2c.datasets import audit
-from k2c.datasets.fundus import fundus_twin, lesion_masks
+from k2c.datasets.fundus import lesion_masks, synthetic_fundus
 from k2c.errors import K2CError
 from k2c.synthetic.fundus import CAMERAS, LESIONS, Eye, draw_eye
 
@@ -24,31 +24,31 @@ def sharpness(image: np.ndarray) -> float:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_eyes():
-    first = fundus_twin(6, size=SMALL, seed=3, cache=False).images(SMALL)
-    again = fundus_twin(6, size=SMALL, seed=3, cache=False).images(SMALL)
-    other = fundus_twin(6, size=SMALL, seed=4, cache=False).images(SMALL)
+    first = synthetic_fundus(6, size=SMALL, seed=3, cache=False).images(SMALL)
+    again = synthetic_fundus(6, size=SMALL, seed=3, cache=False).images(SMALL)
+    other = synthetic_fundus(6, size=SMALL, seed=4, cache=False).images(SMALL)
     assert first.tobytes() == again.tobytes()
     assert all((a != b).mean() > 0.3 for a, b in zip(first, other, strict=True))
 
 
 def test_an_eye_does_not_depend_on_how_many_there_are_nor_on_who_draws_it():
-    few = fundus_twin(5, size=SMALL, cache=False)
-    many = fundus_twin(20, size=SMALL, workers=2)  # in another process
+    few = synthetic_fundus(5, size=SMALL, cache=False)
+    many = synthetic_fundus(20, size=SMALL, workers=2)  # in another process
     assert np.array_equal(few.images(SMALL), many.images(SMALL)[:5])
     assert few.table.equals(many.table[:5])
 
 
 def test_pictures_are_kept_and_taken_from_the_cache(cache, monkeypatch):
-    made = fundus_twin(3, size=SMALL).images(SMALL)
+    made = synthetic_fundus(3, size=SMALL).images(SMALL)
     monkeypatch.setattr("k2c.datasets.fundus.synthetic.draw_eye", None)
-    assert np.array_equal(fundus_twin(3, size=SMALL).images(SMALL), made)
+    assert np.array_equal(synthetic_fundus(3, size=SMALL).images(SMALL), made)
     assert len(list(cache.rglob("*.npy"))) == 1
     assert not list(cache.rglob("*.part"))
 
 
 def test_three_of_203_eyes_are_ill_by_default():
     for seed in range(5):
-        data = fundus_twin(seed=seed)
+        data = synthetic_fundus(seed=seed)
         assert data.counts() == {"healthy": 200, "retinopathy": 3}
         assert (len(data), data.table["patient"].nunique()) == (203, 102)
         assert ((data.table["grade"] >= 2) == data.labels).all()
@@ -56,15 +56,15 @@ def test_three_of_203_eyes_are_ill_by_default():
 
 @pytest.mark.parametrize("prevalence", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_the_prevalence_is_what_was_asked_for(prevalence):
-    data = fundus_twin(800, prevalence=prevalence)
+    data = synthetic_fundus(800, prevalence=prevalence)
     assert data.labels.mean() == pytest.approx(prevalence, abs=0.01)
     ill_left = data.table.groupby("eye")["label"].mean()
     assert ill_left["left"] == pytest.approx(ill_left["right"], abs=0.1)
 
 
 def test_labels_by_patient_blame_the_healthy_eye_too_and_change_no_picture():
-    truth = fundus_twin(400, prevalence=0.3)
-    blamed = fundus_twin(400, prevalence=0.3, labels="patient")
+    truth = synthetic_fundus(400, prevalence=0.3)
+    blamed = synthetic_fundus(400, prevalence=0.3, labels="patient")
     assert blamed.fingerprint() == truth.fingerprint()
     assert np.array_equal(blamed.table["true_label"], truth.labels)
     assert (blamed.labels >= truth.labels).all()
@@ -97,7 +97,7 @@ def test_the_eyes_of_a_patient_have_the_same_colours():
 
 @pytest.mark.parametrize("share", ["blur", "exposure", "dust", "lookalikes"])
 def test_a_larger_share_of_a_trouble_adds_eyes_and_leaves_the_others_as_they_are(share):
-    none, some, every = (fundus_twin(200, **{share: value}).table for value in (0, 0.3, 1))
+    none, some, every = (synthetic_fundus(200, **{share: value}).table for value in (0, 0.3, 1))
     column = share.removesuffix("s")
     troubled = [(table[column] != none[column]).to_numpy() for table in (some, every)]
     allowed = (none["grade"] == 0) if share == "lookalikes" else np.ones(200, bool)
@@ -143,7 +143,7 @@ def test_a_higher_grade_has_more_lesions_and_its_own_kinds():
 
 
 def test_the_masks_of_a_data_set_follow_its_subsets():
-    data = fundus_twin(12, prevalence=0.5, size=SMALL)
+    data = synthetic_fundus(12, prevalence=0.5, size=SMALL)
     ill = data.filter(label=1)
     masks = lesion_masks(ill, 0)
     assert set(masks) == set(LESIONS)
@@ -158,7 +158,7 @@ def test_every_size_shows_the_same_eye():
 
 
 def test_nothing_but_the_lesions_gives_the_label_away():
-    found = audit(fundus_twin(160, prevalence=0.5, size=SMALL, blur=0.2, exposure=0.2, dust=0.2))
+    found = audit(synthetic_fundus(160, prevalence=0.5, size=SMALL, blur=0.2, exposure=0.2, dust=0.2))
     assert [finding for finding in found.findings if "give" in finding.kind] == []
 
 
@@ -175,7 +175,7 @@ def test_nothing_but_the_lesions_gives_the_label_away():
 )
 def test_a_wrong_parameter_is_refused_with_what_is_allowed(wrong, said):
     with pytest.raises(K2CError, match=said):
-        fundus_twin(**wrong)
+        synthetic_fundus(**wrong)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +195,12 @@ def test_without_a_place_to_keep_them_pictures_are_drawn_and_a_warning_says_so(t
     (tmp_path / "file").touch()
     monkeypatch.setenv("K2C_DATA", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="pictures are not kept, because .* cannot be written"):
-        assert fundus_twin(2, size=32).image(0).shape == (32, 32, 3)
+        assert synthetic_fundus(2, size=32).image(0).shape == (32, 32, 3)
 
 
 def test_a_kept_file_that_was_cut_short_is_drawn_anew(tmp_path, monkeypatch):
     monkeypatch.setenv("K2C_DATA", str(tmp_path))
-    right = fundus_twin(2, size=32).images(32)
-    (kept,) = (tmp_path / "fundus_twin").glob("*.npy")
+    right = synthetic_fundus(2, size=32).images(32)
+    (kept,) = (tmp_path / "synthetic_fundus").glob("*.npy")
     kept.write_bytes(kept.read_bytes()[:-100])
-    np.testing.assert_array_equal(fundus_twin(2, size=32).images(32), right)
+    np.testing.assert_array_equal(synthetic_fundus(2, size=32).images(32), right)

@@ -43,7 +43,7 @@ class PictureSource(ABC):
 
     def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
         """Return what is known to be where in a picture: bool (H, W) by name."""
-        raise K2CError(f"The {self.name} come without masks. The synthetic twins know what is where.")
+        raise K2CError(f"The {self.name} come without masks. The synthetic images know what is where.")
 
 
 class FileSource(PictureSource):

@@ -1,4 +1,4 @@
-"""Where the pictures of the synthetic twins come from: drawn when they are asked for, and kept."""
+"""Where the pictures of the synthetic images come from: drawn when they are asked for, and kept."""
 
 import hashlib
 import multiprocessing
@@ -22,7 +22,7 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True)
 class Generator(Generic[Thing]):
-    """How a twin draws.
+    """How synthetic images are drawn.
 
     Attributes
     ----------

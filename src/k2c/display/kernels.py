@@ -231,7 +231,7 @@ def _draw_family(axes: Axes, name: str, family: Mapping[str, Roofline], marker: 
         )  # fmt: skip
 
 
-def show_twins(curves: Mapping[str, Sequence[float]], *, title: str, xlabel: str, ylabel: str) -> None:
+def show_both_runs(curves: Mapping[str, Sequence[float]], *, title: str, xlabel: str, ylabel: str) -> None:
     """Draw two curves that should be the same, one on top of the other, and below them their difference.
 
     Parameters

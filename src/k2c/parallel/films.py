@@ -20,7 +20,7 @@ from k2c.parallel.kit_experiments import optimizer_named
 
 
 def films(
-    source: str = "twin",
+    source: str = "synthetic",
     labels: str = "",
     missing: str = "error",
     n_films: int = 1200,
@@ -34,16 +34,22 @@ def films(
     Parameters
     ----------
     source
-        As of `load_chest`. All parameters below but `seed` are of the twin.
+        As of `load_chest`. All parameters below but `seed` are of the synthetic films.
     labels, missing
         Of a folder: its CSV file, and what to do about rows without a film; see `chest_folder`.
     n_films, image_size, enriched, label_noise, seed
-        See `chest_twin`.
+        See `synthetic_chest`.
     """
-    twin = {"n": n_films, "size": image_size, "enriched": enriched, "label_noise": label_noise, "seed": seed}
+    options = {
+        "n": n_films,
+        "size": image_size,
+        "enriched": enriched,
+        "label_noise": label_noise,
+        "seed": seed,
+    }
     # A folder is read again each time: its files may have changed while a kernel was open.
     split = _split_once if source in SOURCES else _split
-    return split(source, labels, missing, seed, tuple(twin.items()) if source == "twin" else ())
+    return split(source, labels, missing, seed, tuple(options.items()) if source == "synthetic" else ())
 
 
 def _split(
@@ -58,7 +64,7 @@ _split_once = lru_cache(maxsize=4)(_split)
 
 def _locate(parameters: dict[str, Json]) -> dict[str, Json]:
     """Make paths absolute: they start from where the user stands, and the workers may stand elsewhere."""
-    source, labels = str(parameters.get("source", "twin")), str(parameters.get("labels", ""))
+    source, labels = str(parameters.get("source", "synthetic")), str(parameters.get("labels", ""))
     if source in SOURCES:
         return parameters
     folder = find_own("source", source, [Path.cwd()], [*SOURCES])
@@ -79,7 +85,7 @@ def film_inputs(data: LabelledImages, image_size: int) -> torch.Tensor:
 
 @experiment("chest_films", _locate)
 def chest_films(
-    source: str = "twin",
+    source: str = "synthetic",
     labels: str = "",
     missing: str = "error",
     n_films: int = 600,

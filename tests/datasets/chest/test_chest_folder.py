@@ -95,9 +95,11 @@ def test_a_part_of_the_films_will_do(nih):
 
 
 def test_an_unknown_source_or_option():
-    with pytest.raises(K2CError, match="twin, chestmnist"):
+    with pytest.raises(K2CError, match="synthetic, chestmnist"):
         load_chest("nih")
     with pytest.raises(K2CError, match="did you mean 'label_noise'"):
-        load_chest("twin", label_nose=0.1)
-    with pytest.raises(K2CError, match=r"labels=.* names the CSV file of a folder, but the source is .twin."):
-        load_chest("twin", labels="labels.csv")
+        load_chest("synthetic", label_nose=0.1)
+    with pytest.raises(
+        K2CError, match=r"labels=.* names the CSV file of a folder, but the source is .synthetic."
+    ):
+        load_chest("synthetic", labels="labels.csv")

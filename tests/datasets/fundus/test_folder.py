@@ -158,17 +158,21 @@ def test_a_folder_with_a_mistake_says_which(photographs, tmp_path):
 
 
 def test_a_source_that_does_not_exist():
-    with pytest.raises(K2CError, match=r"'twins'; did you mean 'twin'\? .* A folder of photographs"):
-        load_fundus("twins")
+    with pytest.raises(
+        K2CError, match=r"'synthetics'; did you mean 'synthetic'\? .* A folder of photographs"
+    ):
+        load_fundus("synthetics")
     with pytest.raises(
         K2CError, match="no option of these photographs 'prevalance'; did you mean 'prevalence'"
     ):
-        load_fundus("twin", prevalance=0.1)
-    with pytest.raises(K2CError, match=r"labels=.* names the CSV file of a folder, but the source is .twin."):
-        load_fundus("twin", labels="labels.csv")
+        load_fundus("synthetic", prevalance=0.1)
+    with pytest.raises(
+        K2CError, match=r"labels=.* names the CSV file of a folder, but the source is .synthetic."
+    ):
+        load_fundus("synthetic", labels="labels.csv")
 
 
-def test_the_twin_is_the_default():
+def test_synthetic_is_the_default():
     data = load_fundus(n=6, prevalence=0.5, cache=False)
     assert len(data) == 6 and data.classes == ("healthy", "retinopathy")
 

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from k2c._system.widget_bundle import WIDGET_VIEW
 from k2c.datasets import load_spam
-from k2c.display.widgets.eyes import AugmentationSliders, TwinEye, augmented
+from k2c.display.widgets.eyes import AugmentationSliders, SyntheticEye, augmented
 from k2c.display.widgets.messages import MessageBox, light_up
 from k2c.display.widgets.scaling import RingSteps, ScalingCurves, ring_states
 from k2c.display.widgets.screening import ThresholdSlider, decide
@@ -74,8 +74,8 @@ def test_a_saved_notebook_keeps_the_still_picture_and_no_widget(filters):
     assert "widgets" not in notebook.metadata
 
 
-def test_the_twins_eye_follows_its_sliders():
-    eye = TwinEye(size=128)
+def test_the_synthetic_eye_follows_its_sliders():
+    eye = SyntheticEye(size=128)
     sharp = picture_of(eye)
     eye.blur.value = 4.0
     assert np.abs(np.diff(picture_of(eye).astype(int))).mean() < np.abs(np.diff(sharp.astype(int))).mean()

@@ -2,15 +2,15 @@
 
 from k2c.datasets.chest.folder import chest_folder
 from k2c.datasets.chest.loading import load_chest
-from k2c.datasets.chest.synthetic import chest_twin
+from k2c.datasets.chest.synthetic import synthetic_chest
 from k2c.synthetic.chest import FINDINGS, combinations, cooccurrence, films_per_patient
 
 __all__ = [
     "FINDINGS",
     "chest_folder",
-    "chest_twin",
     "combinations",
     "cooccurrence",
     "films_per_patient",
     "load_chest",
+    "synthetic_chest",
 ]

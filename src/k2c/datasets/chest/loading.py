@@ -9,7 +9,7 @@ from typing import Any
 
 from k2c._system.advice import set_parameter
 from k2c.datasets.chest.folder import chest_folder
-from k2c.datasets.chest.synthetic import chest_twin
+from k2c.datasets.chest.synthetic import synthetic_chest
 from k2c.datasets.errors import FetchError
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
@@ -17,13 +17,13 @@ from k2c.datasets.own_images import only_of_a_folder
 from k2c.errors import K2CError, unknown
 
 SOURCES: dict[str, Callable[..., LabelledImages]] = {
-    "twin": chest_twin,
+    "synthetic": synthetic_chest,
     "chestmnist": partial(load_medmnist, "chestmnist"),
 }
 
 
 def load_chest(
-    source: str | os.PathLike[str] = "twin",
+    source: str | os.PathLike[str] = "synthetic",
     *,
     labels: str | os.PathLike[str] | None = None,
     missing: str = "error",
@@ -34,14 +34,14 @@ def load_chest(
     Parameters
     ----------
     source
-        `"twin"`: synthetic films with known truth, which need no network. `"chestmnist"`: ChestX-ray14 in 28, 64, 128
-        or 224 pixels, downloaded once. Anything else is a folder of films with a CSV file.
+        `"synthetic"`: films with known truth, which need no network. `"chestmnist"`: ChestX-ray14 in 28, 64, 128 or
+        224 pixels, downloaded once. Anything else is a folder of films with a CSV file.
     labels
         Of a folder: its CSV file. None (or an empty text) takes the one in the folder.
     missing
         Of a folder: what to do about rows without an image or a label, `"error"` or `"skip"` them.
     **options
-        Of `chest_twin`, `load_medmnist` (`size`, `split`) or `chest_folder`.
+        Of `synthetic_chest`, `load_medmnist` (`size`, `split`) or `chest_folder`.
 
     Raises
     ------
@@ -69,5 +69,5 @@ def load_chest(
     try:
         return load(**options)
     except FetchError as error:
-        advice = f"Without a network, use synthetic films: {set_parameter('source', 'twin')}"
+        advice = f"Without a network, use synthetic films: {set_parameter('source', 'synthetic')}"
         raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error

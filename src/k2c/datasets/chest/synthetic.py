@@ -1,4 +1,4 @@
-"""Make the synthetic twin of a data set of chest films, and keep its films."""
+"""Make the synthetic version of a data set of chest films, and keep its films."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ CHUNK = 64  # films in a file
 NAME = "synthetic chest films"
 
 
-def chest_twin(
+def synthetic_chest(
     n: int = 1000,
     *,
     size: int = 128,
@@ -86,4 +86,4 @@ def _masks(film: Film, size: int) -> dict[str, NDArray[np.bool_]]:
     return draw_film(film, size).masks
 
 
-GENERATOR = Generator("chest twin", VERSION, CHUNK, _picture, _masks)
+GENERATOR = Generator("synthetic chest", VERSION, CHUNK, _picture, _masks)

@@ -11,16 +11,19 @@ from k2c._system.advice import set_parameter
 from k2c.datasets.errors import FetchError
 from k2c.datasets.fundus.folder import fundus_folder
 from k2c.datasets.fundus.retina_mnist import retina_mnist
-from k2c.datasets.fundus.synthetic import fundus_twin
+from k2c.datasets.fundus.synthetic import synthetic_fundus
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.own_images import only_of_a_folder
 from k2c.errors import K2CError, unknown
 
-SOURCES: dict[str, Callable[..., LabelledImages]] = {"twin": fundus_twin, "retinamnist": retina_mnist}
+SOURCES: dict[str, Callable[..., LabelledImages]] = {
+    "synthetic": synthetic_fundus,
+    "retinamnist": retina_mnist,
+}
 
 
 def load_fundus(
-    source: str | os.PathLike[str] = "twin",
+    source: str | os.PathLike[str] = "synthetic",
     *,
     labels: str | os.PathLike[str] | None = None,
     missing: str = "error",
@@ -31,14 +34,14 @@ def load_fundus(
     Parameters
     ----------
     source
-        `"twin"`: synthetic photographs with known truth, which need no network. `"retinamnist"`: RetinaMNIST,
+        `"synthetic"`: synthetic photographs with known truth, which need no network. `"retinamnist"`: RetinaMNIST,
         downloaded once. Anything else is a folder of photographs with a CSV file.
     labels
         Of a folder: its CSV file. None (or an empty text) takes the one in the folder.
     missing
         Of a folder: what to do about rows without an image or a label, `"error"` or `"skip"` them.
     **options
-        Of `fundus_twin`, `retina_mnist` or `fundus_folder`.
+        Of `synthetic_fundus`, `retina_mnist` or `fundus_folder`.
 
     Raises
     ------
@@ -66,5 +69,5 @@ def load_fundus(
     try:
         return load(**options)
     except FetchError as error:
-        advice = f"Without a network, use synthetic photographs: {set_parameter('source', 'twin')}"
+        advice = f"Without a network, use synthetic photographs: {set_parameter('source', 'synthetic')}"
         raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error

@@ -1,4 +1,4 @@
-"""Make the synthetic twin of a data set of fundus photographs, and keep its pictures."""
+"""Make the synthetic version of a data set of fundus photographs, and keep its pictures."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ LABELS = ("eye", "patient")
 PREVALENCE = 3 / 203
 
 
-def fundus_twin(
+def synthetic_fundus(
     n: int = 203,
     *,
     prevalence: float = PREVALENCE,
@@ -100,4 +100,4 @@ def _masks(eye: Eye, size: int) -> dict[str, NDArray[np.bool_]]:
     return draw_eye(eye, size).masks
 
 
-GENERATOR = Generator("fundus twin", VERSION, CHUNK, _picture, _masks)
+GENERATOR = Generator("synthetic fundus", VERSION, CHUNK, _picture, _masks)

@@ -1,4 +1,4 @@
-"""The twin's eye, by slider; and what augmentation makes of a picture."""
+"""A synthetic eye, by slider; and what augmentation makes of a picture."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ GRADES = ("none", "mild", "moderate", "severe", "proliferative")
 _LESIONS = ("yellow", "sky", "green", "purple", "orange", "red")
 
 
-class TwinEye(PictureWidget):
+class SyntheticEye(PictureWidget):
     """The photograph of a synthetic eye: grade, blur, and where the lesions are, by slider.
 
     Parameters

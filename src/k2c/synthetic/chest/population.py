@@ -21,7 +21,7 @@ KEPT = 0.16
 
 @dataclass(frozen=True)
 class Population:
-    """What is asked of a population; see `chest_twin`."""
+    """What is asked of a population; see `synthetic_chest`."""
 
     seed: int
     enriched: float

@@ -18,7 +18,7 @@ BLOCK = 40  # eyes among which the number of ill ones is as even as it can be
 
 @dataclass(frozen=True)
 class Population:
-    """What is asked of a population; see `fundus_twin`."""
+    """What is asked of a population; see `synthetic_fundus`."""
 
     prevalence: float
     seed: int
