@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+from k2c import metrics
+
 pytest.importorskip("sphinx_book_theme", reason="the extra 'site' is not installed")
 
 STORY = r"""## 1. A formula
@@ -89,7 +91,12 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     assert len(re.findall(r"<math", lecture)) == 2
     assert "<th" in lecture
     assert "Show the parameters" in lecture
-    assert "widget" not in lecture
+    assert not re.search("widget-(view|state)|model_id", lecture)
+    guard = (out / "reference/k2c.guard.html").read_text(encoding="utf-8")
+    assert 'href="reference/k2c.guard.html"' in lecture and 'href="../00_tiny.html"' in guard
+    assert "Check a claim, print the measured value beside it" in guard
+    room = (out / "reference/k2c.metrics.html").read_text(encoding="utf-8")
+    assert all(f'href="k2c.metrics.{name}.html"' in room for name in metrics.__all__)
     for page in out.glob("*.html"):
         loaded = Resources(page.read_text(encoding="utf-8")).loaded
         assert not [name for name in loaded if re.match(r"(https?:)?//", name)], page.name

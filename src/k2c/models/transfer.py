@@ -95,9 +95,7 @@ class TransferModel(nn.Module):
         K2CError
             When a learning rate is given for a frozen backbone.
 
-        Examples
-        --------
-        >>> optimizer = torch.optim.AdamW(model.parameter_groups(head=1e-3, backbone=1e-4))  # doctest: +SKIP
+        It is what an optimiser takes: `torch.optim.AdamW(model.parameter_groups(head=1e-3, backbone=1e-4))`.
         """
         groups: list[dict[str, Any]] = [{"params": list(self.head.parameters()), "lr": head}]
         if not self.frozen:

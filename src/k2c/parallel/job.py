@@ -35,7 +35,7 @@ class Experiment:
     model
         Gives logits for inputs.
     train, valid
-        Examples by number: `TensorDataset`s, or any map-style data set. Every worker sees all of them and
+        Examples by number: a `TensorDataset` or any other map-style data set. Every worker sees all of them and
         takes its own share.
     loss
         Gives the *mean* loss of a batch for `(logits, targets)`; the average over workers is exact for means.

@@ -51,8 +51,10 @@ def build_site(out: Path) -> tuple[Path, str]:
 def _run_sphinx(room: Path) -> str:
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError
+    from sphinx.util.console import nocolor
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
+    nocolor()
     told, warnings = write_pages(room / "source"), io.StringIO()
     try:
         with patch_docutils(), docutils_namespace():
@@ -76,7 +78,16 @@ def _run_sphinx(room: Path) -> str:
 def _settings(told: dict[str, str]) -> dict[str, Any]:
     course = load_syllabus().course
     return {
-        "extensions": ["myst_nb", "k2c.runs.site.extension"],
+        "extensions": ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "k2c.runs.site.extension"],
+        "autodoc_member_order": "bysource",
+        "autodoc_preserve_defaults": True,
+        "autodoc_typehints_format": "short",
+        "default_role": "py:obj",  # `name` in a docstring is a link where there is such a page, and code elsewhere
+        "napoleon_google_docstring": False,
+        "napoleon_custom_sections": [("Attributes", "params_style")],
+        "napoleon_use_rtype": False,
+        "python_maximum_signature_line_length": 80,
+        "toc_object_entries": False,
         "project": course,
         "html_title": course,
         "language": "en",

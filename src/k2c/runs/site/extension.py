@@ -14,7 +14,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("mathml", (_draw_inline, None), (_draw_block, None))
     app.add_config_value("k2c_alternative_text", {}, "env", dict)
     app.connect("doctree-read", _describe_pictures)
+    app.connect("autodoc-skip-member", _skip_inherited)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _skip_inherited(app: Sphinx, kind: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out what scikit-learn and others add to a class of ours; their own pages describe it."""
+    return True if not str(getattr(member, "__module__", None) or "k2c").startswith("k2c") else None
 
 
 def _draw_inline(translator: Any, node: nodes.math) -> NoReturn:

@@ -15,6 +15,7 @@ from k2c.errors import K2CError
 from k2c.runs.execution.results import drop_bare_widgets, first_picture
 from k2c.runs.execution.source import notebook_path
 from k2c.runs.reports.export import with_alternative_text
+from k2c.runs.site.reference import write_reference
 
 PATH_MARK = "<!-- lectures -->"  # stands in course/site/index.md, where the path through the lectures goes
 EXTRA = "extra"  # the folder of files that go into the site as they are
@@ -40,11 +41,13 @@ def write_pages(folder: Path) -> dict[str, str]:
     shutil.copytree(source, folder, dirs_exist_ok=True)
     lectures = load_syllabus().lectures
     told: dict[str, str] = {}
-    for name in lectures:
-        notebook = nbformat.read(notebook_path(name), as_version=4)
+    notebooks = {name: nbformat.read(notebook_path(name), as_version=4) for name in lectures}
+    for name, notebook in notebooks.items():
         _write_picture(notebook, own / f"{name}.png", folder / f"{EXTRA}/pictures/{name}.png")
-        notebook = _as_read(notebook)
-        told |= _alternative_text(notebook)
+        notebooks[name] = _as_read(notebook)
+        told |= _alternative_text(notebooks[name])
+    write_reference(folder, notebooks)
+    for name, notebook in notebooks.items():
         nbformat.write(notebook, folder / f"{name}.ipynb")
     start = (source / "index.md").read_text(encoding="utf-8")
     (folder / "index.md").write_text(start.replace(PATH_MARK, _path(lectures)), encoding="utf-8")
@@ -103,4 +106,5 @@ def _path(lectures: dict[str, Lecture]) -> str:
         for name, lecture in lectures.items()
     ]
     contents = ["```{toctree}", ":caption: Lectures", ":hidden:", "", *lectures, "```"]
+    contents += ["", "```{toctree}", ":caption: Package", ":hidden:", "", "reference/index", "```"]
     return "\n".join(['<div class="lectures">', *cards, "</div>", "", *contents])
