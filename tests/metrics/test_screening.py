@@ -17,7 +17,6 @@ from k2c.metrics import (
     screening_costs,
     screening_row,
     screening_table,
-    with_fellow_eye,
 )
 
 RNG = np.random.default_rng(0)
@@ -83,12 +82,6 @@ def test_two_eyes_of_a_patient_tell_less_than_two_patients():
     assert as_patients.std() == pytest.approx(alone.std(), rel=0.2)
     assert as_eyes.std() < 0.85 * as_patients.std()
     assert auc_interval(scores, labels, patients=np.arange(100))[0] < roc_auc(scores, labels)
-
-
-def test_the_fellow_eye_is_heard_half():
-    np.testing.assert_allclose(with_fellow_eye([4.0, 0, 2, 1], ["a", "b", "a", "c"]), [3.5, 0, 2.5, 1])
-    with pytest.raises(K2CError, match="one of each an eye"):
-        with_fellow_eye([1.0, 2.0], ["a"])
 
 
 @pytest.mark.parametrize("scores", [SCORES, COARSE])

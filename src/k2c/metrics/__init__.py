@@ -1,5 +1,6 @@
 """What is measured of predictions: accuracy, screening, several findings, calibration, intervals."""
 
+from k2c.metrics.paired import Comparison, compare, holm
 from k2c.metrics.screening import (
     OperatingPoint,
     at_threshold,
@@ -12,11 +13,11 @@ from k2c.metrics.screening import (
     screening_costs,
     screening_row,
     screening_table,
-    with_fellow_eye,
 )
 from k2c.metrics.torchmetrics import accuracy, class_cross_entropy, import_torchmetrics
 
 __all__ = [
+    "Comparison",
     "OperatingPoint",
     "accuracy",
     "at_threshold",
@@ -24,6 +25,8 @@ __all__ = [
     "bootstrap_auc",
     "calibration_error",
     "class_cross_entropy",
+    "compare",
+    "holm",
     "import_torchmetrics",
     "operating_point",
     "risk_groups",
@@ -31,5 +34,4 @@ __all__ = [
     "screening_costs",
     "screening_row",
     "screening_table",
-    "with_fellow_eye",
 ]
