@@ -47,8 +47,6 @@ $(READY): pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing or broken: on Debian and Ubuntu, install python3-venv."; rm -rf $(VENV); exit 1; }
 	@echo "Setting up $(VENV) (once; a few minutes, torch is large) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
-	@# An optional check of jsonschema's: it costs every process that opens a notebook a second, and nothing here uses it.
-	@$(BIN)/python -m pip uninstall --quiet --yes rfc3987-syntax
 	@touch $@
 
 # Versions stay as they are unless asked otherwise: make lock UPGRADE=--upgrade, or UPGRADE="--upgrade-package numpy".

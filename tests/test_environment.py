@@ -1,5 +1,6 @@
 """pyproject.toml, the lock and the conda file name the same packages."""
 
+import json
 import os
 import re
 import shutil
@@ -175,3 +176,24 @@ def test_the_pythons_that_are_named_start_with_the_oldest_that_is_allowed(projec
     named = [text.rpartition(" ")[2] for text in project["classifiers"] if re.search(r":: 3\.\d+$", text)]
     assert named == [f"3.{minor}" for minor in range(11, 11 + len(named))]
     assert project["requires-python"] == f">={named[0]}"
+
+
+def test_the_container_is_for_a_user_who_is_not_root_and_copies_what_is_there():
+    folder = ROOT / ".devcontainer"
+    settings = json.loads((folder / "devcontainer.json").read_text(encoding="utf-8"))
+    lines = (
+        (folder / settings["build"]["dockerfile"])
+        .read_text(encoding="utf-8")
+        .replace("\\\n", " ")
+        .splitlines()
+    )
+    steps = [line.split() for line in lines if line and not line.startswith("#")]
+    users = [words[1] for words in steps if words[0] == "USER"]
+    assert users == [settings["remoteUser"]] != ["root"]
+    copied = [word for words in steps if words[0] == "COPY" for word in words[1:-1] if word[0] != "-"]
+    assert all((ROOT / word).exists() for word in copied)
+    # The packages are installed before the rest is copied, so what the set-up reads has to be among the first.
+    assert {"pyproject.toml", "requirements.lock", "README.md", "Makefile", "src/k2c/__init__.py"} <= set(
+        copied
+    )
+    assert [words[0] for words in steps][:2] == ["FROM", "RUN"]

@@ -112,6 +112,9 @@ NOT_EXECUTED = {
     ".venv/Scripts/k2c lab": "Windows; k2c lab",
     "conda env create -f environment.yml": "needs conda and a network; test_environment.py reads the file",
     "conda activate k2c": "as above",
+    "docker build -t k2c -f .devcontainer/Dockerfile .": "needs Docker; test_environment.py reads the file",
+    "docker run --rm -p 8888:8888 k2c": "as above; k2c lab is started below",
+    "docker run --rm k2c make run": "as above; make run is executed",
     "python -m pip install notebook": "needs a network, and changes the environment",
     "jupyter notebook notebooks/": "needs the package of the line above",
     "pre-commit install": "a program of the developer's; its hooks' commands are tested below",
@@ -134,7 +137,7 @@ def documented():
 
 
 def spans(text):
-    starts = r"(?:\.venv/bin/)?(?:k2c|make|pytest|python3?|pip|jupyter|conda|source|pre-commit)\s[^`]+|\.ci/\w+|pytest"
+    starts = r"(?:\.venv/bin/)?(?:k2c|make|pytest|python3?|pip|jupyter|conda|docker|source|pre-commit)\s[^`]+|\.ci/\w+|pytest"
     return {" ".join(span.split()) for span in re.findall(rf"`((?:\w+=\S+ )?(?:{starts}))`", text)}
 
 
