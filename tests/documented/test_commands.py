@@ -137,7 +137,8 @@ def documented():
 
 
 def spans(text):
-    starts = r"(?:\.venv/bin/)?(?:k2c|make|pytest|python3?|pip|jupyter|conda|docker|source|pre-commit)\s[^`]+|\.ci/\w+|pytest"
+    programs = "k2c|make|pytest|python3?|pip|jupyter|conda|docker|source|pre-commit"
+    starts = rf"(?:\.venv/bin/)?(?:{programs})\s[^`]+|\.ci/\w+|pytest"
     return {" ".join(span.split()) for span in re.findall(rf"`((?:\w+=\S+ )?(?:{starts}))`", text)}
 
 
