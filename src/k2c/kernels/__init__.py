@@ -16,6 +16,7 @@ from k2c.kernels.lenet import (
     zero_velocity,
 )
 from k2c.kernels.measure import Ceilings, Roofline, Timing, ceilings, measure, roofline
+from k2c.kernels.memory import Accesses, MemoryReport, memory_report, occupancy
 from k2c.kernels.nvrtc import compile_cuda
 from k2c.kernels.opencl import opencl_devices, runtime_of
 from k2c.kernels.specification import Specification, evaluate
@@ -26,6 +27,7 @@ from k2c.kernels.tuner import Trial, Tuning
 
 __all__ = [
     "SPECIFICATIONS",
+    "Accesses",
     "Attempt",
     "Buffer",
     "BuildMessage",
@@ -33,6 +35,7 @@ __all__ = [
     "Ceilings",
     "Device",
     "KernelWarning",
+    "MemoryReport",
     "Ops",
     "Race",
     "Roofline",
@@ -54,6 +57,8 @@ __all__ = [
     "lenet_gradients",
     "lenet_training_step",
     "measure",
+    "memory_report",
+    "occupancy",
     "open",
     "opencl_devices",
     "put_parameters",

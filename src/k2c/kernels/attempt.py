@@ -1,14 +1,17 @@
 """A kernel that somebody writes in a lecture: tried on random numbers of any size, and looked into."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels.base import Ops
 from k2c.kernels.build import options_of
-from k2c.kernels.cases import first_error, random_case
+from k2c.kernels.cases import Case, first_error, random_case
+from k2c.kernels.memory import MemoryReport
 from k2c.kernels.on_kernels import KernelOps
 from k2c.kernels.table import specification
 from k2c.kernels.trace import Trace
@@ -23,11 +26,13 @@ class Attempt:
         What `kernels.open` returned.
     text
         The kernel.
+    local
+        The size of a work-group, when it is not the one of the package's kernel.
     """
 
-    def __init__(self, ops: Ops, text: str) -> None:
+    def __init__(self, ops: Ops, text: str, local: Sequence[int] | None = None) -> None:
         found = re.search(r"\bKERNEL\s+(\w+)", text)
-        self.ops, self.text, self.name = ops, text, found[1] if found else ""
+        self.ops, self.text, self.local, self.name = ops, text, local, found[1] if found else ""
 
     def verdict(self, **sizes: Any) -> str:
         """Return `right`, or a sentence: it does not compile, leaves an array, has a race, or an element is wrong.
@@ -41,7 +46,7 @@ class Attempt:
                 f"{self.ops.name} runs no kernels, so this one cannot be checked here. Choose the device opencl or "
                 f"cuda; opencl comes with: {pip_install('pyopencl[pocl]')}"
             )
-        return first_error(self.text, self.name, self.ops, **sizes)
+        return first_error(self.text, self.name, self.ops, self.local, **sizes)
 
     def on(self, **sizes: Any) -> str:
         """Return `right`.
@@ -77,11 +82,45 @@ class Attempt:
         K2CError
             When the device runs no kernels, or the kernel does not compile or leaves an array.
         """
+        kernel, case = self._on_random(sizes)
+        local = self.local or case.local
+        trace: Trace = kernel.trace(case.global_size, *case.put(self.ops), local=local, group=group)
+        return trace
+
+    def memory_report(self, group: int | Sequence[int] = 0, **sizes: Any) -> MemoryReport:
+        """Return what one work-group's accesses would cost in a GPU's memory.
+
+        Raises
+        ------
+        K2CError
+            As `trace`.
+        """
+        kernel, case = self._on_random(sizes)
+        local = self.local or case.local
+        report: MemoryReport = kernel.memory_report(
+            case.global_size, *case.put(self.ops), local=local, group=group
+        )
+        return report
+
+    def outputs(self, arrays: Mapping[str, np.ndarray], **sizes: Any) -> dict[str, np.ndarray]:
+        """Run it on arrays of one's own, by their names, and return its output arrays by name.
+
+        Raises
+        ------
+        K2CError
+            As `trace`.
+        """
+        kernel, case = self._on_random(sizes)
+        case.arrays.update({name: array.astype(np.float32).ravel() for name, array in arrays.items()})
+        given = case.put(self.ops)
+        kernel.run(case.global_size, *given, local=self.local or case.local)
+        pairs = zip(case.spec.arguments, given, strict=True)
+        return {argument.name: self.ops.get(value) for argument, value in pairs if argument.way == "out"}
+
+    def _on_random(self, sizes: dict[str, Any]) -> tuple[Any, Case]:
         kind = getattr(self.ops, "kind", "cpu")
         case = random_case(self.name, kind, **sizes)
-        kernel = self.ops.compile(self.text, self.name, options_of(kind, case.spec.source))
-        trace: Trace = kernel.trace(case.global_size, *case.put(self.ops), local=case.local, group=group)
-        return trace
+        return self.ops.compile(self.text, self.name, options_of(kind, case.spec.source)), case
 
     def global_reads(self, **sizes: Any) -> int:
         """Return how many numbers the first work-group reads from global memory."""

@@ -7,7 +7,7 @@ gets arrays from a kernel is rewritten too; it is told which arrays they are.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from k2c.errors import K2CError
 from k2c.kernels.c_text import arguments, end_of_argument, line_of, match_bracket, without_comments
@@ -81,12 +81,15 @@ class Instrumented:
         Its parameters as they were.
     arrays
         The name of every array by slot: the pointers first, then the arrays in local memory.
+    local_sizes
+        The formulas of the sizes of each array in local memory.
     """
 
     name: str
     text: str
     parameters: tuple[Parameter, ...]
     arrays: tuple[str, ...]
+    local_sizes: dict[str, list[str]] = field(default_factory=dict)
 
 
 def instrument(text: str, name: str = "") -> Instrumented:
@@ -129,7 +132,7 @@ def instrument(text: str, name: str = "") -> Instrumented:
     rewritten, at = "", 0
     for function, piece in sorted(pieces, key=lambda pair: pair[0].opening):
         rewritten, at = rewritten + code[at : function.opening] + piece, function.end
-    return Instrumented(kernel.name, rewritten + code[at:], parameters, arrays)
+    return Instrumented(kernel.name, rewritten + code[at:], parameters, arrays, locals_)
 
 
 @dataclass(frozen=True)

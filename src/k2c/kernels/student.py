@@ -1,6 +1,7 @@
 """Kernels that somebody writes: compiled with a check of every index, run, counted, compared."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from k2c.kernels.buffers import Buffer, require
 from k2c.kernels.build_log import warn_author
 from k2c.kernels.instrument import BOTH, ENTRY, HEAD, HELPER, SIZES, WRITE, Parameter, instrument
 from k2c.kernels.launch import INT_MAX
+from k2c.kernels.memory import WORD, MemoryReport, memory_report
+from k2c.kernels.specification import evaluate
 from k2c.kernels.trace import Trace
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ class StudentKernel:
         made = instrument(source, name)
         self.ops, self.source, self.name = ops, source, made.name
         self.parameters, self._arrays = made.parameters, made.arrays
+        self._local_sizes, self._options = made.local_sizes, options or {}
         title = title or made.name
         # Complaints and warnings are about what was written, not about what we made of it.
         ops.build(source, made.name, options or {}, title)
@@ -100,6 +104,24 @@ class StudentKernel:
                 f"The group made {log[12]} accesses; at most {MOST_ENTRIES} are kept. Choose smaller sizes."
             )
         return self._trace(log[HEAD : HEAD + ENTRY * log[12]].reshape(-1, ENTRY))
+
+    def memory_report(
+        self,
+        global_size: int | Sequence[int],
+        *args: Any,
+        local: int | Sequence[int] = 64,
+        group: int | Sequence[int] = 0,
+    ) -> MemoryReport:
+        """Launch it and return what one work-group's accesses would cost in a GPU's memory.
+
+        Raises
+        ------
+        K2CError
+            As `trace`; and when the size of an array in local memory is no formula of the options.
+        """
+        trace = self.trace(global_size, *args, local=local, group=group)
+        elements = [prod(evaluate(f, self._options) for f in sizes) for sizes in self._local_sizes.values()]
+        return memory_report(trace, prod(_axes(local)), WORD * sum(elements), self.source)
 
     def _trace(self, entries: np.ndarray) -> Trace:
         ways = entries[:, 0] % 4

@@ -144,7 +144,7 @@ _LIST = [
     _kernel(
         "transpose", "matmul.cl", "out[column, row] = x[row, column]",
         "x in[rows*columns], out out[rows*columns], rows int, columns int",
-        "columns;rows", (16, 16), "0", "8*rows*columns",
+        "columns;rows", (16, 16), "0", "8*rows*columns", reference=references.transpose,
     ),
     _kernel(
         "conv2d_textbook", "conv2d.cl", "y = x * weight + bias, one pixel a work-item",
