@@ -1,5 +1,6 @@
 """What is measured of predictions: accuracy, screening, several findings, calibration, intervals."""
 
+from k2c.metrics.by_size import accuracy_by_size, difference_by_size
 from k2c.metrics.paired import Comparison, compare, holm
 from k2c.metrics.screening import (
     OperatingPoint,
@@ -20,12 +21,14 @@ __all__ = [
     "Comparison",
     "OperatingPoint",
     "accuracy",
+    "accuracy_by_size",
     "at_threshold",
     "auc_interval",
     "bootstrap_auc",
     "calibration_error",
     "class_cross_entropy",
     "compare",
+    "difference_by_size",
     "holm",
     "import_torchmetrics",
     "operating_point",
