@@ -18,7 +18,7 @@ from k2c.metrics import accuracy_by_size, difference_by_size
 from k2c.models import NaiveBayes
 
 REPEATS = 20
-SIZES = {"shipped": [40, 80, 160, 320, 640, 945], "sms": [40, 80, 160, 320, 640, 1280, 3619]}
+SIZES = {"shipped": [40, 80, 160, 320, 640, 945], "sms": [40, 80, 160, 320, 640, 1280, 2560, 3619]}
 VOCABULARIES = {
     "100 words": {"max_features": 100},
     "all words": {},
