@@ -78,7 +78,7 @@ def test_the_heart_of_cardiomegaly_is_wider_than_half_the_chest():
         assert 0.36 < (columns[-1] - columns[0] + 1) / 128 < 0.75
 
 
-def test_a_film_is_the_same_picture_at_every_size():
+def test_a_film_is_the_same_image_at_every_size():
     film = Film(5, findings=("Effusion",), devices=())
     large, small = draw_film(film, 256), draw_film(film, 64)
     shrunk = large.image.reshape(64, 4, 64, 4).mean(axis=(1, 3))
@@ -96,14 +96,14 @@ def test_masks_come_with_the_data_set_also_after_subset():
 
 
 def test_at_the_bedside_there_are_more_tubes_and_drains_betray_the_pneumothorax():
-    def share(device, **film):
+    def fraction(device, **film):
         return np.mean(
             [device in draw_film(Film(seed, **film), 32, masks=False).devices for seed in range(30)]
         )
 
-    assert share("central line", view="AP") > share("central line", view="PA") + 0.1
-    assert share("chest drain", view="AP") == 0
-    assert share("chest drain", view="AP", findings=("Pneumothorax",)) > 0.3
+    assert fraction("central line", view="AP") > fraction("central line", view="PA") + 0.1
+    assert fraction("chest drain", view="AP") == 0
+    assert fraction("chest drain", view="AP", findings=("Pneumothorax",)) > 0.3
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_an_eye_does_not_depend_on_how_many_there_are_nor_on_who_draws_it():
     assert few.table.equals(many.table[:5])
 
 
-def test_pictures_are_kept_and_taken_from_the_cache(cache, monkeypatch):
+def test_images_are_kept_and_taken_from_the_cache(cache, monkeypatch):
     made = synthetic_fundus(3, size=SMALL).images(SMALL)
     monkeypatch.setattr("k2c.datasets.fundus.synthetic.draw_eye", None)
     assert np.array_equal(synthetic_fundus(3, size=SMALL).images(SMALL), made)
@@ -46,7 +46,7 @@ def test_pictures_are_kept_and_taken_from_the_cache(cache, monkeypatch):
     assert not list(cache.rglob("*.part"))
 
 
-def test_three_of_203_eyes_are_ill_by_default():
+def test_three_of_203_eyes_are_positive_by_default():
     for seed in range(5):
         data = synthetic_fundus(seed=seed)
         assert data.counts() == {"healthy": 200, "retinopathy": 3}
@@ -58,11 +58,11 @@ def test_three_of_203_eyes_are_ill_by_default():
 def test_the_prevalence_is_what_was_asked_for(prevalence):
     data = synthetic_fundus(800, prevalence=prevalence)
     assert data.labels.mean() == pytest.approx(prevalence, abs=0.01)
-    ill_left = data.table.groupby("eye")["label"].mean()
-    assert ill_left["left"] == pytest.approx(ill_left["right"], abs=0.1)
+    positive_by_eye = data.table.groupby("eye")["label"].mean()
+    assert positive_by_eye["left"] == pytest.approx(positive_by_eye["right"], abs=0.1)
 
 
-def test_labels_by_patient_blame_the_healthy_eye_too_and_change_no_picture():
+def test_labels_by_patient_mark_the_fellow_eye_too_and_change_no_image():
     truth = synthetic_fundus(400, prevalence=0.3)
     blamed = synthetic_fundus(400, prevalence=0.3, labels="patient")
     assert blamed.fingerprint() == truth.fingerprint()
@@ -96,7 +96,7 @@ def test_the_eyes_of_a_patient_have_the_same_colours():
 
 
 @pytest.mark.parametrize("share", ["blur", "exposure", "dust", "lookalikes"])
-def test_a_larger_share_of_a_trouble_adds_eyes_and_leaves_the_others_as_they_are(share):
+def test_a_larger_fraction_of_a_trouble_adds_eyes_and_leaves_the_others_as_they_are(share):
     none, some, every = (synthetic_fundus(200, **{share: value}).table for value in (0, 0.3, 1))
     column = share.removesuffix("s")
     troubled = [(table[column] != none[column]).to_numpy() for table in (some, every)]
@@ -112,21 +112,21 @@ def test_blur_and_exposure_do_what_they_say():
     drawn = [draw_eye(replace(eye, blur=blur)).image for blur in (0, 1, 2, 4)]
     assert all(sharpness(b) < 0.9 * sharpness(a) for a, b in pairwise(drawn))
     rim = [draw_eye(replace(eye, blur=blur)).image[104:120, :6].astype(float).max() for blur in (0, 4)]
-    assert rim[1] < rim[0] + 10  # nothing comes in from outside of the picture
+    assert rim[1] < rim[0] + 10  # nothing comes in from outside of the image
     means = [draw_eye(replace(eye, exposure=stops)).image.mean() for stops in (-2, -1, 0, 1)]
     assert all(b > 1.2 * a for a, b in pairwise(means))
 
 
 @pytest.mark.parametrize("camera", sorted(CAMERAS))
-def test_the_masks_lie_where_the_picture_differs_from_the_healthy_eye(camera):
+def test_the_masks_lie_where_the_image_differs_from_the_eye_without_them(camera):
     for seed in range(3):
         eye = Eye(seed=seed, camera=camera, grade=4)
-        ill, healthy = draw_eye(eye), draw_eye(replace(eye, grade=0))
-        change = np.abs(ill.image.astype(int) - healthy.image).max(axis=2)
-        marked = np.any([*ill.masks.values()], axis=0)
+        positive, healthy = draw_eye(eye), draw_eye(replace(eye, grade=0))
+        change = np.abs(positive.image.astype(int) - healthy.image).max(axis=2)
+        marked = np.any([*positive.masks.values()], axis=0)
         grown = np.any([np.roll(marked, (i, j), (0, 1)) for i in range(-2, 3) for j in range(-2, 3)], axis=0)
         assert (change[~grown] > 4 * LEAST_CHANGE).mean() < 0.002  # JPEG smears a little
-        strong = marked & ~ill.masks["venous_beading"] & (healthy.image.max(axis=2) > 60)
+        strong = marked & ~positive.masks["venous_beading"] & (healthy.image.max(axis=2) > 60)
         assert (change[strong] > LEAST_CHANGE).mean() > 0.6
         assert not any(mask.any() for mask in healthy.masks.values())
 
@@ -144,8 +144,8 @@ def test_a_higher_grade_has_more_lesions_and_its_own_kinds():
 
 def test_the_masks_of_a_data_set_follow_its_subsets():
     data = synthetic_fundus(12, prevalence=0.5, size=SMALL)
-    ill = data.filter(label=1)
-    masks = lesion_masks(ill, 0)
+    positive = data.filter(label=1)
+    masks = lesion_masks(positive, 0)
     assert set(masks) == set(LESIONS)
     assert masks["haemorrhage"].shape == (SMALL, SMALL) and masks["haemorrhage"].any()
 
@@ -166,7 +166,7 @@ def test_nothing_but_the_lesions_gives_the_label_away():
     ("wrong", "said"),
     [
         ({"n": 0}, "1 or more"),
-        ({"prevalence": 3}, "prevalence=3 is not a share"),
+        ({"prevalence": 3}, "prevalence=3 is not a fraction"),
         ({"blur": -0.1}, "between 0 and 1"),
         ({"labels": "patients"}, "did you mean 'patient'"),
         ({"size": 8}, "32 to 1024"),
@@ -191,10 +191,10 @@ def test_an_eye_that_cannot_be_is_refused(wrong, said):
         Eye(**wrong)
 
 
-def test_without_a_place_to_keep_them_pictures_are_drawn_and_a_warning_says_so(tmp_path, monkeypatch):
+def test_without_a_place_to_keep_them_images_are_drawn_and_a_warning_says_so(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("K2C_DATA", str(tmp_path / "file"))
-    with pytest.warns(UserWarning, match="pictures are not kept, because .* cannot be written"):
+    with pytest.warns(UserWarning, match="images are not kept, because .* cannot be written"):
         assert synthetic_fundus(2, size=32).image(0).shape == (32, 32, 3)
 
 

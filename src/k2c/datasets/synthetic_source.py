@@ -56,7 +56,7 @@ class Generator(Generic[Thing]):
         def fits(pictures: NDArray[Any]) -> bool:
             return len(pictures) == len(things) and pictures.dtype == np.uint8
 
-        return kept_array(self._path(things, size), lambda: self._drawn(things, size), fits, "pictures")
+        return kept_array(self._path(things, size), lambda: self._drawn(things, size), fits, "images")
 
     def _drawn(self, things: Sequence[Thing], size: int) -> NDArray[np.uint8]:
         return np.stack([self.picture(thing, size) for thing in things])

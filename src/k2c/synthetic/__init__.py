@@ -1,1 +1,1 @@
-"""Images drawn with known truth: fundus photographs and chest films, and the textures that they share."""
+"""Images with known truth: fundus photographs and chest films, and the canvas and textures that both use."""

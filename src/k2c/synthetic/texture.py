@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Layer: TypeAlias = NDArray[np.float32]
 
-TILES = 3  # fields of view that the periodic pattern covers, so that two eyes rarely share a piece
+TILES = 3  # fields of view that the periodic pattern covers, so that two eyes rarely show the same piece
 GRAIN = "grain"
 # Wavelengths in fields of view (shortest, longest), and the power of the spectrum between them.
 BANDS: dict[str, tuple[float, float, float]] = {
@@ -21,7 +21,7 @@ STRETCH = {"choroid": 2.0}  # choroidal vessels run more across than down
 
 @lru_cache(maxsize=16)
 def pattern(name: str, size: int) -> Layer:
-    """Return a periodic pattern with mean 0 and standard deviation 1, for pictures of `size` pixels.
+    """Return a periodic pattern with mean 0 and standard deviation 1, for images of `size` pixels.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from k2c.datasets.synthetic_source import DrawnSource, Generator
 from k2c.errors import K2CError
 from k2c.synthetic.chest.film import SIZES, Film, draw_film
 from k2c.synthetic.chest.findings import FINDINGS
-from k2c.synthetic.chest.population import Population, table_of
+from k2c.synthetic.chest.population import FilmPopulation, table_of
 
 VERSION = 2  # of the generator: films that were kept by another version are made anew
 CHUNK = 64  # films in a file
@@ -40,10 +40,10 @@ def synthetic_chest(
     seed
         The same seed gives the same bytes on the same machine.
     enriched
-        Share of the films drawn among those with a finding, each of the 14 equally often, as in a test set that
+        Fraction of the films drawn among those with a finding, each of the 14 equally often, as in a test set that
         shall have some of each. 0 is as in the hospital.
     label_noise
-        Share of the findings that the labels miss, as those of a program that reads reports do; about as many are
+        Fraction of the findings that the labels miss, as those of a program that reads reports do; about as many are
         added wrongly. Columns `true_...` hold the truth. Films and fingerprint do not depend on it.
     cache
         Keep the films in the cache folder (1 MB for 64 of 128 pixels).
@@ -70,7 +70,7 @@ def synthetic_chest(
         raise K2CError(f"n={n} films are none: ask for 1 or more.")
     if not SIZES[0] <= size <= SIZES[1]:
         raise K2CError(f"size={size} is out of range: {SIZES[0]} to {SIZES[1]} pixels.")
-    population = Population(seed, enriched, label_noise)
+    population = FilmPopulation(seed, enriched, label_noise)
     films, patients = population.films(n)
     source = DrawnSource(GENERATOR, films, size, cache, NAME)
     if workers is not None and workers > 1:
@@ -78,7 +78,7 @@ def synthetic_chest(
     return LabelledImages(table_of(films, patients, population), source, FINDINGS, NAME)
 
 
-def _picture(film: Film, size: int) -> Picture:
+def _image(film: Film, size: int) -> Picture:
     return draw_film(film, size, masks=False).image
 
 
@@ -86,4 +86,4 @@ def _masks(film: Film, size: int) -> dict[str, NDArray[np.bool_]]:
     return draw_film(film, size).masks
 
 
-GENERATOR = Generator("synthetic chest", VERSION, CHUNK, _picture, _masks)
+GENERATOR = Generator("synthetic chest", VERSION, CHUNK, _image, _masks)

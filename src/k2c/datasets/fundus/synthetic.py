@@ -1,4 +1,4 @@
-"""Make the synthetic version of a data set of fundus photographs, and keep its pictures."""
+"""Make the synthetic version of a data set of fundus photographs, and keep its images."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,9 @@ from k2c.datasets.pictures import Picture
 from k2c.datasets.synthetic_source import DrawnSource, Generator
 from k2c.errors import K2CError, unknown
 from k2c.synthetic.fundus.eye import SIZES, Eye, draw_eye
-from k2c.synthetic.fundus.population import Population, table_of
+from k2c.synthetic.fundus.population import EyePopulation, table_of
 
-VERSION = 4  # of the generator: pictures that were kept by another version are made anew
+VERSION = 4  # of the generator: images that were kept by another version are made anew
 CHUNK = 32  # eyes in a file
 NAME = "synthetic fundus photographs"
 LABELS = ("eye", "patient")
@@ -34,9 +34,9 @@ def synthetic_fundus(
 ) -> LabelledImages:
     """Make a data set of synthetic fundus photographs whose truth is known. Nothing is downloaded.
 
-    Patients have two eyes, one after the other. An eye is ill when its grade is 2 or more (referable
-    retinopathy): 77% of the ill eyes have grade 2, 13% grade 3 and 10% grade 4, as in EyePACS; 8% of the
-    others have grade 1. Half of the ill patients have one ill eye only. Eye number i of a seed is the same
+    Patients have two eyes, one after the other. An eye is positive when its grade is 2 or more (referable
+    retinopathy): 77% of the positive eyes have grade 2, 13% grade 3 and 10% grade 4, as in EyePACS; 8% of the
+    others have grade 1. Half of the patients with a positive eye have only one. Eye number i of a seed is the same
     whatever `n`, and the same but for blur (exposure, ...) whatever `blur` (`exposure`, ...).
 
     Parameters
@@ -44,29 +44,29 @@ def synthetic_fundus(
     n
         Eyes.
     prevalence
-        Share of ill eyes. By default 3 in 203.
+        Fraction of positive eyes. By default 3 in 203.
     size
-        Pixels of the pictures' side, 32 to 1024.
+        Pixels of the images' side, 32 to 1024.
     seed
         The same seed gives the same bytes on the same machine.
     blur, exposure, dust
-        Share of the photographs that are out of focus (1.6 to 4 pixels of 224), far too dark or too bright,
+        Fraction of the photographs that are out of focus (1.6 to 4 pixels of 224), far too dark or too bright,
         or show specks on the lens.
     lookalikes
-        Share of the healthy eyes with spots like cotton wool, or with puffed veins.
+        Fraction of the eyes without retinopathy that have spots like cotton wool, or with puffed veins.
     labels
-        What the column `label` says: `"eye"`, the truth; `"patient"`, whether either eye of the patient is ill.
+        What the column `label` says: `"eye"`, the truth; `"patient"`, whether either eye of the patient is positive.
     cache
-        Keep the pictures in the cache folder (about 5 MB for 32 of 224 pixels).
+        Keep the images in the cache folder (about 5 MB for 32 of 224 pixels).
     workers
-        Processes that draw all pictures at once. By default each is drawn in this process when it is first
+        Processes that draw all images at once. By default each is drawn in this process when it is first
         asked for. In a script, more than one need `if __name__ == "__main__":`.
 
     Returns
     -------
     LabelledImages
         Classes `healthy` and `retinopathy`. Columns besides those of every fundus data set: `true_label`,
-        `blur`, `exposure`, `dust`, `lookalike`. `quality` is 1 for a faultless picture. `masks(i)` tells where
+        `blur`, `exposure`, `dust`, `lookalike`. `quality` is 1 for a faultless image. `masks(i)` tells where
         the lesions are.
 
     Raises
@@ -80,7 +80,7 @@ def synthetic_fundus(
         raise K2CError(unknown("kind of labels", labels, LABELS))
     if not SIZES[0] <= size <= SIZES[1]:
         raise K2CError(f"size={size} is out of range: {SIZES[0]} to {SIZES[1]} pixels.")
-    eyes = Population(prevalence, seed, blur, exposure, dust, lookalikes).eyes(n)
+    eyes = EyePopulation(prevalence, seed, blur, exposure, dust, lookalikes).eyes(n)
     source = DrawnSource(GENERATOR, eyes, size, cache, NAME)
     if workers is not None and workers > 1:
         source.draw_all(workers)
@@ -88,11 +88,11 @@ def synthetic_fundus(
 
 
 def lesion_masks(data: LabelledImages, index: int) -> dict[str, NDArray[np.bool_]]:
-    """Return where the lesions of a picture are: bool (S, S) for each kind, nothing True where there is none."""
+    """Return where the lesions of a image are: bool (S, S) for each kind, nothing True where there is none."""
     return data.masks(index)
 
 
-def _picture(eye: Eye, size: int) -> Picture:
+def _image(eye: Eye, size: int) -> Picture:
     return draw_eye(eye, size).image
 
 
@@ -100,4 +100,4 @@ def _masks(eye: Eye, size: int) -> dict[str, NDArray[np.bool_]]:
     return draw_eye(eye, size).masks
 
 
-GENERATOR = Generator("synthetic fundus", VERSION, CHUNK, _picture, _masks)
+GENERATOR = Generator("synthetic fundus", VERSION, CHUNK, _image, _masks)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from k2c.display.photographs import draw_photograph
 from k2c.display.style import COLOURS
 from k2c.display.widgets.base import PictureWidget
-from k2c.synthetic.fundus import Drawing, Eye, draw_eye
+from k2c.synthetic.fundus import Eye, EyeDrawing, draw_eye
 from k2c.training.augment import GaussianNoise, Rotate180
 
 GRADES = ("none", "mild", "moderate", "severe", "proliferative")
@@ -38,7 +38,7 @@ class SyntheticEye(PictureWidget):
         self.lesions = ipywidgets.Checkbox(True, description="Show where the lesions are")
         super().__init__([self.eye, self.grade, self.blur, self.lesions])
 
-    def drawing(self) -> Drawing:
+    def drawing(self) -> EyeDrawing:
         """Return the photograph that the sliders ask for, with its truth."""
         return draw_eye(Eye(seed=self.eye.value, grade=self.grade.value, blur=self.blur.value), self.size)
 

@@ -1,7 +1,7 @@
 """Synthetic chest films whose truth is known: which findings there are, and where each lies."""
 
 from k2c.synthetic.chest.devices import DEVICES
-from k2c.synthetic.chest.film import Drawing, Film, draw_film
+from k2c.synthetic.chest.film import Film, FilmDrawing, draw_film
 from k2c.synthetic.chest.findings import (
     FINDINGS,
     NO_FINDING,
@@ -16,8 +16,8 @@ __all__ = [
     "FINDINGS",
     "NO_FINDING",
     "VIEWS",
-    "Drawing",
     "Film",
+    "FilmDrawing",
     "combinations",
     "cooccurrence",
     "draw_film",

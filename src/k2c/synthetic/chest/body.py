@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from k2c.synthetic.chest.canvas import Frame, Layer, Points, curve, step
+from k2c.synthetic.canvas import Frame, Points, curve, step
+from k2c.synthetic.texture import Layer
 
-RIGHT, LEFT = 0, 1  # the patient's sides: right is on the left of the picture
+RIGHT, LEFT = 0, 1  # the patient's sides: right is on the left of the image
 SIDES = (-1, 1)  # the sign of x there
 SPINE = 0.095  # half the width of a vertebra
 

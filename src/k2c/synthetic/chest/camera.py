@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from k2c.synthetic.chest.canvas import Frame, Layer
-from k2c.synthetic.texture import GRAIN, piece
+from k2c.synthetic.canvas import Frame
+from k2c.synthetic.texture import GRAIN, Layer, piece
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Detector:
     detail
         How much local contrast is raised.
     grain
-        Noise, as a share of the range.
+        Noise, as a fraction of the range.
     air
         Grey of the air beside the patient.
     """

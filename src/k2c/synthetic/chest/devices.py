@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from k2c.synthetic.canvas import Canvas, Frame
 from k2c.synthetic.chest.body import SIDES, Body
-from k2c.synthetic.chest.canvas import Frame, Layer, Sheet
+from k2c.synthetic.texture import Layer
 
 DEVICES = ("electrodes", "airway tube", "central line", "feeding tube", "chest drain", "pacemaker")
 # How often each is there on a film from behind, and from the front.
-SHARE = {
+FREQUENCY = {
     "electrodes": (0.03, 0.4),
     "airway tube": (0.0, 0.25),
     "central line": (0.06, 0.4),
@@ -20,9 +21,11 @@ DRAINED = (0.35, 0.7)  # of the films with a pneumothorax
 def choose(view: str, pneumothorax: bool, rng: np.random.Generator) -> tuple[str, ...]:
     """Draw which devices are on a film. Who has air in the pleural space often has a drain already."""
     behind = view == "AP"
-    drawn = rng.random(len(SHARE) + 1)
-    chosen = [name for name, chance in zip(SHARE, drawn, strict=False) if chance < SHARE[name][behind]]
-    if pneumothorax and drawn[-1] < DRAINED[behind]:
+    chances = rng.random(len(FREQUENCY) + 1)
+    chosen = [
+        name for name, chance in zip(FREQUENCY, chances, strict=False) if chance < FREQUENCY[name][behind]
+    ]
+    if pneumothorax and chances[-1] < DRAINED[behind]:
         chosen.append("chest drain")
     return tuple(chosen)
 
@@ -31,7 +34,7 @@ def draw_devices(
     names: tuple[str, ...], body: Body, frame: Frame, drain: int, rng: np.random.Generator
 ) -> Layer:
     """Draw devices; `drain` is the side of the chest drain. Returns what they absorb, float32 (S, S)."""
-    faint, metal = Sheet(frame), Sheet(frame)
+    faint, metal = Canvas(frame), Canvas(frame)
     if "electrodes" in names:
         _electrodes(metal, rng)
     if "airway tube" in names:
@@ -68,18 +71,18 @@ def draw_devices(
     return np.float32(0.16) * faint.layer() + np.float32(0.34) * metal.layer()
 
 
-def _electrodes(sheet: Sheet, rng: np.random.Generator) -> None:
+def _electrodes(canvas: Canvas, rng: np.random.Generator) -> None:
     places = [(-0.6, -0.55), (0.6, -0.5), (0.62, 0.35), (-0.55, 0.4), (0.2, 0.1)]
     hub = rng.uniform(-0.4, 0.4), 1.3
     for x, y in places[: int(rng.integers(3, 6))]:
         x, y = x + rng.normal(0, 0.08), y + rng.normal(0, 0.08)
-        sheet.disc(x, y, 0.024, 0.6)
-        sheet.disc(x, y, 0.012, 1.0)
+        canvas.disc(x, y, 0.024, 0.6)
+        canvas.disc(x, y, 0.012, 1.0)
         middle = (x + hub[0]) / 2 + rng.normal(0, 0.3), (y + hub[1]) / 2 + rng.normal(0, 0.1)
-        _path(sheet, [(x, y), middle, (hub[0] + 0.9 * x, hub[1])], 0.003, 0.4)
+        _path(canvas, [(x, y), middle, (hub[0] + 0.9 * x, hub[1])], 0.003, 0.4)
 
 
-def _path(sheet: Sheet, points: list[tuple[float, float]], radius: float, value: float = 1.0) -> None:
+def _path(canvas: Canvas, points: list[tuple[float, float]], radius: float, value: float = 1.0) -> None:
     """Draw a smooth curve through points (Catmull and Rom's)."""
     p = np.array([points[0], *points, points[-1]], dtype=float)
     t = np.linspace(0, 1, 8)[:, None]
@@ -88,4 +91,4 @@ def _path(sheet: Sheet, points: list[tuple[float, float]], radius: float, value:
         for a, b, c, d in zip(p, p[1:], p[2:], p[3:], strict=False)
     ]
     x, y = np.concatenate(parts).T
-    sheet.lines(x[None], y[None], [radius], [value])
+    canvas.lines(x[None], y[None], [radius], [value])

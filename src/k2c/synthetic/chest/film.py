@@ -10,10 +10,10 @@ from k2c.errors import K2CError, unknown
 from k2c.synthetic.chest import camera, devices, opacities, outlines
 from k2c.synthetic.chest.body import make_body, positioned
 from k2c.synthetic.chest.findings import FINDINGS, VIEWS
-from k2c.synthetic.chest.scene import Finding, Scene
+from k2c.synthetic.chest.scene import ChestFinding, Scene
 
 SIZES = (32, 512)
-KINDS: dict[str, type[Finding]] = {
+KINDS: dict[str, type[ChestFinding]] = {
     kind.name: kind
     for kind in (
         opacities.Atelectasis, outlines.Cardiomegaly, outlines.Effusion, opacities.Infiltration, outlines.Mass,
@@ -34,7 +34,7 @@ class Film:
     patient
         The build of the patient; `seed` when None.
     course
-        Where the findings are and how severe; films of one course of illness share it; `seed` when None.
+        Where the findings are and how severe; films of one course of illness have the same; `seed` when None.
     view
         `"PA"`: from behind, standing; `"AP"`: from the front, at the bedside.
     findings
@@ -78,7 +78,7 @@ class Film:
                     raise K2CError(unknown(what, value, allowed))
 
 
-class Drawing(NamedTuple):
+class FilmDrawing(NamedTuple):
     """A film and what is where on it.
 
     Attributes
@@ -96,7 +96,7 @@ class Drawing(NamedTuple):
     devices: tuple[str, ...]
 
 
-def draw_film(film: Film, size: int = 224, *, masks: bool = True) -> Drawing:
+def draw_film(film: Film, size: int = 224, *, masks: bool = True) -> FilmDrawing:
     """Draw one film.
 
     Every trait has a random stream of its own, so that one seed drawn with and without a finding is the same
@@ -113,7 +113,7 @@ def draw_film(film: Film, size: int = 224, *, masks: bool = True) -> Drawing:
 
     Returns
     -------
-    Drawing
+    FilmDrawing
         The film and the masks.
 
     Raises
@@ -142,10 +142,10 @@ def draw_film(film: Film, size: int = 224, *, masks: bool = True) -> Drawing:
     )
     image = camera.finish(value, film.view, stream[5])
     turned = {name: _turned(scene.masks[name], angle) for name in film.findings} if masks else {}
-    return Drawing(image, turned, names)
+    return FilmDrawing(image, turned, names)
 
 
-def _findings(film: Film) -> list[Finding]:
+def _findings(film: Film) -> list[ChestFinding]:
     course = film.seed if film.course is None else film.course
     return [KINDS[name](np.random.default_rng([course, 4, FINDINGS.index(name)])) for name in film.findings]
 
@@ -157,7 +157,7 @@ def _devices(film: Film) -> tuple[str, ...]:
 
 
 def _drawn_devices(
-    names: tuple[str, ...], scene: Scene, found: list[Finding], rng: np.random.Generator
+    names: tuple[str, ...], scene: Scene, found: list[ChestFinding], rng: np.random.Generator
 ) -> NDArray[np.float32] | float:
     if not names:
         return 0.0

@@ -30,7 +30,7 @@ def combinations() -> pd.DataFrame:
     -------
     pandas.DataFrame
         The most frequent first, indexed by `findings` (separated by `|`, empty for none): the number of films from
-        behind, `PA`, and from the front, `AP`, and a column a finding with 1 or 0.
+        behind, `PA`, and from the front, `AP`, and one column per finding with 1 or 0.
 
     References
     ----------

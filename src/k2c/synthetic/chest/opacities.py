@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from k2c.synthetic.canvas import Canvas, blob, step
 from k2c.synthetic.chest.body import LEFT, RIGHT, SIDES, Body, dome
-from k2c.synthetic.chest.canvas import Layer, Sheet, blob, step
-from k2c.synthetic.chest.scene import Finding, Scene
-from k2c.synthetic.texture import piece
+from k2c.synthetic.chest.scene import ChestFinding, Scene
+from k2c.synthetic.texture import Layer, piece
 
 
 def _patch(
@@ -21,22 +21,22 @@ def _patch(
 
 def _bronchi(scene: Scene, x: float, y: float, rng: np.random.Generator) -> Layer:
     """Return airways that stay filled with air in solid lung, float32 (S, S): dark lines from the hilum."""
-    sheet = Sheet(scene.frame)
+    canvas = Canvas(scene.frame)
     count = 5
     from_x, from_y = np.sign(x) * 0.16, -0.05
     part = np.linspace(0, 1.25, 6)
     ends_x, ends_y = x + rng.normal(0, 0.09, (count, 1)), y + rng.normal(0, 0.09, (count, 1))
     sway = 0.02 * np.sin(4 * part + rng.uniform(0, 6, (count, 1)))
-    sheet.lines(
+    canvas.lines(
         from_x + (ends_x - from_x) * part,
         from_y + (ends_y - from_y) * part + sway,
         np.full(count, 0.008),
         np.ones(count),
     )
-    return sheet.layer() * (blob(scene.frame, x, y, 0.14, 0.14) > 0.3)
+    return canvas.layer() * (blob(scene.frame, x, y, 0.14, 0.14) > 0.3)
 
 
-class Infiltration(Finding):
+class Infiltration(ChestFinding):
     """Ill-defined haze in patches, mostly in the lower and middle zones, often on both sides."""
 
     name = "Infiltration"
@@ -57,7 +57,7 @@ class Infiltration(Finding):
         )
 
 
-class Consolidation(Finding):
+class Consolidation(ChestFinding):
     """Solid lung, even and dense, with airways seen in it; it may end sharply at a fissure."""
 
     name = "Consolidation"
@@ -80,7 +80,7 @@ class Consolidation(Finding):
             scene.fill(self.name, region * np.float32(low + (high_density - low) * self.strength), side)
 
 
-class Pneumonia(Finding):
+class Pneumonia(ChestFinding):
     """Patches of solid lung that run together, with haze around them, in a lobe or two."""
 
     name = "Pneumonia"
@@ -90,17 +90,17 @@ class Pneumonia(Finding):
         rng = self.rng
         for side in (RIGHT, LEFT) if rng.random() < 0.3 else (self.side(0.55),):
             x, y = scene.spot(rng, side, 0.45, 0.95)
-            share = np.zeros_like(scene.filled)
+            fraction = np.zeros_like(scene.filled)
             for _ in range(4):
                 near_x, near_y = x + rng.normal(0, 0.09), y + rng.normal(0, 0.09)
                 wide, high = rng.uniform(0.06, 0.11), rng.uniform(0.06, 0.11)
-                share += np.float32(0.6) * _patch(scene, near_x, near_y, wide, high, rng, 0.5)
-            share += np.float32(0.3) * blob(scene.frame, x, y, 0.22, 0.22)
-            share *= 1 - np.float32(0.25) * _bronchi(scene, x, y, rng)
-            scene.fill(self.name, np.clip(share * np.float32(0.5 + 0.45 * self.strength), 0, 0.85), side)
+                fraction += np.float32(0.6) * _patch(scene, near_x, near_y, wide, high, rng, 0.5)
+            fraction += np.float32(0.3) * blob(scene.frame, x, y, 0.22, 0.22)
+            fraction *= 1 - np.float32(0.25) * _bronchi(scene, x, y, rng)
+            scene.fill(self.name, np.clip(fraction * np.float32(0.5 + 0.45 * self.strength), 0, 0.85), side)
 
 
-class Edema(Finding):
+class Edema(ChestFinding):
     """Fluid around the hila like a bat's wings, wide upper vessels, fine lines at the base, a larger heart."""
 
     name = "Edema"
@@ -122,17 +122,17 @@ class Edema(Finding):
             wings += blob(scene.frame, sign * 0.32, 0.02 + rng.normal(0, 0.04), 0.19, 0.27)
         wings *= 1 + np.float32(0.35) * piece("cloud", scene.frame.size, rng)
         wings *= 1 + np.float32(0.12) * piece("mottle", scene.frame.size, rng)
-        share = np.clip(wings * np.float32(0.35 + 0.4 * self.strength), 0, 0.85) + np.float32(0.08)
-        scene.fill(self.name, share, seen=0.2)
-        sheet = Sheet(scene.frame)
+        fraction = np.clip(wings * np.float32(0.35 + 0.4 * self.strength), 0, 0.85) + np.float32(0.08)
+        scene.fill(self.name, fraction, seen=0.2)
+        canvas = Canvas(scene.frame)
         for side, sign in enumerate(SIDES):  # Kerley's B lines: short, level, at the edge
             y = scene.body.domes[side] + 0.1 - 0.035 * np.arange(7)[:, None] + rng.normal(0, 0.006, (7, 1))
             x = sign * (scene.body.half - 0.02 - rng.uniform(0.06, 0.1, (7, 1)) * np.array([0.0, 1.0]))
-            sheet.lines(x, np.repeat(y, 2, axis=1), np.full(7, 0.004), np.full(7, 0.8))
-        scene.dense += np.float32(0.07 * self.strength) * sheet.layer() * scene.shapes.air
+            canvas.lines(x, np.repeat(y, 2, axis=1), np.full(7, 0.004), np.full(7, 0.8))
+        scene.dense += np.float32(0.07 * self.strength) * canvas.layer() * scene.shapes.air
 
 
-class Fibrosis(Finding):
+class Fibrosis(ChestFinding):
     """A net of scars at the edges and bases (or the tips) of the lungs, which have shrunk."""
 
     name = "Fibrosis"
@@ -161,7 +161,7 @@ class Fibrosis(Finding):
         )
 
 
-class Atelectasis(Finding):
+class Atelectasis(ChestFinding):
     """Airless lung takes less room: plates at the base, or a collapsed lobe; diaphragm and heart move there."""
 
     name = "Atelectasis"
@@ -187,14 +187,14 @@ class Atelectasis(Finding):
 
     def _plates(self, scene: Scene) -> None:
         rng, sign, body = self.rng, SIDES[self.which], scene.body
-        sheet = Sheet(scene.frame)
+        canvas = Canvas(scene.frame)
         for _ in range(int(rng.integers(1, 4))):
             start = rng.uniform(0.2, 0.4)
             across = start + np.linspace(0, rng.uniform(0.2, 0.36), 6)
             base = float(dome(body, start + 0.1, self.which)) - rng.uniform(0.05, 0.26)
             down = base + rng.normal(0, 0.25) * (across - start) + 0.02 * np.sin(6 * across)
-            sheet.bands(sign * across, down, rng.uniform(0.009, 0.022), 1.0)
-        plates = sheet.layer()
+            canvas.bands(sign * across, down, rng.uniform(0.009, 0.022), 1.0)
+        plates = canvas.layer()
         haze = blob(scene.frame, sign * 0.42, body.domes[self.which], 0.2, 0.10)
         amount = np.float32(0.4 + 0.4 * self.strength)
         scene.fill(self.name, np.clip(amount * (plates + np.float32(0.55) * haze), 0, 0.9), self.which)

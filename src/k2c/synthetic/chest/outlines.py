@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from k2c.synthetic.canvas import curve, step
 from k2c.synthetic.chest.body import LEFT, RIGHT, SIDES, Body, heart_edges
-from k2c.synthetic.chest.canvas import Layer, curve, step
-from k2c.synthetic.chest.scene import Finding, Scene
-from k2c.synthetic.texture import piece
+from k2c.synthetic.chest.scene import ChestFinding, Scene
+from k2c.synthetic.texture import Layer, piece
 
 CENTIMETRE = 0.054  # in halves of the film's side: a chest of 28 cm is about 1.5 wide
 
 
-class Effusion(Finding):
+class Effusion(ChestFinding):
     """Fluid in the pleural space: it hides the angle and climbs along the wall; lying, it veils the lung."""
 
     name = "Effusion"
@@ -30,15 +30,17 @@ class Effusion(Finding):
             top = np.float32(body.domes[side] + 0.08 - level)
             rise = np.float32(0.22 + 0.1 * level) * away**5 - np.float32(0.05) * (1 - away) ** 2
             fluid = step(frame.y - (top - rise), 0.05 + 0.05 * body.supine) * (SIDES[side] * frame.x > 0)
-            share = np.float32(0.93) * fluid
+            fraction = np.float32(0.93) * fluid
             if body.supine:
                 veil = curve(frame.y, [(body.apex, 0.15), (body.domes[side], 0.5)])
-                share = np.maximum(share, veil * np.float32(self.strength) * (SIDES[side] * frame.x > 0))
-            scene.fill(self.name, share, side, seen=0.45)
+                fraction = np.maximum(
+                    fraction, veil * np.float32(self.strength) * (SIDES[side] * frame.x > 0)
+                )
+            scene.fill(self.name, fraction, side, seen=0.45)
             scene.dense += np.float32(0.13) * fluid * scene.shapes.lungs[side]
 
 
-class Pneumothorax(Finding):
+class Pneumothorax(ChestFinding):
     """Air between wall and lung: the lung's edge is a thin line, and outside it no vessel is seen."""
 
     name = "Pneumothorax"
@@ -82,7 +84,7 @@ class Pneumothorax(Finding):
         scene.note(self.name, (free > 0.5) & (lung > 0.1))
 
 
-class Thickening(Finding):
+class Thickening(ChestFinding):
     """A thickened pleura: a band along the wall, or a cap on the lung's tip; the angle is blunt."""
 
     name = "Pleural_Thickening"
@@ -112,7 +114,7 @@ def _ball(scene: Scene, x: float, y: float, radius: float, rough: Layer | float 
     return np.sqrt(np.clip(1 - (part + rough) ** 2, 0, 1))
 
 
-class Nodule(Finding):
+class Nodule(ChestFinding):
     """A round spot of less than 3 cm, sometimes several."""
 
     name = "Nodule"
@@ -128,7 +130,7 @@ class Nodule(Finding):
             scene.dense += np.float32(0.04) * ball * scene.shapes.inside(side)
 
 
-class Mass(Finding):
+class Mass(ChestFinding):
     """A round or lobed opacity of 3 cm or more."""
 
     name = "Mass"
@@ -144,7 +146,7 @@ class Mass(Finding):
         scene.dense += np.float32(0.05) * ball * scene.shapes.inside(side)
 
 
-class Hernia(Finding):
+class Hernia(ChestFinding):
     """Stomach that slid through the diaphragm: a round shadow behind the heart, often with air and a level."""
 
     name = "Hernia"
@@ -167,7 +169,7 @@ class Hernia(Finding):
         scene.note(self.name, inside > 0.5)
 
 
-class Cardiomegaly(Finding):
+class Cardiomegaly(ChestFinding):
     """A heart wider than half the chest."""
 
     name = "Cardiomegaly"
@@ -183,7 +185,7 @@ class Cardiomegaly(Finding):
         scene.note(self.name, (x < left) & (x > right) & (y > top) & (y < scene.shapes.domes))
 
 
-class Emphysema(Finding):
+class Emphysema(ChestFinding):
     """Overfilled lungs: dark, with few vessels, a low flat diaphragm and a narrow upright heart."""
 
     name = "Emphysema"

@@ -1,4 +1,4 @@
-"""Who comes to be X-rayed, how often, with which findings, and what the reports say about it."""
+"""The patients who are X-rayed: how often, with which findings, and what the reports say."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +11,7 @@ from k2c.errors import K2CError
 from k2c.synthetic.chest.film import Film
 from k2c.synthetic.chest.findings import FINDINGS, VIEWS, combinations, films_per_patient
 
-WOMEN = 0.435  # share of the films of ChestX-ray14
+WOMEN = 0.435  # fraction of the films of ChestX-ray14
 AGE = (46.6, 16.6)  # mean and standard deviation in years, the same
 MOST_FILMS = 12  # of a patient; in ChestX-ray14, one has 184
 # From one film of a patient to the next the labels are the same in 41% of the cases in ChestX-ray14, and in 30% of
@@ -20,7 +20,7 @@ KEPT = 0.16
 
 
 @dataclass(frozen=True)
-class Population:
+class FilmPopulation:
     """What is asked of a population; see `synthetic_chest`."""
 
     seed: int
@@ -31,7 +31,7 @@ class Population:
         for name in ("enriched", "label_noise"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise K2CError(f"{name}={value!r} is not a share: it must lie between 0 and 1.")
+                raise K2CError(f"{name}={value!r} is not a fraction: it must lie between 0 and 1.")
         if self.seed < 0:
             raise K2CError(f"seed={self.seed} must be 0 or more.")
 
@@ -49,8 +49,8 @@ class Population:
 
     def _films_of(self, patient: int) -> list[Film]:
         rng = np.random.default_rng([self.seed, 21, patient])
-        often, share = _visits()
-        count = int(often[np.searchsorted(share, rng.random(), side="right")])
+        often, fraction = _visits()
+        count = int(often[np.searchsorted(fraction, rng.random(), side="right")])
         sex = "F" if rng.random() < WOMEN else "M"
         age = int(np.clip(rng.normal(*AGE), 3, 92))
         build, *seeds = (int(part) for part in rng.integers(0, 2**31, 1 + 2 * count))
@@ -63,7 +63,7 @@ class Population:
                 course = films[-1].course or 0
             else:
                 row = _draw(which, int(rare * len(FINDINGS)) if enriched < self.enriched else None)
-            behind = _table().share_behind[row]
+            behind = _table().fraction_behind[row]
             name = VIEWS[int(view >= behind)]
             films.append(Film(seeds[2 * visit + 1], build, course, name, _table().found[row], sex, age))
         return films
@@ -71,15 +71,15 @@ class Population:
     def labels(self, truth: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what a program would read in reports: float32 (N, 14).
 
-        A share `label_noise` of the findings is missed, and of each finding as many are added to films that lack
+        A fraction `label_noise` of the findings is missed, and of each finding as many are added to films that lack
         it as its frequency says, so that about as many are counted as there are.
         """
         often = self._frequency()
         added = np.minimum(self.label_noise * often / (1 - often), 1)
         labels = truth.copy()
         for row, true in enumerate(truth):
-            drawn = np.random.default_rng([self.seed, 22, row]).random(len(FINDINGS))
-            labels[row] = np.where(true == 1, drawn >= self.label_noise, drawn < added)
+            chances = np.random.default_rng([self.seed, 22, row]).random(len(FINDINGS))
+            labels[row] = np.where(true == 1, chances >= self.label_noise, chances < added)
         return labels
 
     def _frequency(self) -> NDArray[np.float64]:
@@ -91,13 +91,13 @@ class Population:
 
 @dataclass(frozen=True)
 class _Combinations:
-    """The combinations of findings: names, matrix (R, 14), natural and enriched share (R,), share of PA (R,)."""
+    """The combinations of findings: names, matrix (R, 14), natural and enriched fraction (R,), fraction of PA (R,)."""
 
     found: tuple[tuple[str, ...], ...]
     has: NDArray[np.float64]
     weight: NDArray[np.float64]
     enriched: NDArray[np.float64]
-    share_behind: NDArray[np.float64]
+    fraction_behind: NDArray[np.float64]
 
 
 @lru_cache(maxsize=1)
@@ -128,15 +128,15 @@ def _draw(chance: float, finding: int | None) -> int:
 
 @lru_cache(maxsize=1)
 def _visits() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return numbers of films, and the cumulated share of patients with so many."""
+    """Return numbers of films, and the cumulated fraction of patients with so many."""
     patients = films_per_patient()
     often = np.minimum(patients.index.to_numpy(np.int64), MOST_FILMS)
-    share = np.cumsum(patients.to_numpy(np.float64))
-    return often, share / share[-1]
+    fraction = np.cumsum(patients.to_numpy(np.float64))
+    return often, fraction / fraction[-1]
 
 
-def table_of(films: list[Film], patients: list[int], population: Population) -> pd.DataFrame:
-    """Return the table of a data set, a row a film."""
+def table_of(films: list[Film], patients: list[int], population: FilmPopulation) -> pd.DataFrame:
+    """Return the table of a data set, one row per film."""
     truth = np.array([[name in film.findings for name in FINDINGS] for film in films], np.float32)
     visit = pd.Series(patients).groupby(patients).cumcount()
     table = pd.DataFrame(

@@ -5,13 +5,12 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from k2c.synthetic.chest.airways import draw_airway, draw_vessels
+from k2c.synthetic.canvas import Frame, joined
+from k2c.synthetic.chest.anatomy import draw_airway, draw_bones, draw_vessels
 from k2c.synthetic.chest.body import RIGHT, SIDES, Body, Shapes, dome, wall
-from k2c.synthetic.chest.bones import draw_bones
-from k2c.synthetic.chest.canvas import Frame, Layer, joined
-from k2c.synthetic.texture import piece
+from k2c.synthetic.texture import Layer, piece
 
-SEEN = 0.22  # a pixel belongs to an opacity when this share of its air is gone
+SEEN = 0.22  # a pixel belongs to an opacity when this fraction of its air is gone
 
 
 class Scene:
@@ -22,7 +21,7 @@ class Scene:
     body, frame, shapes
         The patient, the film, and the organs on it.
     filled
-        Share of the lungs' air that something else has replaced, float32 (S, S).
+        Fraction of the lungs' air that something else has replaced, float32 (S, S).
     marking
         What is left of the lungs' vessels, 1 for all.
     dense
@@ -39,18 +38,18 @@ class Scene:
         self.marking = np.ones(shape, np.float32)
         self.masks: dict[str, NDArray[np.bool_]] = {}
 
-    def fill(self, name: str, share: Layer, side: int | None = None, seen: float = SEEN) -> None:
-        """Replace a share of the air, float32 (S, S), of a side or of both lungs, and note where."""
-        self.filled = joined(self.filled, share)
+    def fill(self, name: str, fraction: Layer, side: int | None = None, seen: float = SEEN) -> None:
+        """Replace a fraction of the air, float32 (S, S), of a side or of both lungs, and note where."""
+        self.filled = joined(self.filled, fraction)
         lung = self.shapes.air > 0.1 if side is None else self.shapes.inside(side)
-        self.note(name, (share > seen) & lung)
+        self.note(name, (fraction > seen) & lung)
 
     def note(self, name: str, where: NDArray[np.bool_]) -> None:
         """Add pixels to a finding's mask."""
         self.masks[name] = self.masks[name] | where if name in self.masks else where
 
     def spot(self, rng: np.random.Generator, side: int, low: float, high: float) -> tuple[float, float]:
-        """Choose a place in a lung: `low` to `high` are shares of its height, 0 at the apex."""
+        """Choose a place in a lung: `low` to `high` are fractions of its height, 0 at the apex."""
         body = self.body
         y = body.apex + rng.uniform(low, high) * (body.domes[side] - body.apex)
         outer = float(wall(body, y)) - 0.07
@@ -88,7 +87,7 @@ class Scene:
         return total
 
 
-class Finding(ABC):
+class ChestFinding(ABC):
     """One of the 14 findings in one patient. What it draws at random it draws when it is made.
 
     Attributes

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from k2c.synthetic.fundus.canvas import Layer, View
-from k2c.synthetic.texture import piece
+from k2c.synthetic.canvas import View
+from k2c.synthetic.texture import Layer, piece
 
 RGB = tuple[float, float, float]
 RIM: RGB = (1.28, 0.72, 0.46)  # light from the optic disc
@@ -123,9 +123,9 @@ def draw_disc(light: Layer, style: Style, view: View, rng: np.random.Generator) 
     crescent = style.crescent * np.exp(-np.square((distance - 1.12) / 0.11)) * np.square(temporal)
     grey = 0.08 * (1 - temporal) * np.exp(-np.square((distance - 1.05) / 0.08))
     colours = zip(light, np.log(RIM), np.log(CUP), OF_CAMERA, (0.02, 0.1, 0.1), (0.15, 0.4, 0.4), strict=True)
-    for channel, of_rim, of_cup, share, h, c in colours:
+    for channel, of_rim, of_cup, fraction, h, c in colours:
         patch = channel[window]
         around = float(np.median(patch))
         paler = (0.15 * (temporal - 0.5) + cup) * (of_cup - of_rim) + style.pallor * 0.3
-        own = of_rim + share * (around - of_rim) + paler
+        own = of_rim + fraction * (around - of_rim) + paler
         patch += inside * (own - around - 0.6 * (patch - around)) + halo * h + crescent * c * 0.5 - grey

@@ -4,17 +4,13 @@ import io
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from k2c.synthetic.fundus.canvas import Layer, View, stamp
-from k2c.synthetic.texture import GRAIN, piece
-
-if TYPE_CHECKING:
-    from k2c.synthetic.fundus.eye import Eye
+from k2c.synthetic.canvas import View, stamp
+from k2c.synthetic.texture import GRAIN, Layer, piece
 
 RGB = tuple[float, float, float]
 
@@ -26,13 +22,13 @@ class Camera:
     Attributes
     ----------
     colour
-        Of a usual fundus in its pictures, red, green and blue, 0 to 1.
+        Of a usual fundus in its images, red, green and blue, 0 to 1.
     field
         Degrees across the field of view.
     fill
-        The field's diameter, as a share of the picture's side.
+        The field's diameter, as a fraction of the image's side.
     flat
-        Where top and bottom are cut off, as a share of the field's radius; 1 is a full circle.
+        Where top and bottom are cut off, as a fraction of the field's radius; 1 is a full circle.
     notch
         Mark at the field's upper right edge: `"round"`, `"square"`, or none.
     rim, rim_colour
@@ -40,7 +36,7 @@ class Camera:
     vignette
         How much darker the edge is, in powers of e.
     grain
-        Noise of the sensor, as a share of the range.
+        Noise of the sensor, as a fraction of the range.
     quality
         Of the JPEG file; None when it shows no trace of one at this size.
     """
@@ -78,7 +74,7 @@ def point(camera: Camera, eye_is_right: bool, size: int, rng: np.random.Generato
 
 @lru_cache(maxsize=4)
 def _from_middle(size: int) -> tuple[Layer, Layer, Layer]:
-    """Columns (1, S) and rows (S, 1) from the middle in shares of half the side, and the distance (S, S)."""
+    """Columns (1, S) and rows (S, 1) from the middle in fractions of half the side, and the distance (S, S)."""
     line = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / np.float32(size / 2)
     return line[None, :], line[:, None], np.hypot(line[None, :], line[:, None])
 
@@ -100,19 +96,27 @@ def light(camera: Camera, view: View, rng: np.random.Generator) -> Layer:
     return field
 
 
-def expose(image: Layer, eye: "Eye", camera: Camera, view: View, rng: np.random.Generator) -> np.ndarray:
+def expose(
+    image: Layer,
+    camera: Camera,
+    view: View,
+    rng: np.random.Generator,
+    blur: float = 0.0,
+    exposure: float = 0.0,
+    dust: int = 0,
+) -> np.ndarray:
     """Turn the light that leaves the eye into a photograph.
 
     Parameters
     ----------
     image
         float32 (3, S, S): light by colour, about 0 to 1. It is overwritten.
-    eye
-        Its blur, exposure and dust count here.
     camera, view
         Who looks, and how.
     rng
         Decides scatter, noise and where dust lies.
+    blur, exposure, dust
+        As of `Eye`.
 
     Returns
     -------
@@ -123,12 +127,12 @@ def expose(image: Layer, eye: "Eye", camera: Camera, view: View, rng: np.random.
     reach = view.radius / (view.size / 2)
     _scatter(image, camera, view, distance / np.float32(reach), rng)
     _soften(image)
-    if eye.blur:
-        _blur(image, eye.blur * view.size / 224)
-    if eye.dust:
-        _dust(image, eye.dust, view, rng)
-    if eye.exposure:
-        image *= np.float32(2.0**eye.exposure)
+    if blur:
+        _blur(image, blur * view.size / 224)
+    if dust:
+        _dust(image, dust, view, rng)
+    if exposure:
+        image *= np.float32(2.0**exposure)
     _shoulder(image)
     grain = np.float32(camera.grain * rng.uniform(0.6, 1.5) * (224 / view.size) ** 0.25)
     for channel in image:

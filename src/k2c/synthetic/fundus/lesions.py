@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from k2c.synthetic.fundus.canvas import Points
+from k2c.synthetic.canvas import Points
 from k2c.synthetic.fundus.vessels import STEP, Vessels, steps
 
 LESIONS = (
@@ -213,10 +213,10 @@ def bead(vessels: Vessels, count: int, rng: np.random.Generator) -> tuple[Vessel
 
 
 def harmless(disc: tuple[float, float], rng: np.random.Generator) -> dict[str, Marks]:
-    """Place what many healthy eyes show as well: a few drusen (pale dots), spots of pigment."""
+    """Place what many eyes without retinopathy show as well: a few drusen (pale dots), spots of pigment."""
     marks = {}
-    for kind, share, most, size in (("drusen", 0.25, 14, 0.16), ("pigment", 0.25, 5, 0.22)):
-        count = int(rng.integers(1, most)) if rng.random() < share else 0
+    for kind, fraction, most, size in (("drusen", 0.25, 14, 0.16), ("pigment", 0.25, 5, 0.22)):
+        count = int(rng.integers(1, most)) if rng.random() < fraction else 0
         if count:
             x, y = _spread(count, disc, 1.5, 14 if kind == "drusen" else 19, rng)
             radius = np.exp(rng.normal(np.log(size), 0.35, count))

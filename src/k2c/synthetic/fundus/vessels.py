@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from k2c.synthetic.fundus.canvas import Points
+from k2c.synthetic.canvas import Points
 
 STEP = 0.3  # degrees between two points of a vessel
 THINNEST = 0.035  # radius in degrees
@@ -171,8 +171,8 @@ def _follow(
     count = len(seeds.x)
     start = rng.integers(LONG - points, size=(count, 1))
     sway = _sways()[start + np.arange(points)]
-    share = way / seeds.turn[:, None]
-    remaining = np.exp(-share * np.sqrt(share))
+    fraction = way / seeds.turn[:, None]
+    remaining = np.exp(-fraction * np.sqrt(fraction))
     swaying = (sway - sway[:, :1] * remaining) * np.float32(tortuosity * (0.85, 1.1, 1.3)[order])
     heading = seeds.target[:, None] + (seeds.heading - seeds.target)[:, None] * remaining + swaying
     x = seeds.x[:, None] + np.cumsum(np.cos(heading), axis=1) * np.float32(STEP)
