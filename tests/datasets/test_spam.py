@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from k2c.datasets import load_spam, read_registry
+from k2c.datasets.downloads import hash_of
 from k2c.datasets.spam import read_sms
-from k2c.datasets.store import hash_matches
 from k2c.errors import K2CError
 
 
@@ -125,7 +125,7 @@ def test_the_real_sms_collection():
         pytest.skip("K2C_REALDATA names no folder of real data")
     path = Path(os.environ["K2C_REALDATA"]) / "spam" / "SMSSpamCollection"
     registered = read_registry()["sms-spam"].files["SMSSpamCollection"]
-    assert hash_matches(path, registered.hash) and path.stat().st_size == registered.size
+    assert hash_of(path, registered.hash) == registered.hash and path.stat().st_size == registered.size
     messages = read_sms(path)
     assert (len(messages), messages.is_spam.sum()) == (5574, 747)
     assert len(messages.without_duplicates()) == 5574 - 403

