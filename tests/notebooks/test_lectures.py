@@ -95,7 +95,8 @@ def test_outputs_are_committed_and_say_nothing_of_the_machine(path):
     assert guarded
     for cell in guarded:
         assert not tags(cell) & SKIPPED, f"the guard in {cell.id} is not compared"
-        assert any("ok" in output.get("data", {}).get("text/plain", "") for output in cell.outputs), cell.id
+        results = [output.get("metadata", {}).get(RESULT_MIME, {}) for output in cell.outputs]
+        assert any(result.get("guard", {}).get("status") == "ok" for result in results), cell.id
     assert not re.search(r"/(home|Users|root|tmp|work)/", content)
     assert "papermill" not in notebook.metadata
     assert not any(output.output_type == "error" for cell in code_cells(notebook) for output in cell.outputs)
