@@ -1,16 +1,13 @@
 """The operations by launches of the kernels of `source/`: shapes in, launches out."""
 
-import copy
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 from k2c.kernels import tuner
-from k2c.kernels.base import Ops
 from k2c.kernels.buffers import Buffer
 from k2c.kernels.build import options_of, shapes_of, source_of
-from k2c.kernels.build_log import KEPT, BuildMessage
+from k2c.kernels.kernel_device import KernelDevice
 from k2c.kernels.launch import Launch, check_launch
 from k2c.kernels.specification import Specification
 from k2c.kernels.student import StudentKernel
@@ -19,54 +16,12 @@ from k2c.kernels.table import specification
 LANES = 16  # a vector of matmul_registers
 
 
-class KernelOps(Ops):
-    """A device that runs kernels.
-
-    Attributes
-    ----------
-    kind
-        `cpu` or `gpu`: decides the compile-time numbers (`build.SHAPES`).
-    language
-        `opencl` or `cuda`: decides the prelude.
-    runtime
-        The device with the runtime or driver that it is reached by.
-    identity
-        What tells it apart from other devices, drivers and settings of drivers.
-    """
-
-    kind: str
-    language: str
-    runtime: str
-    identity: tuple[str, ...]
-
-    def __init__(self) -> None:
-        self.build_log: deque[BuildMessage] = deque(maxlen=KEPT)
-        self._shapes: tuner.Shapes | None = None
-
-    def shaped(self, shapes: tuner.Shapes) -> Self:
-        """Return the same device with shapes of one's own, by file; the defaults for others."""
-        other = copy.copy(self)
-        other._shapes = shapes
-        return other
-
-    def _keep(self, title: str, source: str, said: str) -> None:
-        """Keep what was said about a build."""
-        if said.strip():
-            self.build_log.append(BuildMessage(title, source, said))
+class KernelOps(KernelDevice):
+    """The operations on a device that runs kernels."""
 
     @abstractmethod
     def _launch(self, spec: Specification, launch: Launch) -> None:
         """Start a checked launch that is not empty."""
-
-    @abstractmethod
-    def build(self, text: str, kernel: str, options: dict[str, int], title: str, helper: str = "") -> Any:
-        """Return a compiled kernel of a source text; `helper` goes between the prelude and the text."""
-
-    @abstractmethod
-    def enqueue(
-        self, kernel: Any, global_size: Sequence[int], local: Sequence[int], arguments: Sequence[Any]
-    ) -> Any:
-        """Launch a compiled kernel without checks."""
 
     def compile(self, source: str, name: str = "", options: dict[str, int] | None = None) -> StudentKernel:
         """Compile a kernel of one's own, with every array access checked; see `StudentKernel`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +10,11 @@ from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer, require
 from k2c.kernels.build_log import warn_author
 from k2c.kernels.instrument import BOTH, ENTRY, HEAD, HELPER, SIZES, WRITE, Parameter, instrument
+from k2c.kernels.kernel_device import KernelDevice
 from k2c.kernels.launch import INT_MAX
 from k2c.kernels.memory import WORD, MemoryReport, memory_report
 from k2c.kernels.specification import evaluate
 from k2c.kernels.trace import Trace
-
-if TYPE_CHECKING:
-    from k2c.kernels.on_kernels import KernelOps
 
 MOST_ENTRIES = 1_000_000
 
@@ -50,7 +48,7 @@ class StudentKernel:
 
     def __init__(
         self,
-        ops: "KernelOps",
+        ops: KernelDevice,
         source: str,
         name: str = "",
         options: dict[str, int] | None = None,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +25,7 @@ from k2c._system.sealed import SEAL_BYTES, problem_of, seal
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer
 from k2c.kernels.build import SHAPES, full_source, source_of
-
-if TYPE_CHECKING:
-    from k2c.kernels.on_kernels import KernelOps
+from k2c.kernels.kernel_device import KernelDevice, Shapes
 
 BUDGET = 6.0  # seconds a device, compilation included
 ROUNDS = 9  # in turns, so that what else the machine does meets all shapes; the least time counts
@@ -36,7 +34,6 @@ WAIT = 120.0  # seconds for another process that measures the same device
 KIND = "kernel shapes 1"
 LENET = 50  # images of a task
 
-Shapes = dict[str, dict[str, int]]
 Task = Callable[[], Any]
 
 
@@ -80,18 +77,18 @@ def is_on() -> bool:
     return os.environ.get("K2C_TUNE", "1") not in ("", "0")
 
 
-def tuned_shapes(ops: "KernelOps") -> Shapes:
+def tuned_shapes(ops: KernelDevice) -> Shapes:
     """Return the shapes that a device is fastest with, by file; measured when that was not done before."""
     return {row.file: row.shape for row in trials(ops) if row.chosen}
 
 
-def cost(ops: "KernelOps") -> float:
+def cost(ops: KernelDevice) -> float:
     """Return the geometric mean of a device's times with its best shapes, to compare devices."""
     logs = [math.log(row.cost) for row in trials(ops) if row.chosen and row.milliseconds]
     return math.exp(sum(logs) / len(logs)) if logs else math.inf
 
 
-def trials(ops: "KernelOps", again: bool = False) -> tuple[Trial, ...]:
+def trials(ops: KernelDevice, again: bool = False) -> tuple[Trial, ...]:
     """Return a device's trials: the defaults alone with `K2C_TUNE=0`, else from the cache, else measured now.
 
     `again` measures them in any case.
@@ -126,14 +123,14 @@ def _tunable(kind: str) -> list[tuple[str, tuple[dict[str, int], ...]]]:
     return [(file, shapes) for file, shapes in SHAPES[kind].items() if len(shapes) > 1]
 
 
-def _key(ops: "KernelOps") -> str:
+def _key(ops: KernelDevice) -> str:
     """Return what tells devices, drivers and kernels apart."""
     texts = [full_source(source_of(file), ops.language) for file, _ in _tunable(ops.kind)]
     identity = json.dumps([*ops.identity, SHAPES[ops.kind], *texts])
     return hashlib.sha256(identity.encode()).hexdigest()[:20]
 
 
-def _measured(ops: "KernelOps") -> tuple[Trial, ...]:
+def _measured(ops: KernelDevice) -> tuple[Trial, ...]:
     print(f"k2c measures the kernels' shapes on {ops.runtime}, once; {BUDGET:.0f} s.", file=sys.stderr)
     tunable = _tunable(ops.kind)
     found: list[Trial] = []
@@ -144,9 +141,9 @@ def _measured(ops: "KernelOps") -> tuple[Trial, ...]:
     return tuple(found)
 
 
-def _best(ops: "KernelOps", file: str, shapes: Sequence[dict[str, int]], end: float) -> list[Trial]:
+def _best(ops: KernelDevice, file: str, shapes: Sequence[dict[str, int]], end: float) -> list[Trial]:
     """Measure the shapes of one file until `end`; the defaults always."""
-    sides: dict[int, tuple[KernelOps, list[Task]]] = {}
+    sides: dict[int, tuple[KernelDevice, list[Task]]] = {}
     notes = dict.fromkeys(range(len(shapes)), "")
     compiling = time.perf_counter() + 0.7 * (end - time.perf_counter())
     for at, shape in enumerate(shapes):
@@ -185,14 +182,14 @@ def _best(ops: "KernelOps", file: str, shapes: Sequence[dict[str, int]], end: fl
     return [Trial(**asdict(row) | {"chosen": at == best}) for at, row in enumerate(rows)]
 
 
-def _seconds(ops: "KernelOps", task: Task) -> float:
+def _seconds(ops: KernelDevice, task: Task) -> float:
     start = time.perf_counter()
     task()
     ops.synchronize()
     return time.perf_counter() - start
 
 
-def _tasks(ops: "KernelOps", file: str) -> list[Task]:
+def _tasks(ops: KernelDevice, file: str) -> list[Task]:
     """Return calls that use the tuned kernels of a file: a long vector, a product, LeNet's convolutions."""
     random = np.random.default_rng(0)
 
