@@ -15,8 +15,7 @@ from k2c._system import advice
 from k2c.cli.app import main
 from k2c.course.syllabus import load_syllabus
 from k2c.errors import K2CError
-from k2c.parallel import all_strategies, maker_of
-from k2c.parallel.strategies.options import make_options
+from k2c.parallel import all_experiments, all_strategies
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -127,7 +126,7 @@ def test_an_option_that_is_to_be_set_is_one_of_a_strategy_and_takes_the_value(wo
 
 def takes_option(kind, name, value):
     try:
-        return bool(make_options(kind, "any", {name: value}))
+        return bool(kind(**{name: value}))
     except K2CError:
         return False
 
@@ -141,7 +140,9 @@ def test_what_follows_p_and_o_in_a_sentence_exists(typed):
 
 
 def test_films_of_a_folder_take_in_training_what_their_sentences_say():
-    assert {"source", "labels", "missing"} <= inspect.signature(maker_of("chest_films")).parameters.keys()
+    assert {"source", "labels", "missing"} <= inspect.signature(
+        all_experiments()["chest_films"]
+    ).parameters.keys()
 
 
 @pytest.mark.parametrize("flag", mentioned(r"(?<![\w-])(--[a-z][a-z-]+)(?= [A-Z]|[.,;)]|$| FILE| \d)"))

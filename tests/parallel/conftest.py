@@ -21,16 +21,15 @@ FAULTY = """
 import time
 import torch.distributed as dist
 from k2c.errors import K2CError
-from k2c.parallel import experiment
-from k2c.parallel.kit_experiments import blobs
-from k2c.parallel.workers.place import find_place
+from k2c.parallel import experiment, find_rendezvous
+from k2c.parallel.experiments import blobs
 from k2c.training import Callback
 
 class Fault(Callback):
     def __init__(self, kind, rank):
         self.kind, self.rank = kind, rank
     def before_batch(self, learner):
-        if find_place().rank == self.rank and learner.steps == 3:
+        if find_rendezvous().rank == self.rank and learner.steps == 3:
             if self.kind == "raise":
                 raise K2CError("The film 17 has no label. Add one.")
             if self.kind == "bug":

@@ -7,8 +7,7 @@ from PIL import Image
 
 from k2c.datasets.chest import FINDINGS, synthetic_chest
 from k2c.errors import K2CError
-from k2c.parallel import Job
-from k2c.parallel.films import film_inputs, films
+from k2c.parallel import Job, film_inputs, films
 
 
 @pytest.fixture(autouse=True)

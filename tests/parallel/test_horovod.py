@@ -6,7 +6,7 @@ import pytest
 
 from k2c.errors import K2CError
 from k2c.parallel import Job, WorkerError, all_strategies, train
-from k2c.parallel.strategies.options import HorovodOptions
+from k2c.parallel.strategies.horovod.strategy import HorovodOptions
 from k2c.training import load_checkpoint
 
 MISSING = next(strategy for strategy in all_strategies() if strategy.name == "horovod").missing()

@@ -3,19 +3,14 @@
 import importlib.util
 import json
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
 from k2c.errors import K2CError
-from k2c.parallel import Job, find_place, train
-from k2c.parallel.job import BUILT_IN
-from k2c.parallel.sharding import epoch_order, shard, validation_share
-from k2c.parallel.strategies.compression import bytes_per_step
-from k2c.parallel.workers.replica import seed_stream
-
-SRC = Path(__file__).parents[2] / "src"
+from k2c.parallel import Job, Rendezvous, all_experiments, bytes_per_step, find_rendezvous, train
+from k2c.parallel.sharding import epoch_order, shard, validation_part
+from k2c.parallel.workers.learner import seed_stream
 
 
 @pytest.mark.parametrize(
@@ -44,19 +39,14 @@ def test_what_does_not_exist_is_refused_before_a_process_starts(call, words):
 
 
 def test_every_experiment_of_the_kit_is_found_by_its_name():
-    registering = {
-        (name, ".".join(path.relative_to(SRC).with_suffix("").parts))
-        for path in SRC.glob("k2c/parallel/**/*.py")
-        for name in re.findall(r'^@experiment\("(\w+)"', path.read_text(encoding="utf-8"), re.M)
-    }
-    assert registering == set(BUILT_IN.items())
-    for name in BUILT_IN:
-        assert Job(name).module == BUILT_IN[name]
+    for name in ("blobs", "chest_films"):
+        assert name in all_experiments()
+        assert Job(name).module == "k2c.parallel.experiments"
 
 
 MINE = """
 from k2c.parallel import experiment
-from k2c.parallel.kit_experiments import blobs
+from k2c.parallel.experiments import blobs
 
 @experiment("{name}")
 def mine(epochs: int = 1):
@@ -176,18 +166,19 @@ def test_every_worker_draws_its_own_random_numbers_and_the_same_ones_again():
 
 
 def test_metrics_meet_over_examples_not_over_workers():
-    shares = [validation_share(67, rank, 4) for rank in range(4)]
-    assert torch.cat(shares).tolist() == list(range(67))
+    parts = [validation_part(67, rank, 4) for rank in range(4)]
+    assert torch.cat(parts).tolist() == list(range(67))
     with pytest.raises(K2CError, match="There are 3 validation examples for 4 workers"):
-        validation_share(3, 0, 4)
+        validation_part(3, 0, 4)
 
 
 @pytest.mark.parametrize(
-    ("compression", "share"), [("none", 1.0), ("fp16", 0.5), ("powersgd", (8 + 32 + 32 + 3 + 32 + 3) / 387)]
+    ("compression", "fraction"),
+    [("none", 1.0), ("fp16", 0.5), ("powersgd", (8 + 32 + 32 + 3 + 32 + 3) / 387)],
 )
-def test_compressed_gradients_take_fewer_bytes(compression, share):
+def test_compressed_gradients_take_fewer_bytes(compression, fraction):
     shapes = [tuple(parameter.shape) for parameter in Job("blobs").build().model.parameters()]
-    assert bytes_per_step(shapes, compression) == pytest.approx(4 * 387 * share)
+    assert bytes_per_step(shapes, compression) == pytest.approx(4 * 387 * fraction)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])
@@ -209,61 +200,22 @@ def test_shards_are_the_data_once(world_size, accumulate):
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, (0, 1, 0, "127.0.0.1", "alone")),
+        ({}, Rendezvous(0, 1, 0, 0)),
         (
-            {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "29500"},
-            (3, 4, 1, "a", "torchrun"),
+            {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_PORT": "29500"},
+            Rendezvous(3, 4, 1, 29500),
         ),
         (
             {
                 "OMPI_COMM_WORLD_RANK": "1",
                 "OMPI_COMM_WORLD_SIZE": "2",
                 "OMPI_COMM_WORLD_LOCAL_RANK": "1",
-                "OMPI_COMM_WORLD_LOCAL_SIZE": "2",
-                "SLURM_PROCID": "0",  # the mpirun runs inside a SLURM step
-                "SLURM_NTASKS": "1",
+                "K2C_PORT": "2345",  # as the parent chose
+                "MASTER_PORT": "29500",
             },
-            (1, 2, 1, "127.0.0.1", "mpirun"),
-        ),
-        (
-            {
-                "SLURM_PROCID": "5",
-                "SLURM_NTASKS": "8",
-                "SLURM_LOCALID": "1",
-                "SLURM_JOB_ID": "4711",
-                "SLURM_STEP_NODELIST": "gpu[07-09,12],login1",
-            },
-            (5, 8, 1, "gpu07", "slurm"),
+            Rendezvous(1, 2, 1, 2345),
         ),
     ],
 )
-def test_a_worker_finds_its_place_in_the_environment(environment, expected):
-    place = find_place(environment)
-    assert (place.rank, place.world_size, place.local_rank, place.address, place.launcher) == expected
-
-
-def test_all_workers_of_one_launch_agree_on_a_port():
-    slurm = {"SLURM_NTASKS": "2", "SLURM_JOB_ID": "4711", "SLURM_NODELIST": "n1"}
-    ports = {find_place(slurm | {"SLURM_PROCID": rank}).port for rank in "01"}
-    assert len(ports) == 1
-    assert 1024 < ports.pop() < 32768
-
-
-@pytest.mark.parametrize(
-    ("environment", "words"),
-    [
-        ({"RANK": "two", "WORLD_SIZE": "2"}, "RANK is 'two'; it must be a whole number."),
-        (
-            {"RANK": "2", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"},
-            "from 0 to the size less 1",
-        ),
-        (
-            {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_LOCAL_SIZE": "2"},
-            "mpirun -x MASTER_ADDR",
-        ),
-    ],
-)
-def test_an_environment_that_makes_no_sense_is_named(environment, words):
-    with pytest.raises(K2CError) as caught:
-        find_place(environment)
-    assert words in str(caught.value)
+def test_a_worker_finds_itself_in_the_environment_of_its_launcher(environment, expected):
+    assert find_rendezvous(environment) == expected

@@ -10,9 +10,8 @@ import pytest
 
 from k2c.errors import K2CError
 from k2c.parallel import Job, all_strategies, train
-from k2c.parallel.meet import method_of
-from k2c.parallel.workers import five_steps
-from k2c.parallel.workers.place import Place
+from k2c.parallel.workers.five_steps import TorchSteps
+from k2c.parallel.workers.rendezvous import Rendezvous
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -52,8 +51,8 @@ def listening() -> set[tuple[str, str]]:
 def test_every_socket_listens_on_the_loopback_device(case):
     name = case.split()[0]
     (strategy,) = (one for one in all_strategies() if one.name == name)
-    if not strategy.installed:
-        pytest.skip(strategy.missing())
+    if missing := strategy.missing():
+        pytest.skip(missing)
     if case.endswith("ray"):
         pytest.importorskip("ray")
     seen = set()
@@ -68,23 +67,11 @@ def test_every_socket_listens_on_the_loopback_device(case):
     assert seen, "nothing was seen that listens, not even where the workers meet"
 
 
-@pytest.mark.parametrize(
-    ("address", "launcher", "agent_has_a_store", "expected"),
-    [
-        ("127.0.0.1", "torchrun", "False", "k2c-loopback://127.0.0.1:29500"),
-        ("localhost", "mpirun", "False", "k2c-loopback://localhost:29500"),
-        ("10.0.0.7", "mpirun", "False", "tcp://10.0.0.7:29500"),
-        ("gpu07", "slurm", "False", "tcp://gpu07:29500"),
-        ("gpu07", "torchrun", "False", "tcp://gpu07:29500"),
-        ("gpu07", "torchrun", "True", "env://"),
-        ("127.0.0.1", "torchrun", "True", "env://"),
-    ],
-)
-def test_several_machines_meet_where_they_are_told_to(
-    address, launcher, agent_has_a_store, expected, monkeypatch
-):
-    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", agent_has_a_store)
-    assert method_of(Place(0, 2, 0, address, 29500, launcher)) == expected
+def test_a_launcher_that_has_started_a_store_lends_it_to_its_workers(monkeypatch):
+    rendezvous = Rendezvous(0, 2, 0, 29500)
+    assert rendezvous.init_method == "k2c-loopback://127.0.0.1:29500"
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    assert rendezvous.init_method == "env://"
 
 
 def test_a_port_that_was_taken_meanwhile_is_named():
@@ -92,5 +79,5 @@ def test_a_port_that_was_taken_meanwhile_is_named():
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(K2CError, match=rf"Port {port} on 127\.0\.0\.1 is taken by another program"):
-            five_steps.initialise(Place(0, 1, 0, "127.0.0.1", port, "mpirun"), 10)
+        with pytest.raises(K2CError, match=f"Port {port} is taken by another program"):
+            TorchSteps().initialise(Rendezvous(0, 1, 0, port), 10)

@@ -3,8 +3,7 @@
 import pytest
 
 from k2c.errors import K2CError
-from k2c.parallel import Job, all_strategies, train
-from k2c.parallel.strategies.mpi.strategy import time_all_reduce
+from k2c.parallel import Job, all_strategies, time_all_reduce, train
 
 MISSING = next(strategy for strategy in all_strategies() if strategy.name == "mpi").missing()
 pytestmark = [pytest.mark.timeout(240), pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]

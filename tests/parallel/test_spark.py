@@ -32,7 +32,7 @@ def test_no_java_is_a_sentence(monkeypatch):
     monkeypatch.setattr(spark, "java_home", lambda: None)
     assert (
         "needs Java 8, 11 or 17, and there is none. Set JAVA_HOME to one, or install one with: "
-        in spark.SPARK.missing()
+        in spark.Spark().missing()
     )
 
 
@@ -40,7 +40,7 @@ def test_who_takes_sparks_distributor_is_told_that_it_listens_on_all_addresses(m
     def start_nothing(*_):
         raise K2CError("not started")
 
-    monkeypatch.setattr("k2c.parallel.strategies.spark.strategy.supervise", start_nothing)
+    monkeypatch.setattr("k2c.parallel.strategies.spark.strategy.run_and_watch", start_nothing)
     with (
         pytest.warns(UserWarning, match="pyspark's own launcher listens on all addresses"),
         pytest.raises(K2CError, match="not started"),

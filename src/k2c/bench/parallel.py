@@ -15,7 +15,7 @@ from k2c._system.torchvision_compat import import_torchvision
 from k2c.bench.registry import Row, benchmark
 from k2c.bench.sides import spread
 from k2c.parallel import Experiment, Job, experiment, train
-from k2c.parallel.kit_experiments import optimizer_named
+from k2c.parallel.experiments import optimizer_named
 
 TURNS = 7  # how often the sides take turns
 EPOCHS = 3  # a turn; the first one warms up

@@ -21,19 +21,21 @@ class WithLists(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write both lists below the options; only this help takes the seconds that torch's import does."""
-        from k2c.parallel import experiments, maker_of
-        from k2c.parallel.strategies.registry import all_strategies
+        from k2c.parallel import all_experiments, all_strategies
 
         with formatter.section("Strategies"):
             formatter.write_dl(
                 [
-                    (way.name, way.summary + ("" if way.installed else " Not installed."))
+                    (way.name, way.summary + (" Not installed." if way.missing() else ""))
                     for way in all_strategies()
                 ]
             )
         with formatter.section("Experiments"):
             formatter.write_dl(
-                [(name, (inspect.getdoc(maker_of(name)) or "").partition("\n")[0]) for name in experiments()]
+                [
+                    (name, (inspect.getdoc(maker) or "").partition("\n")[0])
+                    for name, maker in all_experiments().items()
+                ]
             )
 
 

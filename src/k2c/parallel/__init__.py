@@ -1,40 +1,30 @@
-"""Training by several workers: one call, several strategies, and a model of what they cost."""
+"""Training by several workers: one call, several strategies, and (in `cost`) a model of what they cost."""
 
-from k2c.parallel.cost.measure import Measured, fit_link, link_in_steps, measure, predict_here
-from k2c.parallel.cost.model import Link, Step, bandwidth_for, epoch_seconds, gigabit, speed_up, step_seconds
-from k2c.parallel.cost.published import POINTS, Published, needed_links
-from k2c.parallel.job import Experiment, Job, experiment, experiments, maker_of
-from k2c.parallel.strategies.registry import Strategy, all_strategies, train, write_plan
-from k2c.parallel.workers.place import Place, find_place
-from k2c.parallel.workers.supervise import WorkerError, WorkerState
+from k2c.parallel.experiments import film_inputs, films
+from k2c.parallel.job import Experiment, Job, all_experiments, experiment
+from k2c.parallel.strategies.mpi.strategy import time_all_reduce
+from k2c.parallel.strategies.registry import all_strategies, train
+from k2c.parallel.strategies.strategy import Strategy
+from k2c.parallel.workers.compression import bytes_per_step
+from k2c.parallel.workers.five_steps import STEPS
+from k2c.parallel.workers.rendezvous import Rendezvous, find_rendezvous
+from k2c.parallel.workers.watch import WorkerError, WorkerState
 
 __all__ = [
-    "POINTS",
+    "STEPS",
     "Experiment",
     "Job",
-    "Link",
-    "Measured",
-    "Place",
-    "Published",
-    "Step",
+    "Rendezvous",
     "Strategy",
     "WorkerError",
     "WorkerState",
+    "all_experiments",
     "all_strategies",
-    "bandwidth_for",
-    "epoch_seconds",
+    "bytes_per_step",
     "experiment",
-    "experiments",
-    "find_place",
-    "fit_link",
-    "gigabit",
-    "link_in_steps",
-    "maker_of",
-    "measure",
-    "needed_links",
-    "predict_here",
-    "speed_up",
-    "step_seconds",
+    "film_inputs",
+    "films",
+    "find_rendezvous",
+    "time_all_reduce",
     "train",
-    "write_plan",
 ]

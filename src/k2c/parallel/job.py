@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 Json = bool | int | float | str | None | list[Any] | dict[str, Any]
 
-# The kit's own experiments, and the modules that register them: imported when one is asked for.
-BUILT_IN = {"blobs": "k2c.parallel.kit_experiments", "chest_films": "k2c.parallel.films"}
-
 
 @dataclass
 class Experiment:
@@ -36,7 +33,7 @@ class Experiment:
         Gives logits for inputs.
     train, valid
         Examples by number: a `TensorDataset` or any other map-style data set. Every worker sees all of them and
-        takes its own share.
+        takes its own part.
     loss
         Gives the *mean* loss of a batch for `(logits, targets)`; the average over workers is exact for means.
     optimizer
@@ -44,7 +41,7 @@ class Experiment:
     epochs
         Passes over `train`.
     batch_size
-        Examples that *one* worker takes at a time; N workers together take N times as many a step.
+        Examples that *one* worker takes at a time; N workers together take N times as many per step.
     metrics
         torchmetrics objects by name, measured on `valid`.
     shuffle, seed
@@ -56,7 +53,7 @@ class Experiment:
     callbacks
         As in `training.fit`; they run in every worker.
     loader_workers
-        Background processes a worker that fetch examples (0 for data in memory).
+        Background processes per worker that fetch examples (0 for data in memory).
     partitioned
         Whether `train` holds this worker's examples alone; every epoch then has the order of the first.
     """
@@ -109,24 +106,15 @@ def experiment(
     return register
 
 
-def experiments() -> list[str]:
-    """Return the names of the kit's experiments and of those that this process has registered, sorted."""
-    return sorted(BUILT_IN.keys() | _makers)
+def all_experiments() -> dict[str, Maker]:
+    """Return the functions behind the experiments that this process has registered, the kit's own too, by name."""
+    return dict(sorted(_makers.items()))
 
 
-def maker_of(name: str) -> Maker:
-    """Return the function behind a name; one of the kit's own is imported now.
-
-    Raises
-    ------
-    K2CError
-        For a name that no experiment has.
-    """
-    if name not in _makers and name in BUILT_IN:
-        importlib.import_module(BUILT_IN[name])
+def _maker_of(name: str) -> Maker:
     if name not in _makers:
         raise K2CError(
-            f"{unknown('experiment', name, experiments())} One of your own needs the file that registers it: "
+            f"{unknown('experiment', name, all_experiments())} One of your own needs the file that registers it: "
             "--module FILE on the command line, Job(..., module=FILE) in Python."
         )
     return _makers[name]
@@ -159,7 +147,7 @@ class Job:
     def __post_init__(self) -> None:
         if self.module:
             object.__setattr__(self, "module", _import(self.module))
-        maker = maker_of(self.experiment)
+        maker = _maker_of(self.experiment)
         known = list(inspect.signature(maker).parameters)
         for name in self.parameters:
             if name not in known:
@@ -178,13 +166,13 @@ class Job:
     @property
     def seed(self) -> int:
         """The experiment's parameter `seed`, or 0: it decides the first weights too."""
-        declared = inspect.signature(maker_of(self.experiment)).parameters.get("seed")
+        declared = inspect.signature(_maker_of(self.experiment)).parameters.get("seed")
         default = 0 if declared is None or declared.default is inspect.Parameter.empty else declared.default
         return int(self.parameters.get("seed", default))  # type: ignore[arg-type]
 
     def build(self) -> Experiment:
         """Return the experiment, made anew."""
-        made = maker_of(self.experiment)(**self.parameters)
+        made = _maker_of(self.experiment)(**self.parameters)
         for name in ("epochs", "batch_size"):
             if getattr(made, name) < 1:
                 raise K2CError(

@@ -1,4 +1,4 @@
-"""Who trains on which examples: every example once an epoch, no worker left out, nothing dropped."""
+"""Who trains on which examples: every example once per epoch, no worker left out, nothing dropped."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ _SEED_STRIDE = 1_000_003  # a prime above any plausible number of epochs keeps (
 
 
 @dataclass(frozen=True)
-class Part:
-    """One worker's share of one batch.
+class Shard:
+    """One worker's part of one batch.
 
     Attributes
     ----------
@@ -25,10 +25,10 @@ class Part:
         How many of them count: n, or 0 where there was nothing left for this worker, which then computes one
         example with weight 0, so that it still takes part in the exchange.
     weight
-        What the mean loss of this part is multiplied by, so that the *average over the workers* of the
-        gradients is the gradient of the mean over the whole batch, also when the shares differ in size.
+        What the mean loss of this shard is multiplied by, so that the *average over the workers* of the
+        gradients is the gradient of the mean over the whole batch, also when the shards differ in size.
     closes_step
-        Whether the optimiser steps after this part (the last of the accumulated ones).
+        Whether the optimiser steps after this shard (the last of the accumulated ones).
     """
 
     indices: Tensor
@@ -44,8 +44,8 @@ def epoch_order(n_examples: int, epoch: int, seed: int, shuffle: bool) -> Tensor
     return torch.randperm(n_examples, generator=torch.Generator().manual_seed(seed * _SEED_STRIDE + epoch))
 
 
-def shard(order: Tensor, rank: int, world_size: int, batch_size: int, accumulate: int = 1) -> list[Part]:
-    """Return a worker's parts of an epoch.
+def shard(order: Tensor, rank: int, world_size: int, batch_size: int, accumulate: int = 1) -> list[Shard]:
+    """Return a worker's shards of an epoch.
 
     Batches of `batch_size * world_size` examples are cut from `order`; each is split evenly, and the last,
     smaller one too. `accumulate` of them make a step.
@@ -61,24 +61,24 @@ def shard(order: Tensor, rank: int, world_size: int, batch_size: int, accumulate
     accumulate
         Batches whose gradients are added up before a step.
     """
-    parts = []
+    shards = []
     for step in order.split(batch_size * world_size * accumulate):
         batches = step.split(batch_size * world_size)
         for number, batch in enumerate(batches):
             mine = batch.tensor_split(world_size)[rank]
-            parts.append(
-                Part(
+            shards.append(
+                Shard(
                     indices=mine if len(mine) else batch[:1],
                     count=len(mine),
                     weight=len(mine) * world_size / len(step),
                     closes_step=number == len(batches) - 1,
                 )
             )
-    return parts
+    return shards
 
 
 class ShardedLoader:
-    """One worker's training batches. `part` is the one that was yielded last.
+    """One worker's training batches. `shard` is the one that was yielded last.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class ShardedLoader:
         self.shuffle, self.seed, self.transform = shuffle, seed, transform
         self.loader_workers, self.fixed = loader_workers, fixed
         self.epoch = 0
-        self.part = Part(torch.empty(0, dtype=torch.int64), 0, 0.0, True)
+        self.shard = Shard(torch.empty(0, dtype=torch.int64), 0, 0.0, True)
         if not len(examples):
             raise K2CError("There is no training example. Give at least one.")
 
@@ -122,24 +122,19 @@ class ShardedLoader:
         """Choose which epoch's order comes next."""
         self.epoch = epoch
 
-    def parts(self) -> list[Part]:
-        """Return this worker's parts of the epoch to come."""
-        order = epoch_order(len(self.examples), 0 if self.fixed else self.epoch, self.seed, self.shuffle)
-        return shard(order, self.rank, self.world_size, self.batch_size, self.accumulate)
-
     def __len__(self) -> int:
         return -(-len(self.examples) // (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        parts = self.parts()
+        order = epoch_order(len(self.examples), 0 if self.fixed else self.epoch, self.seed, self.shuffle)
+        shards = shard(order, self.rank, self.world_size, self.batch_size, self.accumulate)
         self.epoch += 1
-        batches = fetch(self.examples, [part.indices for part in parts], self.loader_workers)
-        for part, (inputs, targets) in zip(parts, batches, strict=True):
-            self.part = part
+        batches = batches_of(self.examples, [each.indices for each in shards], self.loader_workers)
+        for self.shard, (inputs, targets) in zip(shards, batches, strict=True):
             yield (inputs if self.transform is None else self.transform(inputs)), targets
 
 
-def validation_share(n_examples: int, rank: int, world_size: int) -> Tensor:
+def validation_part(n_examples: int, rank: int, world_size: int) -> Tensor:
     """Return the numbers of the validation examples that a worker measures, int64; every one has one worker.
 
     Raises
@@ -155,10 +150,10 @@ def validation_share(n_examples: int, rank: int, world_size: int) -> Tensor:
     return torch.arange(n_examples).tensor_split(world_size)[rank]
 
 
-def fetch(examples: Any, batches: list[Tensor], loader_workers: int = 0) -> DataLoader[Any]:
+def batches_of(examples: Any, batches: list[Tensor], loader_workers: int = 0) -> DataLoader[Any]:
     """Return a loader of the batches with the given numbers. It draws from no global random generator."""
     numbers: list[Any] = [batch.tolist() for batch in batches]
     how: dict[str, Any] = {"batch_sampler": numbers}
-    if isinstance(examples, TensorDataset):  # one indexing operation a batch, instead of one an example
+    if isinstance(examples, TensorDataset):  # one indexing operation per batch, instead of one per example
         how = {"batch_size": None, "sampler": batches}
     return DataLoader(examples, num_workers=loader_workers, generator=torch.Generator(), **how)

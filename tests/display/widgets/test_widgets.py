@@ -17,7 +17,7 @@ from k2c.display.widgets.scaling import RingSteps, ScalingCurves, ring_states
 from k2c.display.widgets.screening import ThresholdSlider, decide
 from k2c.errors import K2CError
 from k2c.models import NaiveBayes
-from k2c.parallel.cost.model import Step
+from k2c.parallel.cost import StepCost
 from k2c.runs.execution.results import drop_bare_widgets
 
 
@@ -129,7 +129,7 @@ def test_fewer_workers_end_the_ring_earlier():
 
 
 def test_scaling_falls_with_a_slow_link_and_a_large_model():
-    curves = ScalingCurves(Step(0.05, 0.1, 28e6))
+    curves = ScalingCurves(StepCost(0.05, 0.1, 28e6))
     fast = curves.curves()["ring"][-1]
     curves.link.value = 1
     slow = curves.curves()["ring"][-1]
@@ -138,4 +138,4 @@ def test_scaling_falls_with_a_slow_link_and_a_large_model():
     assert "64 workers, a link of 1 Gbit/s, 1000 MB" in curves.caption.value
     picture_of(curves)
     with pytest.raises(K2CError, match="no bytes of gradient"):
-        ScalingCurves(Step(0.05, 0.1, 0))
+        ScalingCurves(StepCost(0.05, 0.1, 0))

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from k2c.display.style import COLOURS
 from k2c.display.widgets.base import PictureWidget
 from k2c.errors import K2CError
-from k2c.parallel.cost.model import Step, bandwidth_for, gigabit, speed_up
+from k2c.parallel.cost import StepCost, bandwidth_for, gigabit, speed_up
 
 WAYS = {"ring": "ring all-reduce", "tree": "tree", "parameter_server": "one parameter server"}
 _NODES = (2, 4, 8, 16, 32, 64, 128, 256)
@@ -25,10 +25,10 @@ class ScalingCurves(PictureWidget):
         Seconds of a message of no bytes.
     """
 
-    def __init__(self, step: Step, latency: float = 30e-6) -> None:
+    def __init__(self, step: StepCost, latency: float = 30e-6) -> None:
         if step.gradient_bytes <= 0:
             raise K2CError(
-                "This step has no bytes of gradient, so nothing is exchanged. Give Step its gradient_bytes."
+                "This step has no bytes of gradient, so nothing is exchanged. Give StepCost its gradient_bytes."
             )
         self.start, self.latency = step, latency
         megabytes = float(np.clip(step.gradient_bytes / 1e6, 0.1, 10_000))
@@ -67,8 +67,8 @@ class ScalingCurves(PictureWidget):
     def _counts(self) -> list[int]:
         return [1, *(n for n in _NODES if n <= self.nodes.value)]
 
-    def _step(self) -> Step:
-        return Step(
+    def _step(self) -> StepCost:
+        return StepCost(
             self.start.forward,
             self.start.backward,
             self.model.value * 1e6,

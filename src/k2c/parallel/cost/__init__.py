@@ -1,1 +1,39 @@
 """What a training step costs: the model, its measured inputs, and published speed-ups."""
+
+from k2c.parallel.cost.measure import Measured, fit_link, link_in_steps, measure_steps, predict_here
+from k2c.parallel.cost.model import (
+    EXCHANGES,
+    Link,
+    StepCost,
+    bandwidth_for,
+    gigabit,
+    hierarchical,
+    parameter_server,
+    ring,
+    speed_up,
+    step_seconds,
+    tree,
+)
+from k2c.parallel.cost.published import POINTS, Published, needed_links
+
+__all__ = [
+    "EXCHANGES",
+    "POINTS",
+    "Link",
+    "Measured",
+    "Published",
+    "StepCost",
+    "bandwidth_for",
+    "fit_link",
+    "gigabit",
+    "hierarchical",
+    "link_in_steps",
+    "measure_steps",
+    "needed_links",
+    "parameter_server",
+    "predict_here",
+    "ring",
+    "speed_up",
+    "step_seconds",
+    "tree",
+]

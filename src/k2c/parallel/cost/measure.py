@@ -1,7 +1,6 @@
 """What the cost model is fed with, measured on this machine, by workers that the kit starts."""
 
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -18,20 +17,19 @@ from torch.nn.parallel import DistributedDataParallel
 from k2c._system.atomic import atomic_path
 from k2c._system.machine import usable_cores
 from k2c.errors import K2CError
-from k2c.parallel.cost.model import Link, Step, ring, step_seconds
+from k2c.parallel.cost.model import Link, StepCost, ring, step_seconds
 from k2c.parallel.job import Job
 from k2c.parallel.sharding import ShardedLoader
-from k2c.parallel.workers import five_steps
+from k2c.parallel.workers.five_steps import TorchSteps
+from k2c.parallel.workers.learner import seed_stream
 from k2c.parallel.workers.messages import Messenger
-from k2c.parallel.workers.place import find_place
-from k2c.parallel.workers.replica import seed_stream
-from k2c.parallel.workers.start import Module
-from k2c.parallel.workers.supervise import supervise
-from k2c.parallel.workers.worker import hold_lifeline, report
+from k2c.parallel.workers.start import elastic_agent
+from k2c.parallel.workers.watch import run_and_watch
+from k2c.parallel.workers.worker import enter_run, exit_now, report_on
 
 SIZES = tuple(64 * 16**power for power in range(5))  # 64 bytes to 4 MiB
 REPEATS = 24  # steps that all workers make together, each turn: many make fewer each
-EXCHANGES = 5  # of each size, each turn
+REPEATED_EXCHANGES = 5  # of each size, each turn
 TURNS = 3  # one worker, two, ... one after another, again and again: a machine's load changes
 PARTS = ("forward", "backward", "update")
 SKIPPED = 2  # calls before the first that counts, each turn
@@ -74,12 +72,14 @@ class Measured:
     exchange: float
     step: float
 
-    def alone(self) -> Step:
+    def alone(self) -> StepCost:
         """Return the step without exchange."""
-        return Step(self.forward, self.backward, self.gradient_bytes, self.update)
+        return StepCost(self.forward, self.backward, self.gradient_bytes, self.update)
 
 
-def measure(job: Job, workers: Sequence[int] = (1, 2), time_limit: float = 300.0) -> dict[int, Measured]:
+def measure_steps(
+    job: Job, workers: Sequence[int] = (1, 2), time_limit: float = 300.0
+) -> dict[int, Measured]:
     """Measure what one worker does alone, and what several do together.
 
     All are started at once, and take turns: one works while the others wait, then two of them, and so on. So a
@@ -110,8 +110,8 @@ def measure(job: Job, workers: Sequence[int] = (1, 2), time_limit: float = 300.0
         folder = Path(name)
         run = {"job": job.to_json(), "time_limit": time_limit, "workers": sorted(set(workers))}
         (folder / "run.json").write_text(json.dumps(run))
-        agent = Module("k2c.parallel.workers.agent", (name, str(max(workers)), "0", "measure"))
-        supervise(agent, folder, max(workers), time_limit)
+        agent = elastic_agent(folder, max(workers), 0, "k2c.parallel.cost.measure")
+        run_and_watch(agent, folder, max(workers), time_limit)
         found = json.loads((folder / "measured.json").read_text())
     return {
         each["workers"]: Measured(**each | {"exchanges": [tuple(pair) for pair in each["exchanges"]]})
@@ -175,30 +175,29 @@ def predict_here(one: Measured, two: Measured, workers: int, cores: int | None =
 
 def main() -> int:
     """Measure as one worker; returns the exit status."""
-    folder, place = Path(sys.argv[1]), find_place()
-    messenger = Messenger(folder / "messages", place.rank)
-    hold_lifeline()
+    folder, rendezvous, messenger = enter_run()
+    steps = TorchSteps()
 
     def work() -> None:
         run = json.loads((folder / "run.json").read_text())
         job = Job.from_json(run["job"])
         torch.set_num_threads(1)
-        device = five_steps.initialise(place, 2 * run["time_limit"])
+        device = steps.initialise(rendezvous, 2 * run["time_limit"])
         seed_stream(job.seed, 0)
-        sides = [_Side(job, number, place.rank, device, messenger) for number in run["workers"]]
+        groups = [_Group(job, number, rendezvous.rank, device, messenger) for number in run["workers"]]
         for _ in range(TURNS):
-            for side in sides:
+            for group in groups:
                 dist.barrier()
-                side.turn()
-        if place.rank == 0:
+                group.turn()
+        if rendezvous.rank == 0:
             with atomic_path(folder / "measured.json") as part:
-                part.write_text(json.dumps([asdict(side.result()) for side in sides]))
-        five_steps.finish()
+                part.write_text(json.dumps([asdict(group.result()) for group in groups]))
+        steps.finish()
 
-    return report(messenger, work)
+    return report_on(messenger, work)
 
 
-class _Side:
+class _Group:
     """The first `workers` of all processes, which measure together while the others wait."""
 
     def __init__(self, job: Job, workers: int, rank: int, device: torch.device, messenger: Messenger) -> None:
@@ -230,7 +229,7 @@ class _Side:
                 for name, seconds in found.items():
                     self.times[name].append(seconds)
         for size, times in self.exchanges.items():
-            times += [self._exchange(size) for _ in range(-SKIPPED, EXCHANGES)][SKIPPED:]
+            times += [self._exchange(size) for _ in range(-SKIPPED, REPEATED_EXCHANGES)][SKIPPED:]
 
     def result(self) -> Measured:
         """Return the means."""
@@ -277,3 +276,7 @@ def _now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+if __name__ == "__main__":
+    exit_now(main())

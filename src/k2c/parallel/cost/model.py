@@ -20,7 +20,7 @@ class Link:
     latency
         Seconds until a message of no bytes has arrived (alpha).
     bandwidth
-        Bytes a second (1 / beta).
+        Bytes per second (1 / beta).
     """
 
     latency: float
@@ -37,7 +37,7 @@ def gigabit(speed: float, latency: float = 30e-6) -> Link:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepCost:
     """One worker's step, alone on its machine.
 
     Attributes
@@ -70,22 +70,6 @@ def ring(workers: int, n_bytes: float, link: Link) -> float:
 def tree(workers: int, n_bytes: float, link: Link) -> float:
     """Return the seconds of a reduction up a binary tree and a broadcast down: 2 log n messages of all bytes."""
     return 2 * math.ceil(math.log2(workers)) * link.seconds(n_bytes)
-
-
-def recursive_doubling(workers: int, n_bytes: float, link: Link) -> float:
-    """Return the seconds of log n rounds in which pairs exchange all bytes."""
-    return math.ceil(math.log2(workers)) * link.seconds(n_bytes)
-
-
-def rabenseifner(workers: int, n_bytes: float, link: Link) -> float:
-    """Return the seconds of halving and doubling: 2 log n messages, but each byte travels as in the ring."""
-    rounds = 2 * math.ceil(math.log2(workers)) * link.latency
-    return rounds + 2 * (workers - 1) / workers * n_bytes / link.bandwidth
-
-
-def linear(workers: int, n_bytes: float, link: Link) -> float:
-    """Return the seconds of sending all to worker 0, one after another, and back."""
-    return 2 * (workers - 1) * link.seconds(n_bytes)
 
 
 def parameter_server(workers: int, n_bytes: float, link: Link, servers: int = 1) -> float:
@@ -125,28 +109,12 @@ Exchange = Callable[[int, float, Link], float]
 EXCHANGES: dict[str, Exchange] = {
     "ring": ring,
     "tree": tree,
-    "recursive_doubling": recursive_doubling,
-    "rabenseifner": rabenseifner,
-    "linear": linear,
     "parameter_server": parameter_server,
 }
 
 
-def exchange_named(name: str) -> Exchange:
-    """Return an exchange by its name.
-
-    Raises
-    ------
-    K2CError
-        For a name that none has.
-    """
-    if name not in EXCHANGES:
-        raise K2CError(unknown("exchange", name, EXCHANGES))
-    return EXCHANGES[name]
-
-
 def step_seconds(
-    step: Step, workers: int, link: Link, exchange: str | Exchange = "ring", overlap: bool = True,
+    step: StepCost, workers: int, link: Link, exchange: str | Exchange = "ring", overlap: bool = True,
     cores: int | None = None, contention: float = 1.0,
 ) -> float:  # fmt: skip
     """Return how long a step of `workers` takes, each with a batch of its own.
@@ -172,7 +140,9 @@ def step_seconds(
     """
     if workers < 1:
         raise K2CError(f"workers is {workers}. It must be 1 or more.")
-    cost = exchange_named(exchange) if isinstance(exchange, str) else exchange
+    if isinstance(exchange, str) and exchange not in EXCHANGES:
+        raise K2CError(unknown("exchange", exchange, EXCHANGES))
+    cost = EXCHANGES[exchange] if isinstance(exchange, str) else exchange
     turns = max(1.0, workers / cores) if cores else 1.0
     slower = turns * (contention if workers > 1 else 1.0)
     alone = workers == 1 and exchange != "parameter_server"
@@ -190,25 +160,17 @@ def step_seconds(
 
 
 def speed_up(
-    step: Step, workers: int, link: Link, exchange: str | Exchange = "ring", overlap: bool = True
+    step: StepCost, workers: int, link: Link, exchange: str | Exchange = "ring", overlap: bool = True
 ) -> float:
     """Return how many times the examples of one worker alone so many workers train in the same time."""
     return workers * step.compute / step_seconds(step, workers, link, exchange, overlap)
 
 
-def epoch_seconds(
-    step: Step, workers: int, link: Link, examples: int, batch_size: int, exchange: str | Exchange = "ring",
-    overlap: bool = True,
-) -> float:  # fmt: skip
-    """Return how long an epoch takes when each worker has a batch of `batch_size` a step."""
-    return math.ceil(examples / (batch_size * workers)) * step_seconds(step, workers, link, exchange, overlap)
-
-
 def bandwidth_for(
-    step: Step, workers: int, wanted: float, latency: float = 30e-6, exchange: str | Exchange = "ring",
+    step: StepCost, workers: int, wanted: float, latency: float = 30e-6, exchange: str | Exchange = "ring",
     overlap: bool = True,
 ) -> float | None:  # fmt: skip
-    """Return the bandwidth, in bytes a second, at which a speed-up comes out; None if no bandwidth gives it.
+    """Return the bandwidth, in bytes per second, at which a speed-up comes out; None if no bandwidth gives it.
 
     Parameters
     ----------

@@ -3,11 +3,19 @@
 from dataclasses import dataclass, replace
 from functools import partial
 
-from k2c.parallel.cost.model import Exchange, Link, Step, bandwidth_for, hierarchical
+from k2c.parallel.cost.model import (
+    Exchange,
+    Link,
+    StepCost,
+    bandwidth_for,
+    hierarchical,
+    parameter_server,
+    ring,
+)
 
 MIB = 2**20
 NUMBER_BYTES = 4  # gradients travel as float32
-# Share of a training step that is forward: a backward pass is two products for the forward's one.
+# Fraction of a training step that is forward: a backward pass is two products for the forward's one.
 FORWARD = 1 / 3
 
 
@@ -48,24 +56,24 @@ class Published:
 
     @property
     def efficiency(self) -> float:
-        """The speed-up as a share of the number of workers."""
+        """The speed-up as a fraction of the number of workers."""
         return self.speed_up / self.workers
 
-    def step(self) -> Step:
+    def step(self) -> StepCost:
         """Return one worker's step."""
         seconds = self.batch_size / self.examples_per_second
         forward = FORWARD * seconds
-        return Step(
+        return StepCost(
             forward, seconds - forward, self.parameters * NUMBER_BYTES, bucket_bytes=self.bucket_bytes
         )
 
 
 _HOROVOD = "Horovod's documentation, Benchmarks (2018): 128 servers of 4 Pascal GPUs, RoCE-capable 25 Gbit/s"
-_ONE_GPU = "images a second of one P100, and its batch of 64, from TensorFlow's benchmarks of May 2017"
+_ONE_GPU = "images per second of one P100, and its batch of 64, from TensorFlow's benchmarks of May 2017"
 _LECTURE = "the lecture: chest X-rays on 32 two-socket nodes, one process a socket"
 _ONE_SOCKET = (
     "3 times the multiplications of a forward pass at 256 x 256 (DenseNet-121 3.7e9, VGG-16 20e9), at "
-    "0.4e12 of them a second on one socket; batch 32; and that 47 is against one process"
+    "0.4e12 of them per second on one socket; batch 32; and that 47 is against one process"
 )
 
 POINTS = (
@@ -117,18 +125,13 @@ def needed_links(
 
 
 def _exchanges(point: Published, inner: Link) -> dict[str, Exchange]:
-    from k2c.parallel.cost.model import parameter_server, ring
-
-    def shared_ring(workers: int, n_bytes: float, link: Link) -> float:
-        return ring(workers, n_bytes, link)  # a ring through all workers crosses each machine's link once
-
     def shared_servers(workers: int, n_bytes: float, link: Link) -> float:
         per_machine = replace(link, bandwidth=link.bandwidth / point.per_node)
         servers = max(1, workers // point.per_node)
         return parameter_server(workers // point.per_node or 1, n_bytes, per_machine, servers)
 
     return {
-        "ring": shared_ring,
+        "ring": ring,  # through all workers: it crosses each machine's link once
         "hierarchical": partial(hierarchical, inner=inner, per_node=point.per_node),
         "parameter_server": shared_servers,
     }

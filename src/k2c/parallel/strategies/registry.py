@@ -1,81 +1,31 @@
-"""`train`: one call for every way to share the work, and the register of the ways."""
+"""`train`: one call for every way to share the work, and the list of the ways."""
 
-import importlib
+import dataclasses
 import json
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from k2c._system.atomic import atomic_path
 from k2c._system.plain_file import read_json
 from k2c.errors import K2CError, unknown
 from k2c.parallel.job import Job
-from k2c.parallel.strategies.options import AllReduceOptions, Options, make_options
-from k2c.parallel.workers.supervise import Watcher
+from k2c.parallel.strategies.all_reduce import AllReduce
+from k2c.parallel.strategies.horovod.strategy import Horovod
+from k2c.parallel.strategies.mpi.strategy import Mpi
+from k2c.parallel.strategies.parameter_server.strategy import ParameterServer
+from k2c.parallel.strategies.single import Single
+from k2c.parallel.strategies.spark.strategy import Spark
+from k2c.parallel.strategies.strategy import Strategy
+from k2c.parallel.workers.options import Options
+from k2c.parallel.workers.watch import Watcher, live_view
 from k2c.training import History
 
-if TYPE_CHECKING:
-    from k2c.parallel.workers.view import LiveView
 
-# (job, workers, the run's folder, options, watchers) -> history
-Runner = Callable[[Job, int, Path, Any, Sequence[Watcher]], History]
-
-# Modules that register strategies, in the order in which `all_strategies` lists them. They import without extras.
-_MODULES = (
-    "k2c.parallel.strategies.single",
-    "k2c.parallel.strategies.all_reduce",
-    "k2c.parallel.strategies.parameter_server.strategy",
-    "k2c.parallel.strategies.spark.strategy",
-    "k2c.parallel.strategies.mpi.strategy",
-    "k2c.parallel.strategies.horovod.strategy",
-)
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """One way to share the work.
-
-    Attributes
-    ----------
-    name, summary
-        What `train` takes, and what it is in a sentence.
-    run
-        Trains.
-    options
-        The class of its options.
-    missing
-        Returns the sentence that says what to install, or None where everything is there.
-    """
-
-    name: str
-    summary: str
-    run: Runner
-    options: type[Options]
-    missing: Callable[[], str | None] = lambda: None
-
-    @property
-    def installed(self) -> bool:
-        """Whether everything that it needs is there."""
-        return self.missing() is None
-
-
-_strategies: dict[str, Strategy] = {}
-
-
-def register(strategy: Strategy) -> Strategy:
-    """Add a strategy to the register."""
-    _strategies[strategy.name] = strategy
-    return strategy
-
-
-def all_strategies() -> list[Strategy]:
-    """Return all strategies; `installed` says which can run here, and `missing()` what to install for others."""
-    for module in _MODULES:
-        importlib.import_module(module)
-    return list(_strategies.values())
+def all_strategies() -> list[Strategy[Any]]:
+    """Return all strategies; `missing()` of each says what to install, or None where it can run here."""
+    return [Single(), AllReduce(), ParameterServer(), Spark(), Mpi(), Horovod()]
 
 
 def train(
@@ -97,14 +47,14 @@ def train(
     job
         What is trained.
     workers
-        How many processes share each step. Each takes `batch_size` examples a step.
+        How many processes share each step. Each takes `batch_size` examples per step.
     folder
         Where checkpoints, the history and the log stay. A run that was cut off goes on from the checkpoint
         there. Nothing is kept when this is left out.
     progress
-        Whether to show one live line a worker.
+        Whether to show one live line per worker.
     watch
-        Called several times a second with a `WorkerState` a worker.
+        Called several times a second with a `WorkerState` per worker.
     options
         See the strategy's `options`.
 
@@ -120,7 +70,7 @@ def train(
     K2CError
         For a name or a value that is not allowed, and where something must be installed first.
     """
-    known = {entry.name: entry for entry in all_strategies()}
+    known = {each.name: each for each in all_strategies()}
     if strategy not in known:
         raise K2CError(unknown("strategy", strategy, known))
     chosen = known[strategy]
@@ -128,32 +78,30 @@ def train(
         raise K2CError(missing)
     if workers < 1:
         raise K2CError(f"workers is {workers}. It must be 1 or more.")
-    checked = make_options(chosen.options, strategy, options)
+    checked = make_options(chosen, options)
     with ExitStack() as stack:
         place = Path(folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="k2c-run-")))
         prepare_folder(place, job, checked)
-        view = stack.enter_context(_view(workers) if progress else nullcontext())
-        watchers = [watcher for watcher in (view, watch) if watcher is not None]
-        return chosen.run(job, workers, place.resolve(), checked, watchers)
+        watchers = [watch] if watch else []
+        if progress:
+            watchers.insert(0, stack.enter_context(live_view(workers)))
+        chosen.run(job, workers, place.resolve(), checked, watchers)
+        return History.from_json((place / "history.json").read_text())
 
 
-def write_plan(folder: str | Path, job: Job, **options: Any) -> Path:
-    """Write a run's folder for workers that something else starts, and return it.
+def make_options(strategy: Strategy[Any], given: dict[str, Any]) -> Options:
+    """Return the options of a strategy.
 
-    With a shared disk, each of these then trains the job by all-reduce, and worker 0 leaves `history.json`
-    and the checkpoints in the folder: `mpirun -n 4 python -m k2c.parallel FOLDER`,
-    `srun --ntasks=8 python -m k2c.parallel FOLDER`, `torchrun --nproc-per-node=2 -m k2c.parallel FOLDER`.
-
-    Parameters
-    ----------
-    folder
-        The run's folder; a run that was cut off goes on from its checkpoint.
-    job, options
-        As for `train("all_reduce", job, ...)`.
+    Raises
+    ------
+    K2CError
+        For an option that it does not have, or a value that is not allowed.
     """
-    place = Path(folder)
-    prepare_folder(place, job, make_options(AllReduceOptions, "all_reduce", options))
-    return place
+    known = [field.name for field in dataclasses.fields(strategy.options)]
+    for name in given:
+        if name not in known:
+            raise K2CError(unknown(f"option of {strategy.name!r}", name, known))
+    return strategy.options(**given)
 
 
 def prepare_folder(folder: Path, job: Job, options: Options) -> None:
@@ -186,14 +134,3 @@ def _planned(plan: Path) -> dict[str, Any]:
             f"{plan} is damaged, so it is not known whose checkpoints lie beside it. Choose another folder; or delete "
             f"{plan} if they are of the same job, and they are used."
         ) from error
-
-
-def read_history(folder: Path) -> History:
-    """Return the history that worker 0 wrote into the run's folder."""
-    return History.from_json((folder / "history.json").read_text())
-
-
-def _view(workers: int) -> "LiveView":
-    from k2c.parallel.workers.view import LiveView
-
-    return LiveView(workers)

@@ -8,36 +8,41 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from k2c._system.atomic import atomic_path
 from k2c.errors import K2CError
 from k2c.parallel.job import Experiment, Job
-from k2c.parallel.strategies.options import AllReduceOptions
-from k2c.parallel.strategies.registry import Strategy, register
+from k2c.parallel.strategies.strategy import Strategy
+from k2c.parallel.workers.learner import Worker
 from k2c.parallel.workers.messages import Messenger
+from k2c.parallel.workers.options import AllReduceOptions
 from k2c.parallel.workers.replica import train_replica
-from k2c.parallel.workers.supervise import Watcher, WorkerState
-from k2c.training import Callback, History, Learner, pick_device
+from k2c.parallel.workers.watch import Watcher, WorkerState
+from k2c.training import Callback, Learner, pick_device
 
 
-def _run(
-    job: Job, workers: int, folder: Path, options: AllReduceOptions, watchers: Sequence[Watcher]
-) -> History:
-    if workers != 1:
-        raise K2CError(
-            f"'single' is one worker, not {workers}. Say workers=1 (on the command line: "
-            "--workers 1), or choose 'all_reduce'."
-        )
+class Single(Strategy[AllReduceOptions]):
+    """No process is started."""
 
-    def show(made: Experiment) -> None:
-        made.callbacks = [*made.callbacks, _Watched(watchers)]
+    name = "single"
+    summary = "One worker, in this process."
+    options = AllReduceOptions
 
-    messenger = Messenger(folder / "messages", 0)
-    with _undisturbed():
-        torch.set_num_threads(options.threads)
-        history = train_replica(job, options, 0, 1, pick_device(), folder, messenger, show)
-    with atomic_path(folder / "history.json") as part:
-        part.write_text(history.to_json())
-    return history
+    def run(
+        self, job: Job, workers: int, folder: Path, options: AllReduceOptions, watchers: Sequence[Watcher]
+    ) -> None:
+        """Train here."""
+        if workers != 1:
+            raise K2CError(
+                f"'single' is one worker, not {workers}. Say workers=1 (on the command line: "
+                "--workers 1), or choose 'all_reduce'."
+            )
+
+        def show(made: Experiment) -> None:
+            made.callbacks = [*made.callbacks, _Watched(watchers)]
+
+        messenger = Messenger(folder / "messages", 0)
+        with _undisturbed():
+            torch.set_num_threads(options.threads)
+            train_replica(Worker(folder, job, options, 0, 1, messenger, pick_device()), show)
 
 
 class _Watched(Callback):
@@ -76,6 +81,3 @@ def _undisturbed() -> Iterator[None]:
         torch.set_num_threads(threads)
         random.setstate(python)
         np.random.set_state(old)  # noqa: NPY002
-
-
-SINGLE = register(Strategy("single", "One worker, in this process.", _run, AllReduceOptions))

@@ -1,7 +1,6 @@
 """How workers tell what they do: a few lines of events each, and a pulse that is overwritten in place.
 
-Files work alike under torchrun, mpirun, Spark and a batch system with a shared disk, survive the worker that
-wrote them, and need no port.
+Files work alike under torchrun, mpirun, Ray and Spark, survive the worker that wrote them, and need no port.
 """
 
 import json
@@ -12,9 +11,6 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-# Set by a parent that holds the other end of standard input as long as it lives.
-LIFELINE = "K2C_LIFELINE"
 
 DRIVER = -1  # the rank under which the process that starts the workers reports
 
@@ -71,10 +67,10 @@ class Messenger:
     def event(self, kind: str, **content: Any) -> None:
         """Append one event: a line of JSON."""
         line = {"event": kind, "rank": self.rank, "attempt": self.attempt, "time": time.time()} | content
-        with self._events.open(
-            "ab", buffering=0
-        ) as file:  # one write: two processes of a rank must not mix lines
-            file.write(json.dumps(line).encode() + b"\n")
+        with self._events.open("ab", buffering=0) as file:
+            file.write(
+                json.dumps(line).encode() + b"\n"
+            )  # one write: two processes of a rank must not mix lines
 
     def warn(self, sentence: str) -> None:
         """Say a sentence that the user must see: here, which is the log or the user's process, and to the parent."""

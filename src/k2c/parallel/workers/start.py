@@ -9,17 +9,18 @@ from functools import cache
 from pathlib import Path
 
 from k2c._system.forkserver import ForkedProcess, ForkServer, can_fork
-from k2c.parallel.workers.messages import LIFELINE
+from k2c.parallel.workers.lifeline import LIFELINE
 
 # What workers import, the experiments' libraries among it.
 MODULES = (
     "k2c._system.torchvision_compat:import_torchvision",
     "k2c.parallel.workers.agent",
     "k2c.parallel.workers.worker",
-    "k2c.parallel.strategies.parameter_server.worker",
+    "k2c.parallel.strategies.parameter_server.on_torch",
     "k2c.parallel.cost.measure",
-    "k2c.parallel.kit_experiments",
-    "k2c.parallel.films",
+    "k2c.parallel.experiments",
+    "k2c.datasets.chest.loading",
+    "k2c.metrics.multilabel",
     "k2c.models.chexnet",
     "torch._dynamo",  # by DistributedDataParallel
     "pyspark",
@@ -61,9 +62,16 @@ class Program:
             )
 
 
+def elastic_agent(
+    folder: Path, workers: int, restarts: int, worker: str = "k2c.parallel.workers.worker"
+) -> Module:
+    """Return the agent that starts workers, each running `main` of a module, and restarts them when one dies."""
+    return Module("k2c.parallel.workers.agent", (str(folder), str(workers), str(restarts), worker))
+
+
 def launcher(*command: str) -> Program:
     """Return a program that starts workers itself, as mpirun does, and ends with this process, however that ends."""
-    return Program((sys.executable, str(Path(__file__).with_name("hold.py")), *command))
+    return Program((sys.executable, str(Path(__file__).with_name("lifeline.py")), *command))
 
 
 def child_environment() -> dict[str, str]:

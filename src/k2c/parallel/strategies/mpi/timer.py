@@ -1,4 +1,4 @@
-"""Time MPI_Allreduce: `mpirun -n N python mpi_timer.py FOLDER`, run as a file, needs mpi4py and NumPy alone."""
+"""Time MPI_Allreduce: `mpirun -n N python timer.py FOLDER`, run as a file, needs mpi4py and NumPy alone."""
 
 import json
 import statistics

@@ -1,30 +1,31 @@
 """What a worker runs under mpirun: `python -m k2c.parallel.strategies.mpi.worker FOLDER`."""
 
-import sys
-from pathlib import Path
-
 from mpi4py import MPI
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed import GradBucket
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 
-from k2c.parallel.strategies.options import MpiOptions
-from k2c.parallel.workers.five_steps import exit_now
-from k2c.parallel.workers.messages import Messenger
-from k2c.parallel.workers.place import find_place
-from k2c.parallel.workers.replica import ReplicaLearner
-from k2c.parallel.workers.worker import all_reduce_worker, report
+from k2c.parallel.workers import worker
+from k2c.parallel.workers.five_steps import TorchSteps
 
 
-class MpiLearner(ReplicaLearner):
-    """The replica whose gradients travel over MPI."""
+class MpiSteps(TorchSteps):
+    """The five steps on torch.distributed, but for gradients, which travel over MPI."""
 
-    def connect(self) -> None:
-        """Replace the exchange of DistributedDataParallel."""
-        super().connect()
-        if isinstance(self.replica, DistributedDataParallel):
-            self.replica.register_comm_hook(None, average_over_mpi)
+    def average_gradients(
+        self, model: nn.Module, optimizer: Optimizer, compression: str, accumulate: int
+    ) -> tuple[DistributedDataParallel, Optimizer]:
+        """Step 3: replace the exchange of DistributedDataParallel."""
+        replica, optimizer = super().average_gradients(model, optimizer, compression, accumulate)
+        replica.register_comm_hook(None, average_over_mpi)
+        return replica, optimizer
+
+    def finish(self) -> None:
+        """Leave MPI too."""
+        super().finish()
+        MPI.Finalize()
 
 
 def average_over_mpi(state: object, bucket: GradBucket) -> Future[Tensor]:
@@ -36,17 +37,5 @@ def average_over_mpi(state: object, bucket: GradBucket) -> Future[Tensor]:
     return done
 
 
-def main() -> int:
-    """Train; returns the exit status."""
-    folder, place = Path(sys.argv[1]), find_place()
-    messenger = Messenger(folder / "messages", place.rank)
-
-    def work() -> None:
-        all_reduce_worker(folder, place, messenger, MpiOptions, kind=MpiLearner)
-        MPI.Finalize()
-
-    return report(messenger, work)
-
-
 if __name__ == "__main__":
-    exit_now(main())
+    worker.exit_now(worker.main(MpiSteps()))

@@ -7,10 +7,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from k2c.parallel.job import Job
-from k2c.parallel.strategies.options import ServerOptions
 from k2c.parallel.strategies.parameter_server.server import Reply
-from k2c.parallel.workers.replica import ReplicaLearner
+from k2c.parallel.strategies.parameter_server.strategy import ServerOptions
+from k2c.parallel.workers.learner import ReplicaLearner
 from k2c.training.history import Row
 
 # (method of `ModelPart`, the arguments of each server) -> the servers' answers, all asked at the same time
@@ -35,29 +34,27 @@ class ServerLearner(ReplicaLearner):
     ----------
     ask
         Calls the servers.
-    job, rank, workers, servers
-        What is trained, as whom, of how many, with how many servers.
+    options
+        How many servers there are, and whether they are synchronous.
     """
 
-    def __init__(
-        self, ask: Ask, job: Job, rank: int, workers: int, servers: ServerOptions, *args: Any, **named: Any
-    ) -> None:
+    def __init__(self, ask: Ask, options: ServerOptions, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self.job, self.rank, self.workers, self.server_options = job, rank, workers, servers
+        self.synchronous = options.synchronous
         self.weights = list(self.model.parameters())
-        self.parts = [part for part in split_model(self.weights, servers.servers) if part]
+        self.parts = [part for part in split_model(self.weights, options.servers) if part]
         self.versions = [0] * len(self.parts)
         self._ask_servers = ask
 
     def connect(self) -> None:
         """Give the servers the first weights (worker 0), then take them from there."""
-        if self.rank == 0:
-            job, synchronous = self.job.to_json(), self.server_options.synchronous
+        if self.worker.rank == 0:
+            job, workers = self.worker.job.to_json(), self.worker.world_size
             self._ask(
                 "set_up",
                 [
                     (job, self._of(part), [dict(self.optimizer.state.get(self.weights[i], {})) for i in part],
-                     self.workers, synchronous)
+                     workers, self.synchronous)
                     for part in self.parts
                 ],
             )  # fmt: skip
@@ -66,14 +63,19 @@ class ServerLearner(ReplicaLearner):
 
     def step(self) -> None:
         """Push the gradients to the servers that hold the weights, and take the new weights."""
-        if not self.shares.part.closes_step:
+        if not self.shards.shard.closes_step:
             return
         self.learning_rate = float(self.optimizer.param_groups[0]["lr"])
         self._take(
             self._ask(
                 "push",
                 [
-                    (self.rank, [_gradient(self.weights[i]) for i in part], self.learning_rate, version)
+                    (
+                        self.worker.rank,
+                        [_gradient(self.weights[i]) for i in part],
+                        self.learning_rate,
+                        version,
+                    )
                     for part, version in zip(self.parts, self.versions, strict=True)
                 ],
             )
@@ -88,7 +90,7 @@ class ServerLearner(ReplicaLearner):
         dist.barrier()  # no gradient is on its way any more
         self.pull()
         row = super()._validate()
-        if self.rank == 0:
+        if self.worker.rank == 0:
             self._remember_optimizer()
             ages = [age for ages in self._ask("take_staleness") for age in ages]
             row |= {"staleness": sum(ages) / max(len(ages), 1), "staleness_max": max(ages, default=0)}

@@ -89,14 +89,14 @@ class ModelPart:
         return [parameter.detach().clone() for parameter in self.parameters], self.version
 
 
-class Server:
-    """What a server's process holds: its part of the model, once a worker has brought it."""
+class ServerProcess:
+    """What a server's process holds: its part of the model, once worker 0 has sent it."""
 
     def __init__(self) -> None:
         self._part: ModelPart | None = None
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Set the part up (`"set_up"`, with `ModelPart`'s parameters), or call a method of it."""
+        """Make the part (`"set_up"`, with the parameters of `ModelPart`), or call a method of it."""
         if method == "set_up":
             self._part = ModelPart(*arguments)
             return None

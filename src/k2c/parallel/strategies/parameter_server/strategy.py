@@ -4,26 +4,65 @@ import importlib.util
 import secrets
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch.distributed import rpc
 
 from k2c._system.advice import pip_install, set_option
-from k2c.errors import K2CError
+from k2c.errors import K2CError, unknown
 from k2c.parallel.job import Job
-from k2c.parallel.strategies.options import ServerOptions
-from k2c.parallel.strategies.registry import Strategy, read_history, register
-from k2c.parallel.workers.start import Module
-from k2c.parallel.workers.supervise import Watcher, supervise
-from k2c.training import History
+from k2c.parallel.strategies.strategy import Strategy
+from k2c.parallel.workers.options import Options
+from k2c.parallel.workers.start import Module, elastic_agent
+from k2c.parallel.workers.watch import Watcher, run_and_watch
+
+ENGINES = ("rpc", "ray")
 
 
-def _run(
-    job: Job, workers: int, folder: Path, options: ServerOptions, watchers: Sequence[Watcher]
-) -> History:
-    run = _on_ray if options.engine == "ray" else _on_torch
-    run(folder, workers, options, watchers)
-    return read_history(folder)
+@dataclass(frozen=True)
+class ServerOptions(Options):
+    """Options of `parameter_server`. When a process dies, all are started again, and go on from the last checkpoint.
+
+    Attributes
+    ----------
+    servers
+        How many processes hold the model, each a part.
+    synchronous
+        Whether a step waits for the gradients of all workers. Otherwise each gradient is applied as it comes,
+        though it was computed with weights that others have changed since: it is stale.
+    engine
+        What starts the processes and carries the tensors: `"rpc"` (torchrun and torch.distributed.rpc) or `"ray"`
+        (Ray's actors).
+    """
+
+    servers: int = 1
+    synchronous: bool = True
+    engine: str = "rpc"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.servers < 1:
+            raise K2CError(f"servers is {self.servers}. There must be 1 or more.")
+        if self.engine not in ENGINES:
+            raise K2CError(unknown("engine", self.engine, ENGINES))
+
+
+class ParameterServer(Strategy[ServerOptions]):
+    """torchrun's agent starts workers and servers, which run `on_torch`; or Ray does, by `on_ray`."""
+
+    name = "parameter_server"
+    summary = (
+        "Servers hold the model; workers push gradients and pull weights (torch.distributed.rpc, or Ray)."
+    )
+    options = ServerOptions
+
+    def run(
+        self, job: Job, workers: int, folder: Path, options: ServerOptions, watchers: Sequence[Watcher]
+    ) -> None:
+        """Start workers and servers, and watch them to their end."""
+        run = _on_ray if options.engine == "ray" else _on_torch
+        run(folder, workers, options, watchers)
 
 
 def _on_torch(folder: Path, workers: int, options: ServerOptions, watchers: Sequence[Watcher]) -> None:
@@ -32,9 +71,9 @@ def _on_torch(folder: Path, workers: int, options: ServerOptions, watchers: Sequ
             "This build of torch has no torch.distributed.rpc (on Windows none has). Install torch on Linux or "
             "macOS, or use 'all_reduce'."
         )
-    numbers = [str(workers + options.servers), str(options.max_restarts)]
-    agent = Module("k2c.parallel.workers.agent", (str(folder), *numbers, "serve"))
-    supervise(agent, folder, workers, options.time_limit, watchers, servers=options.servers)
+    program = "k2c.parallel.strategies.parameter_server.on_torch"
+    agent = elastic_agent(folder, workers + options.servers, options.max_restarts, program)
+    run_and_watch(agent, folder, workers, options.time_limit, watchers, servers=options.servers)
 
 
 def _on_ray(folder: Path, workers: int, options: ServerOptions, watchers: Sequence[Watcher]) -> None:
@@ -55,16 +94,8 @@ def _on_ray(folder: Path, workers: int, options: ServerOptions, watchers: Sequen
     # Ray's own folder: the paths of its sockets must be short. It goes when all its processes have.
     with tempfile.TemporaryDirectory(prefix="k2c-ray-", dir="/tmp", ignore_cleanup_errors=True) as session:
         driver = Module(
-            "k2c.parallel.strategies.parameter_server.ray_driver", (str(folder), str(workers), session)
+            "k2c.parallel.strategies.parameter_server.on_ray", (str(folder), str(workers), session)
         )
-        supervise(driver, folder, workers, options.time_limit, watchers, environment, servers=options.servers)
-
-
-PARAMETER_SERVER = register(
-    Strategy(
-        "parameter_server",
-        "Servers hold the model; workers push gradients and pull weights (torch.distributed.rpc, or Ray).",
-        _run,
-        ServerOptions,
-    )
-)
+        run_and_watch(
+            driver, folder, workers, options.time_limit, watchers, environment, servers=options.servers
+        )

@@ -20,17 +20,16 @@ from pyspark.daemon import manager
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-import k2c.parallel
 from k2c._system.forkserver import can_fork, standin
 from k2c.parallel.job import Experiment
-from k2c.parallel.sharding import epoch_order, fetch, shard
-from k2c.parallel.strategies.all_reduce import free_port
-from k2c.parallel.strategies.options import SparkOptions
+from k2c.parallel.sharding import batches_of, epoch_order, shard
 from k2c.parallel.strategies.spark.shuffle import Partition, train_by_shuffle
-from k2c.parallel.workers import five_steps
-from k2c.parallel.workers.messages import DRIVER, LIFELINE, Messenger
-from k2c.parallel.workers.place import Place
-from k2c.parallel.workers.worker import all_reduce_worker, hold_lifeline, read_run, report
+from k2c.parallel.strategies.spark.strategy import SparkOptions
+from k2c.parallel.workers import worker
+from k2c.parallel.workers.five_steps import TorchSteps
+from k2c.parallel.workers.lifeline import LIFELINE, end_with_parent
+from k2c.parallel.workers.messages import DRIVER, Messenger
+from k2c.parallel.workers.rendezvous import Rendezvous, free_port
 
 
 class PartitionExamples(TensorDataset):
@@ -65,12 +64,12 @@ def main() -> int:
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     if can_fork():  # Spark forks its tasks from a fork of this process, made before there are threads
         os.environ[standin.SOCKET] = standin.offer(manager)
-    hold_lifeline()
+    end_with_parent()
     os.environ[LIFELINE] = "0"  # the tasks are Spark's children, which ends them
     messenger = Messenger(folder / "messages", DRIVER)
 
     def work() -> None:
-        job, options = read_run(folder, SparkOptions)
+        job, options = worker.read_run(folder, SparkOptions)
         made = job.build()
         spark = _context(folder, workers, options)
         if options.scheme == "distributor":
@@ -86,7 +85,7 @@ def main() -> int:
                 _train_in_barrier(folder, workers, partitions, len(made.train))
         spark.stop()
 
-    return report(messenger, work)
+    return worker.report_on(messenger, work)
 
 
 def _context(folder: Path, workers: int, options: SparkOptions) -> SparkContext:
@@ -101,11 +100,9 @@ def _context(folder: Path, workers: int, options: SparkOptions) -> SparkContext:
         .set("spark.python.worker.reuse", str(options.scheme == "shuffle").lower())
         .set("spark.stage.maxConsecutiveAttempts", str(tries))
         .set("spark.local.dir", str(folder / "spark"))
-        .set(
-            "spark.python.daemon.module",
-            standin.__name__ if can_fork() else "k2c.parallel.strategies.spark.daemon",
-        )
     )
+    if can_fork():
+        configuration.set("spark.python.daemon.module", standin.__name__)
     spark = SparkContext(conf=configuration)
     spark.setLogLevel("ERROR")
     return spark
@@ -123,19 +120,18 @@ def _distribute(spark: SparkContext, folder: Path, workers: int) -> None:
     from pyspark.sql import SparkSession
 
     SparkSession(spark)
-    main_file = Path(k2c.parallel.__file__).with_name("__main__.py")
-    TorchDistributor(workers, local_mode=False, use_gpu=False).run(str(main_file), str(folder), "spark")
+    TorchDistributor(workers, local_mode=False, use_gpu=False).run(str(worker.__file__), str(folder))
 
 
 def split(made: Experiment, workers: int, options: SparkOptions) -> Iterator[Partition]:
     """Return each worker's partition: what `shard` gives it in the order of the first epoch."""
     order = epoch_order(len(made.train), 0, made.seed, made.shuffle)
     for rank in range(workers):
-        parts = shard(order, rank, workers, made.batch_size, options.accumulate)
-        numbers = torch.cat([part.indices[: part.count] for part in parts])
+        shards = shard(order, rank, workers, made.batch_size, options.accumulate)
+        numbers = torch.cat([each.indices[: each.count] for each in shards])
         if not len(numbers):  # fewer examples than workers: one to compute with, which never counts
             numbers = order[:1]
-        inputs, targets = next(iter(fetch(made.train, [numbers])))
+        inputs, targets = next(iter(batches_of(made.train, [numbers])))
         yield rank, numbers.numpy(), inputs.numpy(), targets.numpy()
 
 
@@ -151,10 +147,8 @@ class _Task:
         folder = Path(self.folder)
         rank, numbers, inputs, targets = next(iter(rows))
         messenger = Messenger(folder / "messages", rank, context.attemptNumber())
-        here = context.getTaskInfos()[context.partitionId()].address.split(":")[0]
-        mine = json.dumps([rank, here, free_port()])
-        meeting = {r: (address, port) for r, address, port in map(json.loads, context.allGather(mine))}
-        place = Place(rank, self.workers, 0, *meeting[0], "spark")
+        ports = dict(map(json.loads, context.allGather(json.dumps([rank, free_port()]))))
+        rendezvous = Rendezvous(rank, self.workers, 0, ports[0])
         examples = PartitionExamples(
             torch.from_numpy(numbers), torch.from_numpy(inputs), torch.from_numpy(targets), self.total
         )
@@ -162,10 +156,10 @@ class _Task:
         def use_partition(made: Experiment) -> None:
             made.train, made.partitioned = examples, True
 
-        if report(
-            messenger,
-            lambda: all_reduce_worker(folder, place, messenger, SparkOptions, prepare=use_partition),
-        ):
+        def train() -> None:
+            worker.all_reduce(folder, rendezvous, messenger, TorchSteps(), use_partition)
+
+        if worker.report_on(messenger, train):
             raise RuntimeError(f"worker {rank} failed")  # Spark tries again
         yield rank
 
@@ -174,4 +168,4 @@ if __name__ == "__main__":
     # As a module of the package: what is pickled from __main__ does not arrive in the tasks.
     from k2c.parallel.strategies.spark import driver as spark_driver
 
-    five_steps.exit_now(spark_driver.main())
+    worker.exit_now(spark_driver.main())

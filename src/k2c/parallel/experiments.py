@@ -1,22 +1,114 @@
-"""Chest films as an experiment: any strategy trains CheXNet on them."""
+"""The kit's experiments: points around centres, for tests and timings, and chest films, on which CheXNet trains.
 
-from functools import lru_cache
+What only chest films need is imported where they are asked for.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.utils.data import TensorDataset
 
 from k2c._system.own_path import find_own
-from k2c.datasets import LabelledImages, split_by_patient
-from k2c.datasets.chest.loading import SOURCES, load_chest
-from k2c.errors import K2CError
-from k2c.metrics.multilabel import MultiLabelLoss
-from k2c.models.chexnet import chexnet
+from k2c.errors import K2CError, unknown
 from k2c.parallel.job import Experiment, Json, experiment
-from k2c.parallel.kit_experiments import optimizer_named
+
+if TYPE_CHECKING:
+    from k2c.datasets import LabelledImages
+
+Parameters = Iterable[nn.Parameter]
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+    "adam": torch.optim.Adam,
+    "adadelta": torch.optim.Adadelta,  # with a learning rate of 1, as published (Zeiler, 2012)
+}
+
+
+def optimizer_named(name: str, learning_rate: float) -> Callable[[Parameters], torch.optim.Optimizer]:
+    """Return what makes an optimiser of parameters: an experiment's `optimizer`.
+
+    Raises
+    ------
+    K2CError
+        For a name that none has.
+    """
+    if name not in OPTIMIZERS:
+        raise K2CError(unknown("optimizer", name, OPTIMIZERS))
+    return partial(OPTIMIZERS[name], lr=learning_rate)
+
+
+def _dtype_named(name: str) -> torch.dtype:
+    if name not in ("float32", "float64"):
+        raise K2CError(f"dtype is {name!r}. Use 'float32' or 'float64'.")
+    return torch.float32 if name == "float32" else torch.float64
+
+
+@experiment("blobs")
+def blobs(
+    epochs: int = 3,
+    batch_size: int = 16,
+    examples: int = 400,
+    hidden: int = 32,
+    batch_norm: bool = False,
+    optimizer: str = "sgd",
+    learning_rate: float = 0.1,
+    dtype: str = "float32",
+    shuffle: bool = True,
+    valid_examples: int = 100,
+    measure_accuracy: bool = False,
+    seed: int = 0,
+) -> Experiment:
+    """Points in 8 dimensions around 3 centres, and a network of one hidden layer.
+
+    Parameters
+    ----------
+    epochs, batch_size, shuffle, seed
+        See `Experiment`.
+    examples, valid_examples
+        How many points to train on, and to measure on (0: none).
+    hidden
+        Width of the hidden layer.
+    batch_norm
+        Whether it is batch-normalised, which makes the result depend on who sees which examples.
+    optimizer, learning_rate
+        See `optimizer_named`.
+    measure_accuracy
+        Whether to measure it on the validation points (torchmetrics takes seconds to start).
+    dtype
+        `"float32"` or `"float64"`.
+    """
+    number = _dtype_named(dtype)
+    generator = torch.Generator().manual_seed(seed)  # of its own: every worker makes the same data
+    targets = torch.randint(3, (examples + valid_examples,), generator=generator)
+    centres = 2 * torch.randn(3, 8, generator=generator)
+    inputs = (centres[targets] + torch.randn(len(targets), 8, generator=generator)).to(number)
+    norm = [nn.BatchNorm1d(hidden)] if batch_norm else []
+    model = nn.Sequential(nn.Linear(8, hidden), *norm, nn.Tanh(), nn.Linear(hidden, 3)).to(number)
+    valid, metrics = None, {}
+    if valid_examples:
+        valid = TensorDataset(inputs[examples:], targets[examples:])
+    if valid_examples and measure_accuracy:
+        from k2c.metrics import accuracy
+
+        metrics["accuracy"] = accuracy(3)
+    return Experiment(
+        model=model,
+        train=TensorDataset(inputs[:examples], targets[:examples]),
+        valid=valid,
+        loss=nn.CrossEntropyLoss(),
+        optimizer=optimizer_named(optimizer, learning_rate),
+        metrics=metrics,
+        epochs=epochs,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+    )
 
 
 def films(
@@ -28,7 +120,7 @@ def films(
     enriched: float = 0.5,
     label_noise: float = 0.0,
     seed: int = 0,
-) -> tuple[LabelledImages, LabelledImages]:
+) -> "tuple[LabelledImages, LabelledImages]":
     """Return training and held-out films of different patients; a third is held out.
 
     Parameters
@@ -40,13 +132,11 @@ def films(
     n_films, image_size, enriched, label_noise, seed
         See `synthetic_chest`.
     """
+    from k2c.datasets.chest.loading import SOURCES
+
     options = {
-        "n": n_films,
-        "size": image_size,
-        "enriched": enriched,
-        "label_noise": label_noise,
-        "seed": seed,
-    }
+        "n": n_films, "size": image_size, "enriched": enriched, "label_noise": label_noise, "seed": seed,
+    }  # fmt: skip
     # A folder is read again each time: its files may have changed while a kernel was open.
     split = _split_once if source in SOURCES else _split
     return split(source, labels, missing, seed, tuple(options.items()) if source == "synthetic" else ())
@@ -54,7 +144,10 @@ def films(
 
 def _split(
     source: str, labels: str, missing: str, seed: int, options: tuple[tuple[str, Any], ...]
-) -> tuple[LabelledImages, LabelledImages]:
+) -> "tuple[LabelledImages, LabelledImages]":
+    from k2c.datasets import split_by_patient
+    from k2c.datasets.chest.loading import load_chest
+
     data = load_chest(source, labels=labels, missing=missing, **dict(options))
     return split_by_patient(data, test_fraction=1 / 3, seed=seed)
 
@@ -64,6 +157,8 @@ _split_once = lru_cache(maxsize=4)(_split)
 
 def _locate(parameters: dict[str, Json]) -> dict[str, Json]:
     """Make paths absolute: they start from where the user stands, and the workers may stand elsewhere."""
+    from k2c.datasets.chest.loading import SOURCES
+
     source, labels = str(parameters.get("source", "synthetic")), str(parameters.get("labels", ""))
     if source in SOURCES:
         return parameters
@@ -73,7 +168,7 @@ def _locate(parameters: dict[str, Json]) -> dict[str, Json]:
     return parameters | {"source": str(folder)} | file
 
 
-def film_inputs(data: LabelledImages, image_size: int) -> torch.Tensor:
+def film_inputs(data: "LabelledImages", image_size: int) -> torch.Tensor:
     """Return films as inputs, float32 (N, 1, S, S): each with mean 0 and standard deviation 1."""
     grey: NDArray[np.uint8] = data.images(image_size)
     inputs = torch.from_numpy(grey).float()
@@ -125,9 +220,10 @@ def chest_films(
     validate
         Whether the held-out films' loss is measured after each epoch.
     """
-    number = {"float32": torch.float32, "float64": torch.float64}.get(dtype)
-    if number is None:
-        raise K2CError(f"dtype is {dtype!r}. Use 'float32' or 'float64'.")
+    from k2c.metrics.multilabel import MultiLabelLoss
+    from k2c.models.chexnet import chexnet
+
+    number = _dtype_named(dtype)
     train, test = films(source, labels, missing, n_films, image_size, enriched, label_noise, seed)
     if n_used:
         train = train.subset(slice(n_used))
@@ -145,6 +241,6 @@ def chest_films(
     )
 
 
-def _tensors(data: LabelledImages, image_size: int, number: torch.dtype) -> TensorDataset:
+def _tensors(data: "LabelledImages", image_size: int, number: torch.dtype) -> TensorDataset:
     labels = torch.from_numpy(np.ascontiguousarray(data.labels)).to(number)
     return TensorDataset(film_inputs(data, image_size).to(number), labels)

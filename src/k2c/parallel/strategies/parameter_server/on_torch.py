@@ -1,7 +1,5 @@
 """What the processes of `parameter_server` run on torch: the first ranks are workers, the last ones servers."""
 
-import os
-import sys
 import time
 from datetime import timedelta
 from functools import partial
@@ -12,69 +10,69 @@ import torch
 import torch.distributed as dist
 from torch.distributed import rpc
 
-from k2c.parallel.meet import method_of
-from k2c.parallel.strategies.options import ServerOptions
 from k2c.parallel.strategies.parameter_server.learner import ServerLearner
-from k2c.parallel.strategies.parameter_server.server import Server
+from k2c.parallel.strategies.parameter_server.server import ServerProcess
+from k2c.parallel.strategies.parameter_server.strategy import ServerOptions
+from k2c.parallel.workers.learner import Worker
 from k2c.parallel.workers.messages import Messenger
-from k2c.parallel.workers.place import Place, find_place
-from k2c.parallel.workers.worker import hold_lifeline, read_run, report, train_and_write
+from k2c.parallel.workers.options import AllReduceOptions
+from k2c.parallel.workers.rendezvous import HOST, Rendezvous
+from k2c.parallel.workers.replica import train_replica
+from k2c.parallel.workers.worker import enter_run, exit_now, read_run, report_on
 
 _AT_THE_END = 60.0  # seconds in which the others leave, before worker 0 takes the store with it
-_server = Server()  # of this process, for calls from others
+_server = ServerProcess()  # of this process, for calls from others
 
 
 def main() -> int:
     """Be a worker or a server, as the rank says; returns the exit status."""
-    folder, place = Path(sys.argv[1]), find_place()
-    messenger = Messenger(
-        folder / "messages", place.rank, int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-    )
-    hold_lifeline()
-    return report(messenger, lambda: _work(folder, place, messenger))
+    folder, rendezvous, messenger = enter_run()
+    return report_on(messenger, lambda: _work(folder, rendezvous, messenger))
 
 
-def _work(folder: Path, place: Place, messenger: Messenger) -> None:
+def _work(folder: Path, rendezvous: Rendezvous, messenger: Messenger) -> None:
     job, options = read_run(folder, ServerOptions)
-    workers = place.world_size - options.servers
+    rank, everybody = rendezvous.rank, rendezvous.world_size
+    workers = everybody - options.servers
     torch.set_num_threads(options.threads)
     limit = 2 * options.time_limit + 60
     rpc.init_rpc(
-        f"{place.rank}",
-        rank=place.rank,
-        world_size=place.world_size,
+        f"{rank}",
+        rank=rank,
+        world_size=everybody,
         rpc_backend_options=rpc.TensorPipeRpcBackendOptions(
             num_worker_threads=workers + 4,  # a synchronous push waits in its thread for the other workers
             rpc_timeout=limit,
-            init_method=method_of(place),
+            init_method=rendezvous.init_method,
         ),
     )
-    store = dist.TCPStore(place.address, place.port, is_master=False, wait_for_workers=False)
-    if place.rank < workers:
+    store = dist.TCPStore(HOST, rendezvous.port, is_master=False, wait_for_workers=False)
+    if rank < workers:
         # A group of the workers alone, for the barrier and the metrics.
         dist.init_process_group(
-            "gloo", store=dist.PrefixStore("workers", store), rank=place.rank, world_size=workers,
+            "gloo", store=dist.PrefixStore("workers", store), rank=rank, world_size=workers,
             timeout=timedelta(seconds=limit),
         )  # fmt: skip
-        names = [str(rank) for rank in range(workers, place.world_size)]
-        learner = partial(ServerLearner, partial(_ask, names), job, place.rank, workers, options)
-        train_and_write(folder, job, options.of_a_worker(), place.rank, workers, messenger, kind=learner)
+        names = [str(server) for server in range(workers, everybody)]
+        _, own = read_run(folder, AllReduceOptions)
+        worker = Worker(folder, job, own, rank, workers, messenger)
+        train_replica(worker, learner_of=partial(ServerLearner, partial(_ask, names), options))
         dist.barrier()
-    _leave(store, place, workers)
+    _leave(store, rendezvous, workers)
 
 
-def _leave(store: dist.TCPStore, place: Place, workers: int) -> None:
+def _leave(store: dist.TCPStore, rendezvous: Rendezvous, workers: int) -> None:
     """Leave when all workers have trained; worker 0, which holds the store, after everybody else.
 
     rpc.shutdown promises that too, but lets worker 0 end while another still asks the store.
     """
-    if place.rank < workers:
+    if rendezvous.rank < workers:
         store.set("trained", "yes")
     else:
         store.wait(["trained"], timedelta(days=365))
     store.add("left", 1)
     end = time.monotonic() + _AT_THE_END
-    while place.rank == 0 and store.add("left", 0) < place.world_size and time.monotonic() < end:
+    while rendezvous.rank == 0 and store.add("left", 0) < rendezvous.world_size and time.monotonic() < end:
         time.sleep(0.01)
 
 
@@ -90,3 +88,10 @@ def _ask(names: list[str], method: str, arguments: list[tuple[Any, ...]]) -> lis
 
 def _answer(method: str, *arguments: Any) -> Any:
     return _server.call(method, *arguments)
+
+
+if __name__ == "__main__":
+    # As a module of the package: others call functions of it by their names there.
+    from k2c.parallel.strategies.parameter_server import on_torch
+
+    exit_now(on_torch.main())

@@ -5,8 +5,8 @@ import subprocess
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ Watcher = Callable[[list[WorkerState]], object]
 Process = ForkedProcess | subprocess.Popen[bytes]
 
 
-def supervise(
+def run_and_watch(
     program: Module | Program, folder: Path, workers: int, time_limit: float, watchers: Iterable[Watcher] = (),
     environment: Mapping[str, str] | None = None, servers: int = 0,
 ) -> None:  # fmt: skip
@@ -100,6 +100,31 @@ def supervise(
         watch.settle(process)
     finally:
         _end_all(process, mark)
+
+
+@contextmanager
+def live_view(workers: int) -> Iterator[Watcher]:
+    """Show a progress bar per worker while a context lasts: widgets in a notebook, lines of text in a terminal."""
+    from tqdm.auto import tqdm
+
+    bars = [tqdm(desc=f"worker {rank}: starting", position=rank, unit="batch") for rank in range(workers)]
+
+    def show(states: list[WorkerState]) -> None:
+        for state, bar in zip(states, bars, strict=True):
+            restarted = f", restart {state.attempt}" if state.attempt else ""
+            bar.set_description(f"worker {state.rank}: {state.status}{restarted}", refresh=False)
+            if state.batches:
+                bar.total = state.batches
+                bar.n = state.batches if state.status == "done" else state.batch + 1
+                loss = {} if state.loss != state.loss else {"loss": f"{state.loss:.4f}"}
+                bar.set_postfix({"epoch": state.epoch + 1} | loss, refresh=False)
+                bar.refresh()
+
+    try:
+        yield show
+    finally:
+        for bar in bars:
+            bar.close()
 
 
 class _Watch:

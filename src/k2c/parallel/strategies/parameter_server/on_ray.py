@@ -18,20 +18,24 @@ import torch
 
 from k2c._system.advice import set_option
 from k2c.errors import K2CError
-from k2c.parallel.strategies.all_reduce import free_port
-from k2c.parallel.strategies.options import ServerOptions
 from k2c.parallel.strategies.parameter_server.learner import ServerLearner
-from k2c.parallel.strategies.parameter_server.server import Server
-from k2c.parallel.workers import five_steps, hold
-from k2c.parallel.workers.messages import DRIVER, LIFELINE, Messenger
-from k2c.parallel.workers.place import Place
-from k2c.parallel.workers.worker import hold_lifeline, read_run, report, train_and_write
+from k2c.parallel.strategies.parameter_server.server import ServerProcess
+from k2c.parallel.strategies.parameter_server.strategy import ServerOptions
+from k2c.parallel.workers.five_steps import TorchSteps
+from k2c.parallel.workers.learner import Worker
+from k2c.parallel.workers.lifeline import LIFELINE, end_with_parent
+from k2c.parallel.workers.messages import DRIVER, Messenger
+from k2c.parallel.workers.options import AllReduceOptions
+from k2c.parallel.workers.rendezvous import HOST, Rendezvous, free_port
+from k2c.parallel.workers.replica import train_replica
+from k2c.parallel.workers.start import launcher
+from k2c.parallel.workers.worker import exit_now, read_run, report_on
 
 _START_UP = 120.0  # seconds
 _MEMORY = 200 * 2**20  # bytes of memory shared between the actors
 
 
-class ServerActor(Server):
+class ServerActor(ServerProcess):
     """A server."""
 
     def __init__(self, folder: str, rank: int, threads: int) -> None:
@@ -48,21 +52,22 @@ class ServerActor(Server):
 class WorkerActor:
     """A worker."""
 
-    def train(self, folder: Path, place: Place, attempt: int, servers: list[Any]) -> None:
-        """Train as the worker of a place. A process that fails ends, and Ray starts it again."""
-        messenger = Messenger(folder / "messages", place.rank, attempt)
-        if status := report(messenger, lambda: self._train(folder, place, messenger, servers)):
-            five_steps.exit_now(status)
+    def train(self, folder: Path, rendezvous: Rendezvous, attempt: int, servers: list[Any]) -> None:
+        """Train as one of the workers. A process that fails ends, and Ray starts it again."""
+        messenger = Messenger(folder / "messages", rendezvous.rank, attempt)
+        if status := report_on(messenger, lambda: _train(folder, rendezvous, messenger, servers)):
+            exit_now(status)
 
-    def _train(self, folder: Path, place: Place, messenger: Messenger, servers: list[Any]) -> None:
-        job, options = read_run(folder, ServerOptions)
-        torch.set_num_threads(options.threads)
-        five_steps.initialise(place, 2 * options.time_limit + 60)
-        learner = partial(ServerLearner, partial(_ask, servers), job, place.rank, place.world_size, options)
-        train_and_write(
-            folder, job, options.of_a_worker(), place.rank, place.world_size, messenger, kind=learner
-        )
-        five_steps.finish()
+
+def _train(folder: Path, rendezvous: Rendezvous, messenger: Messenger, servers: list[Any]) -> None:
+    job, options = read_run(folder, ServerOptions)
+    _, own = read_run(folder, AllReduceOptions)
+    torch.set_num_threads(options.threads)
+    steps = TorchSteps()
+    steps.initialise(rendezvous, 2 * options.time_limit + 60)
+    worker = Worker(folder, job, own, rendezvous.rank, rendezvous.world_size, messenger, steps=steps)
+    train_replica(worker, learner_of=partial(ServerLearner, partial(_ask, servers), options))
+    steps.finish()
 
 
 def _ask(servers: list[Any], method: str, arguments: list[tuple[Any, ...]]) -> list[Any]:
@@ -84,7 +89,7 @@ def _start_and_train(folder: Path, workers: int, options: ServerOptions) -> None
         try:
             ray.get([server.start.remote(attempt) for server in servers])
             port = free_port()
-            places = [Place(rank, workers, rank, "127.0.0.1", port, "ray") for rank in range(workers)]
+            places = [Rendezvous(rank, workers, rank, port) for rank in range(workers)]
             ray.get(
                 [
                     trainer.train.remote(folder, place, attempt, servers)
@@ -105,7 +110,7 @@ def _start_and_train(folder: Path, workers: int, options: ServerOptions) -> None
 def main() -> int:
     """Be the driver; returns the exit status."""
     folder, workers, session = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    hold_lifeline()
+    end_with_parent()
     os.environ[LIFELINE] = "0"  # the actors end with Ray, and Ray with this process
     messenger = Messenger(folder / "messages", DRIVER)
 
@@ -114,7 +119,7 @@ def main() -> int:
         _start_ray(workers + options.servers, session, messenger)
         _start_and_train(folder, workers, options)
 
-    return report(messenger, work)
+    return report_on(messenger, work)
 
 
 def _start_ray(actors: int, session: str, messenger: Messenger) -> None:
@@ -130,19 +135,18 @@ def _start_ray(actors: int, session: str, messenger: Messenger) -> None:
         "metrics-export-port",
     )
     subprocess.Popen(
-        [
-            sys.executable, str(Path(hold.__file__)),
+        launcher(
             sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block",
-            "--node-ip-address=127.0.0.1", f"--port={port}", f"--num-cpus={actors}", f"--temp-dir={session}",
+            f"--node-ip-address={HOST}", f"--port={port}", f"--num-cpus={actors}", f"--temp-dir={session}",
             f"--object-store-memory={_MEMORY}", "--include-dashboard=False", "--include-log-monitor=False",
             *(f"--{flag}={number}" for flag, number in zip(flags, helpers, strict=False)),
-        ],
+        ).command,
         stdin=subprocess.PIPE,  # closes when this process ends, and Ray ends then
     )  # fmt: skip
     end = time.monotonic() + _START_UP
     while True:
         try:
-            ray.init(address=f"127.0.0.1:{port}", _node_ip_address="127.0.0.1", logging_level=logging.ERROR)
+            ray.init(address=f"{HOST}:{port}", _node_ip_address=HOST, logging_level=logging.ERROR)
             return
         except ConnectionError as error:  # not there yet
             messenger.alive()
@@ -156,6 +160,6 @@ def _start_ray(actors: int, session: str, messenger: Messenger) -> None:
 
 if __name__ == "__main__":
     # As a module of the package: what is pickled from __main__ does not arrive in the actors.
-    from k2c.parallel.strategies.parameter_server import ray_driver
+    from k2c.parallel.strategies.parameter_server import on_ray
 
-    five_steps.exit_now(ray_driver.main())
+    exit_now(on_ray.main())
