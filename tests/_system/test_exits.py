@@ -12,8 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from nbformat.v4 import new_code_cell, new_output
 
-from k2c._system.printable import plain, printable
-from k2c._system.spreadsheet import spreadsheet_cell
+from k2c._system.printable import plain, printable, spreadsheet_cell
 from k2c.course.exercises import Answer, judge
 from k2c.runs.grading.grade import Grade
 from k2c.runs.reports.export import cells_to_html

@@ -1,6 +1,6 @@
 import pytest
 
-from k2c._system.printable import printable
+from k2c._system.printable import printable, spreadsheet_cell
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,26 @@ def test_what_cannot_be_seen_is_written_out(text, shown):
 
 def test_line_feeds_and_tabs_stay_where_lines_are_wanted():
     assert printable("a\tb\nc\x1b", lines=True) == "a\tb\nc\\x1b"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("cat.jpg", "cat.jpg"),
+        ("two  spaces.jpg", "two  spaces.jpg"),
+        ("a=b+c", "a=b+c"),
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "' =1"),
+        ("\r\n=1", "' =1"),
+        (" =1", "' =1"),
+        ("two\nlines", "two lines"),
+        ("red\x1b[31m", "red\\x1b[31m"),
+        (-1.5, -1.5),
+        (None, None),
+    ],
+)
+def test_text_is_never_a_formula_and_numbers_stay_numbers(value, written):
+    assert spreadsheet_cell(value) == written

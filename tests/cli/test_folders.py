@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from k2c._system.paths import cache_dir, student_dir
-from k2c.cli.system_errors import explain
+from k2c.cli.group import explain
 from k2c.errors import K2CError
 
 LONG = "x" * 300

@@ -13,8 +13,8 @@ import papermill
 import pytest
 
 from k2c import guard, kernels
+from k2c._system.outputs import RESULT_MIME
 from k2c._system.paths import project_root
-from k2c._system.publish import RESULT_MIME
 from k2c.course.exercises import answers, judge, load_solutions
 from k2c.course.syllabus import load_syllabus
 from k2c.runs import collect_results

@@ -13,8 +13,8 @@ if sys.platform == "win32":
 
 from k2c.course.syllabus import load_syllabus
 from k2c.runs import Run, execute_run
+from k2c.runs.execution.forked_kernel import kernel_server
 from k2c.runs.execution.limits import Limits, Watch
-from k2c.runs.execution.provisioner import kernel_server
 
 
 @pytest.fixture(scope="module")

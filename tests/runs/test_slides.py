@@ -6,7 +6,7 @@ import struct
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from k2c._system.publish import RESULT_MIME
+from k2c._system.outputs import RESULT_MIME
 from k2c.runs.slides import slides_of
 
 

@@ -1,7 +1,8 @@
-"""Text from outside, made safe for a terminal, a table and a page."""
+"""Text from outside, made safe for a terminal, a page and a spreadsheet."""
 
 import re
 import unicodedata
+from typing import Any
 
 # Control characters move a terminal's cursor and change its title; format characters turn the direction of
 # reading round or hide letters; surrogates cannot be encoded. Zs, such as a no-break space, are ordinary text.
@@ -10,6 +11,7 @@ _DOUBTFUL = re.compile(r"[^\x20-\x7e]")
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[PX^_][^\x1b\n]*\x1b\\|[ -/]*[0-Z\\-~])"
 )
+_FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would compute
 
 
 def printable(text: object, *, lines: bool = False) -> str:
@@ -44,6 +46,20 @@ def plain(text: object, *, lines: bool = False) -> str:
     """
     text = _ESCAPES.sub("", str(text))
     return printable(text.replace("\r\n", "\n").replace("\r", "\n") if lines else text, lines=lines)
+
+
+def spreadsheet_cell(value: Any) -> Any:
+    r"""Return a value for a CSV file: text with an apostrophe before what a spreadsheet would compute.
+
+    Control characters become escapes, line ends and tabs spaces; what is no text stays as it is.
+
+    >>> [spreadsheet_cell(value) for value in ("=HYPERLINK(A1)", "\t=1", "a\x1b[2J.png", -1)]
+    ["'=HYPERLINK(A1)", "' =1", 'a\\x1b[2J.png', -1]
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(re.sub(r"[\t\r\n\v\f]+", " ", value))
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def _visible(letter: str) -> str:

@@ -11,11 +11,10 @@ import nbformat
 import yaml
 
 from k2c._system.machine import usable_cores
+from k2c._system.outputs import RESULT_MIME
 from k2c._system.paths import project_root
-from k2c._system.publish import RESULT_MIME
-from k2c._system.sealed_json import read_sealed_json
-from k2c.bench.registry import Row, benchmark, time_row
-from k2c.bench.sides import spread
+from k2c._system.sealed import read_sealed_json
+from k2c.bench.comparison import Row, benchmark, spread, time_row
 
 LECTURE = "02_lenet_mnist"
 SETTINGS = {"train_size": 1000, "test_size": 1000, "epochs": 1, "everything": False}

@@ -9,8 +9,7 @@ import torch
 from torch.nn import functional
 
 from k2c import kernels
-from k2c.bench.registry import Row, benchmark, time_row
-from k2c.bench.sides import Side, alternate, spread, two_sides
+from k2c.bench.comparison import Row, Side, alternate, benchmark, spread, time_row, two_sides
 from k2c.models.lenet import LeNet
 
 TURNS = 15  # how often the sides take turns

@@ -11,8 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from k2c._system.torchvision_compat import import_torchvision
-from k2c.bench.registry import Row, benchmark, time_row
-from k2c.bench.sides import alternate, spread, two_sides
+from k2c.bench.comparison import Row, alternate, benchmark, spread, time_row, two_sides
 from k2c.datasets import fetch, load_mnist, to_inputs
 from k2c.models.lenet import LeNet
 from k2c.training import InMemoryLoader, Learner, predict

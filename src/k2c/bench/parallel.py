@@ -12,8 +12,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from k2c._system.torchvision_compat import import_torchvision
-from k2c.bench.registry import Row, benchmark
-from k2c.bench.sides import spread
+from k2c.bench.comparison import Row, benchmark, spread
 from k2c.parallel import Experiment, Job, experiment, train
 from k2c.parallel.experiments import optimizer_named
 

@@ -16,8 +16,7 @@ from skimage import data as samples
 from torch import nn
 
 from k2c._system.torchvision_compat import import_torchvision
-from k2c.bench.registry import Row, benchmark, time_row
-from k2c.bench.sides import Side, alternate, spread, two_sides
+from k2c.bench.comparison import Row, Side, alternate, benchmark, spread, time_row, two_sides
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.sources import FileSource
 from k2c.models import TransferModel, backbone, pooled_features

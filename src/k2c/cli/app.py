@@ -10,12 +10,11 @@ import click
 from k2c import __version__
 from k2c._system.paths import fix_folders
 from k2c.cli.batch import batch
-from k2c.cli.build import build
+from k2c.cli.build import build, site, slides
 from k2c.cli.data import data
 from k2c.cli.grade import grade
 from k2c.cli.group import SentenceGroup
 from k2c.cli.lectures import lab, list_lectures, notebooks, run
-from k2c.cli.site import site, slides
 from k2c.cli.tools import bench, doctor, predict
 from k2c.cli.train import train
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from k2c._system.paths import student_dir
 from k2c._system.plain_file import UnreadableError
-from k2c._system.sealed_json import read_sealed_json, seal_json
+from k2c._system.sealed import read_sealed_json, seal_json
 
 FILE = "exercises.json"
 DAMAGED = "exercises.damaged.json"

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from k2c._system.outputs import publish
 from k2c._system.paths import project_root
 from k2c._system.printable import printable
-from k2c._system.publish import publish
 from k2c.course.exercise_log import note, outcomes, solved_of
 from k2c.errors import K2CError, unknown
 

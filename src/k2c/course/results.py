@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from k2c._system.publish import publish
+from k2c._system.outputs import publish
 from k2c.course import lecture
 from k2c.errors import K2CError
 

@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from k2c._system.own_path import find_own
-from k2c._system.paths import PROJECT_MARK, project_root
+from k2c._system.paths import PROJECT_MARK, find_own, project_root
 from k2c._system.printable import printable
 from k2c._system.yaml_file import read_yaml
 from k2c.errors import K2CError, unknown

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from k2c._system.outputs import publish
 from k2c._system.printable import printable
-from k2c._system.publish import publish
 
 NAMED = 3  # names that a sentence gives for each reason
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING, Any
 
-from k2c._system.widget_bundle import still_picture, widget_bundle
+from k2c._system.outputs import still_picture, widget_bundle
 from k2c.training.callbacks import Callback
 from k2c.training.errors import CancelEpoch, CancelFit
 from k2c.training.learner import Learner

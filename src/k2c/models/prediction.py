@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from k2c._system.atomic import atomic_path
 from k2c._system.machine import usable_cores
-from k2c._system.spreadsheet import spreadsheet_cell
+from k2c._system.printable import spreadsheet_cell
 from k2c.datasets.image_formats import named_as_image
 from k2c.datasets.load_report import LoadReport
 from k2c.datasets.own_folder import HIDDEN, OF_SYSTEM

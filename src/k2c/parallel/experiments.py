@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from k2c._system.own_path import find_own
+from k2c._system.paths import find_own
 from k2c.errors import K2CError, unknown
 from k2c.parallel.job import Experiment, Json, experiment
 

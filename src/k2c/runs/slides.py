@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from k2c._system.atomic import atomic_path
-from k2c._system.publish import RESULT_MIME
+from k2c._system.outputs import RESULT_MIME
 from k2c.course.syllabus import load_syllabus
 from k2c.runs.execution.source import notebook_path
 from k2c.runs.reports.export import cells_to_html, with_alternative_text

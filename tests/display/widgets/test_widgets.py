@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 from sklearn.feature_extraction.text import CountVectorizer
 
-from k2c._system.widget_bundle import WIDGET_VIEW
+from k2c._system.outputs import WIDGET_VIEW
 from k2c.datasets import load_spam
 from k2c.display.widgets.eyes import AugmentationSliders, SyntheticEye, augmented
 from k2c.display.widgets.messages import MessageBox, light_up

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import ipywidgets
 from matplotlib.figure import Figure
 
+from k2c._system.outputs import Bundle, still_picture, widget_bundle
 from k2c._system.printable import printable
-from k2c._system.widget_bundle import Bundle, still_picture, widget_bundle
 from k2c.errors import K2CError
 
 Method = TypeVar("Method", bound=Callable[..., Any])

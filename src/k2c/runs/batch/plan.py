@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from k2c._system.printable import printable
-from k2c._system.sealed_json import read_sealed_json, seal_json
+from k2c._system.sealed import read_sealed_json, seal_json
 from k2c.course.syllabus import Value, load_syllabus
 from k2c.errors import K2CError
 from k2c.runs.batch.file import BatchFile, Distribution, Sweep

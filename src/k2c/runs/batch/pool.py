@@ -10,8 +10,8 @@ from k2c._system.machine import usable_cores
 from k2c.runs.batch.store import storage
 from k2c.runs.execution.engine import Step
 from k2c.runs.execution.execute import Run, execute_run
+from k2c.runs.execution.forked_kernel import kernel_server
 from k2c.runs.execution.limits import Limits, Watch
-from k2c.runs.execution.provisioner import kernel_server
 from k2c.runs.execution.source import imported_modules
 
 # Their import starts threads or opens devices that do not survive a fork; kernels import them themselves.

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from k2c._system.atomic import atomic_path
 from k2c._system.plain_file import UnreadableError
 from k2c._system.printable import printable
-from k2c._system.sealed_json import read_sealed_json
+from k2c._system.sealed import read_sealed_json
 from k2c.errors import K2CError
 from k2c.runs.batch.plan import Plan
 

@@ -11,7 +11,7 @@ from papermill.engines import NBClientEngine
 
 from k2c._system.forkserver import ForkServer
 from k2c._system.printable import plain
-from k2c.runs.execution.provisioner import ForkProvisioner, own_server
+from k2c.runs.execution.forked_kernel import ForkProvisioner, own_server
 
 OUTPUT_SECONDS = 60  # how long a loaded machine may take to pass on what a cell printed
 

@@ -24,7 +24,7 @@ from k2c._system.forkserver import ForkServer
 from k2c._system.machine import describe_machine, package_versions
 from k2c._system.paths import project_root
 from k2c._system.printable import plain
-from k2c._system.sealed_json import seal_json
+from k2c._system.sealed import seal_json
 from k2c.course.syllabus import Value, load_syllabus
 from k2c.runs.execution.engine import Execution, LectureEngine, Listener
 from k2c.runs.execution.limits import Limits, Watch

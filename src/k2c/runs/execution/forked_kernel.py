@@ -1,7 +1,54 @@
-"""What a forked kernel runs, and what its server prepares before the first fork."""
+"""Kernels forked from one process: their server, what a fork runs, and how jupyter_client starts it."""
 
+import asyncio
+import contextlib
 import io
 import os
+import signal
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning import LocalProvisioner
+
+from k2c._system.forkserver import ForkedProcess, ForkServer
+
+_MODULES = (
+    "matplotlib.pyplot",
+    "ipykernel.kernelapp",
+    "matplotlib_inline.backend_inline",
+    "k2c.course.lecture",
+    # What functions of this package import when they are called, a second or two each time.
+    "k2c._system.torchvision_compat:import_torchvision",
+    "torch._dynamo",
+    "torchmetrics.classification",
+)
+
+
+def kernel_server(modules: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> ForkServer:
+    """Return a server that forks kernels.
+
+    Parameters
+    ----------
+    modules
+        What the kernels will import, apart from torch and matplotlib.
+    environment
+        The server's environment; that of this process when left out.
+    """
+    # Pictures are drawn into the notebook; matplotlib reads this when it is imported.
+    backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    return ForkServer(
+        [*_MODULES, *modules, "k2c.runs.execution.forked_kernel:prepare"],
+        dict(environment or os.environ) | backend,
+    )
+
+
+@cache
+def own_server() -> ForkServer:
+    """Return the one server of this process, for who brings none."""
+    return kernel_server()
 
 
 def prepare() -> None:
@@ -28,3 +75,49 @@ def main() -> None:
     kernel = IPKernelApp.instance(parent_handle=os.getppid())
     kernel.initialize()
     kernel.start()
+
+
+class ForkProvisioner(LocalProvisioner):
+    """Forks kernels from `server`; a server of this process's own when none was given.
+
+    Ports, connection file and environment are those of jupyter_client's own provisioner.
+    """
+
+    server: ForkServer | None = None
+    process: ForkedProcess | None  # type: ignore[assignment]
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Fork a kernel with the arguments that follow the launcher's module in `cmd`."""
+        argv = cmd[cmd.index("-m") + 2 :] if "-m" in cmd else cmd[1:]
+        output: Any = kwargs.get("stderr")
+        path = Path(output.name) if hasattr(output, "name") else None
+        self.cwd = kwargs.get("cwd") or str(Path.cwd())
+        server = self.server or own_server()
+        self.process = await asyncio.to_thread(
+            server.fork, "k2c.runs.execution.forked_kernel:main", argv, kwargs["env"], self.cwd, path
+        )
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
+
+    async def wait(self) -> int | None:
+        """Wait for the kernel's end and return its exit code."""
+        while self.process and (code := self.process.poll()) is None:
+            await asyncio.sleep(0.02)
+        if self.process:
+            self.process = None
+            return code
+        return 0
+
+    async def send_signal(self, signum: int) -> None:
+        """Signal the kernel's process group."""
+        if self.process and self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signum)
+
+    async def kill(self, restart: bool = False) -> None:
+        """Kill the kernel's process group."""
+        await self.send_signal(signal.SIGKILL)
+
+    async def terminate(self, restart: bool = False) -> None:
+        """Ask the kernel's process group to end."""
+        await self.send_signal(signal.SIGTERM)

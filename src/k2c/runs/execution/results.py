@@ -5,8 +5,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from k2c._system.publish import RESULT_MIME
-from k2c._system.widget_bundle import WIDGET_VIEW
+from k2c._system.outputs import RESULT_MIME, WIDGET_VIEW
 
 
 def collect_results(notebook: NotebookNode) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from k2c._system.atomic import atomic_path
-from k2c._system.spreadsheet import spreadsheet_cell
+from k2c._system.printable import spreadsheet_cell
 from k2c.course.exercises import Answer, Verdict, judge, load_solutions
 from k2c.runs.execution.results import collect_results
 from k2c.runs.grading.confinement import Confinement, Limits

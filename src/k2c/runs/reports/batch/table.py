@@ -12,8 +12,7 @@ from typing import Any
 import pandas as pd
 
 from k2c._system.atomic import atomic_path
-from k2c._system.printable import plain, printable
-from k2c._system.spreadsheet import spreadsheet_cell
+from k2c._system.printable import plain, printable, spreadsheet_cell
 from k2c.datasets.load_report import LoadReport
 from k2c.runs.batch.plan import PlannedRun
 from k2c.runs.batch.store import Store

@@ -7,7 +7,7 @@ import pytest
 
 import k2c
 from k2c._system.plain_file import UnreadableError
-from k2c._system.sealed_json import read_sealed_json, seal_json
+from k2c._system.sealed import read_sealed_json, seal_json
 from k2c.course.exercise_log import outcomes
 
 CONTENT = {

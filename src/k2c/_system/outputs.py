@@ -1,11 +1,25 @@
-"""An output of a notebook that is a widget where something can show it, and a still picture everywhere else."""
+"""Outputs of a notebook: a line with its result, a widget with the still image that stands for it."""
 
 import base64
+import sys
 from collections.abc import Mapping
 from typing import Any
 
+RESULT_MIME = "application/vnd.k2c.result+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 Bundle = tuple[dict[str, Any], dict[str, Any]]  # the representations by MIME type, and what is said of them
+
+
+def publish(line: str, result: dict[str, Any]) -> None:
+    """Print a line and keep a result with it: in a notebook, in the metadata of the output that shows the line."""
+    # A notebook has a display to publish to; a plain script gets the line alone, without paying for IPython's import.
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        print(line)
+        return
+    from IPython.display import display
+
+    display({"text/plain": line}, metadata={RESULT_MIME: result}, raw=True)
 
 
 def widget_bundle(widget: Any, still: Mapping[str, str]) -> Bundle:
