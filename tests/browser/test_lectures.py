@@ -93,7 +93,7 @@ def test_lecture_3_a_picture_is_chosen_and_uploaded_and_another_answer_explained
     page, cell = notebook.page, notebook.cell("pick")
     says(cell, "best answer is tiger cat")
     cat = cell.locator("img").get_attribute("src")
-    cell.get_by_label("Picture").select_option("coffee")
+    cell.get_by_label("ImageArray").select_option("coffee")
     says(cell, re.compile("best answer is espresso .* answer number 1, espresso"))
     expect(cell.locator("img")).not_to_have_attribute("src", cat)
     drag(page, cell, "Answer", 0.25)
@@ -102,7 +102,7 @@ def test_lecture_3_a_picture_is_chosen_and_uploaded_and_another_answer_explained
         cell.get_by_role("button", name="Your own").click()
     chooser.value.set_files(str(files("skimage").joinpath("data/camera.png")))
     says(cell, "best answer is tripod")
-    cell.get_by_label("Picture").select_option("coffee")
+    cell.get_by_label("ImageArray").select_option("coffee")
     says(cell, "best answer is espresso")
     notebook.picture("lecture-3")
     assert notebook.errors() == []

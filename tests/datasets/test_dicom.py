@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from k2c.datasets import PictureError, read_picture
+from k2c.datasets import ImageError, read_image
 from k2c.datasets.chest import FINDINGS, load_chest
 
 pydicom = pytest.importorskip("pydicom")
@@ -55,7 +55,7 @@ def written(tmp_path):
 
 
 def grey(path):
-    return read_picture(path, grey=True).astype(int)
+    return read_image(path, grey=True).astype(int)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_window_that_shows_nothing_is_none(written, centre, width):
 
 @pytest.mark.parametrize(("slope", "intercept"), [(0, 5), ("1e400", 0), ("nan", 0)])
 def test_a_scale_that_leaves_nothing_is_refused(written, slope, intercept):
-    with pytest.raises(PictureError, match="slope and intercept leave nothing to see"):
+    with pytest.raises(ImageError, match="slope and intercept leave nothing to see"):
         grey(written(RescaleSlope=slope, RescaleIntercept=intercept))
 
 
@@ -111,7 +111,7 @@ def test_damage_anywhere_in_the_header_is_told_and_quotes_nobody(written):
         path.write_bytes(damaged)
         try:
             grey(path)
-        except PictureError as error:
+        except ImageError as error:
             assert not any(secret in str(error) for secret in SECRETS)
 
 
@@ -135,10 +135,10 @@ def test_colours(written):
     red[..., 0] = 200
     colour = {"SamplesPerPixel": 3, "PlanarConfiguration": 0}
     film = written(pixels=red, PhotometricInterpretation="RGB", **colour)
-    assert (read_picture(film) == red).all()
+    assert (read_image(film) == red).all()
     ycc = np.asarray(Image.fromarray(red).convert("YCbCr"))
     film = written(pixels=ycc, PhotometricInterpretation="YBR_FULL", **colour)
-    assert np.abs(read_picture(film).astype(int) - red).max() <= 2
+    assert np.abs(read_image(film).astype(int) - red).max() <= 2
     tables = {f"{name}PaletteColorLookupTableDescriptor": [256, 0, 16] for name in ("Red", "Green", "Blue")}
     ramp = (np.arange(256) * 257).astype(np.uint16)
     tables |= {
@@ -147,7 +147,7 @@ def test_colours(written):
         "BluePaletteColorLookupTableData": np.zeros_like(ramp).tobytes(),
     }
     film = written(pixels=red[..., 0].copy(), PhotometricInterpretation="PALETTE COLOR", **tables)
-    assert (read_picture(film) == red).all()
+    assert (read_image(film) == red).all()
 
 
 def test_compressed_films(written, tmp_path):
@@ -200,8 +200,8 @@ def test_pixels_that_are_not_square_are_made_so(written):
     ],
 )
 def test_what_cannot_be_read_is_said_without_the_patient(written, tags, said):
-    with pytest.raises(PictureError, match=said) as raised:
-        read_picture(written(**tags))
+    with pytest.raises(ImageError, match=said) as raised:
+        read_image(written(**tags))
     assert not any(secret in str(raised.value) for secret in SECRETS)
 
 
@@ -211,17 +211,17 @@ def test_a_file_without_an_image(tmp_path, written):
     film.save_as(tmp_path / "report.dcm")
     (tmp_path / "text.dcm").write_text("dear diary")
     for name in ("report.dcm", "text.dcm"):
-        with pytest.raises(PictureError, match=r"without an image|damaged"):
-            read_picture(tmp_path / name)
+        with pytest.raises(ImageError, match=r"without an image|damaged"):
+            read_image(tmp_path / name)
 
 
 def test_without_pydicom_the_sentence_says_what_to_install(written, monkeypatch):
     film = written()
     monkeypatch.setattr("k2c.datasets.dicom.find_spec", lambda name: None)
     with pytest.raises(
-        PictureError, match=r"is a DICOM file\. Install pydicom: .* -m pip install -e .*\[dicom\]"
+        ImageError, match=r"is a DICOM file\. Install pydicom: .* -m pip install -e .*\[dicom\]"
     ):
-        read_picture(film)
+        read_image(film)
     assert importlib.util.find_spec("pydicom")
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, features
 
 from k2c.datasets.image_formats import SUFFIXES
-from k2c.datasets.pictures import PictureError, read_picture
+from k2c.datasets.images import ImageError, read_image
 
 
 @pytest.mark.parametrize("suffix", ["jfif", "jpe", "jp2", "avif", "tga", "pcx", "qoi", "jpg", "webp", "mpo"])
@@ -13,7 +13,7 @@ def test_formats_that_pillow_has_are_read(tmp_path, suffix):
     if suffix == "avif" and not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
     Image.new("RGB", (40, 20), "red").save(tmp_path / f"a.{suffix}")
-    assert np.allclose(read_picture(tmp_path / f"a.{suffix}")[10, 20], (255, 0, 0), atol=8)
+    assert np.allclose(read_image(tmp_path / f"a.{suffix}")[10, 20], (255, 0, 0), atol=8)
     assert f".{suffix}" in SUFFIXES
 
 
@@ -42,8 +42,8 @@ def test_formats_that_pillow_has_are_read(tmp_path, suffix):
 )
 def test_other_formats_are_named_with_what_to_do(tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content + b"\0" * 600)
-    with pytest.raises(PictureError, match=said):
-        read_picture(tmp_path / name)
+    with pytest.raises(ImageError, match=said):
+        read_image(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_other_formats_are_named_with_what_to_do(tmp_path, name, content, said):
 )
 def test_an_error_has_its_reason_without_the_name(tmp_path, content, reason):
     (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(PictureError) as raised:
-        read_picture(tmp_path / "a.jpg")
+    with pytest.raises(ImageError) as raised:
+        read_image(tmp_path / "a.jpg")
     assert raised.value.reason == reason
 
 
@@ -66,13 +66,13 @@ def test_reasons_leave_details_away(tmp_path):
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:3000])
     Image.new("L", (1, 1)).save(tmp_path / "dot.png")
     for name, reason in {"a.jpg": "cut short or damaged", "dot.png": "too small"}.items():
-        with pytest.raises(PictureError) as raised:
-            read_picture(tmp_path / name)
+        with pytest.raises(ImageError) as raised:
+            read_image(tmp_path / name)
         assert raised.value.reason == reason
 
 
 def test_a_decompression_bomb_is_refused(tmp_path):
     Image.new("1", (30_000, 20_000)).save(tmp_path / "bomb.png")
-    with pytest.raises(PictureError, match="too many pixels") as raised:
-        read_picture(tmp_path / "bomb.png")
+    with pytest.raises(ImageError, match="too many pixels") as raised:
+        read_image(tmp_path / "bomb.png")
     assert raised.value.reason == "has too many pixels to be decoded safely"

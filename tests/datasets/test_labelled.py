@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from k2c.datasets import ArraySource, FileSource, LabelledImages, PictureError
+from k2c.datasets import ArraySource, FileSource, ImageError, LabelledImages
 from k2c.errors import K2CError
 
 CLASSES = ("healthy", "ill")
@@ -93,7 +93,7 @@ def test_files_are_read_when_asked_for_and_known_by_their_content(tmp_path):
 
     paths[1].write_text("no picture")
     assert data.subset([2, 0]).images(8).shape == (2, 8, 8, 3)  # the broken one is not touched
-    with pytest.raises(PictureError, match=r"1\.png is not a picture"):
+    with pytest.raises(ImageError, match=r"1\.png is not a picture"):
         data.images(8)
     ((row, said),) = data.unreadable()
     assert row == 1 and "1.png" in said

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from k2c.datasets.mbox import is_mbox, messages_of
+from k2c.datasets.mail_files import is_mbox, messages_of
 
 FROM = b"From a@b.example Thu Aug 22 12:36:23 2002\n"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from k2c.datasets import FileSource, LabelledImages, audit, read_picture
+from k2c.datasets import FileSource, LabelledImages, audit, read_image
 from k2c.datasets.chest import FINDINGS, load_chest
 
 
@@ -19,7 +19,7 @@ def ramp(top: int, low: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_each_depth_fills_all_grey_levels(tmp_path, top, suffix):
     Image.fromarray(ramp(top)).save(tmp_path / f"a.{suffix}")
-    seen = read_picture(tmp_path / f"a.{suffix}", grey=True)
+    seen = read_image(tmp_path / f"a.{suffix}", grey=True)
     assert len(np.unique(seen)) == 256
     assert np.abs(seen - ramp(top) / top * 255).max() <= 1
 
@@ -34,12 +34,12 @@ def with_significant_bits(path, bits):
 def test_png_declares_its_bits(tmp_path):
     Image.fromarray(ramp(900)).save(tmp_path / "a.png")
     with_significant_bits(tmp_path / "a.png", 12)
-    assert read_picture(tmp_path / "a.png", grey=True).max() == round(900 / 4095 * 255)
+    assert read_image(tmp_path / "a.png", grey=True).max() == round(900 / 4095 * 255)
     Image.fromarray(ramp(65535)).save(
         tmp_path / "scaled.png"
     )  # as the standard wants it: 12 bits spread over 16
     with_significant_bits(tmp_path / "scaled.png", 12)
-    assert len(np.unique(read_picture(tmp_path / "scaled.png", grey=True))) == 256
+    assert len(np.unique(read_image(tmp_path / "scaled.png", grey=True))) == 256
 
 
 @pytest.mark.parametrize(("smallest", "largest"), [(280, 281), (340, 341)])
@@ -49,7 +49,7 @@ def test_tiff_declares_its_range(tmp_path, smallest, largest):
         tags[tag] = value
         tags.tagtype[tag] = 3
     Image.fromarray(ramp(2000, 1000)).save(tmp_path / "a.tif", tiffinfo=tags)
-    seen = read_picture(tmp_path / "a.tif", grey=True)
+    seen = read_image(tmp_path / "a.tif", grey=True)
     assert (seen.min(), seen.max()) == (round(500 / 2000 * 255), round(1500 / 2000 * 255))
 
 

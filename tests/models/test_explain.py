@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from k2c.datasets.images import resize
 from k2c.datasets.photographs import sample_photograph
-from k2c.datasets.pictures import resize
 from k2c.errors import K2CError
 from k2c.models.backbones import backbone
 from k2c.models.explain import (

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from k2c.datasets import audit
-from k2c.datasets.fundus import lesion_masks, synthetic_fundus
+from k2c.datasets.fundus import synthetic_fundus
 from k2c.errors import K2CError
 from k2c.synthetic.fundus import CAMERAS, LESIONS, Eye, draw_eye
 
@@ -145,7 +145,7 @@ def test_a_higher_grade_has_more_lesions_and_its_own_kinds():
 def test_the_masks_of_a_data_set_follow_its_subsets():
     data = synthetic_fundus(12, prevalence=0.5, size=SMALL)
     positive = data.filter(label=1)
-    masks = lesion_masks(positive, 0)
+    masks = positive.masks(0)
     assert set(masks) == set(LESIONS)
     assert masks["haemorrhage"].shape == (SMALL, SMALL) and masks["haemorrhage"].any()
 

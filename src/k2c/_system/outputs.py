@@ -37,6 +37,6 @@ def widget_bundle(widget: Any, still: Mapping[str, str]) -> Bundle:
     return {**still, WIDGET_VIEW: view}, about
 
 
-def still_picture(picture: bytes, words: str, kind: str = "png") -> dict[str, str]:
+def still_image(picture: bytes, words: str, kind: str = "png") -> dict[str, str]:
     """Return the representations of a picture, `png` or `jpeg`, with the words that stand for it."""
     return {f"image/{kind}": base64.b64encode(picture).decode("ascii"), "text/plain": words}

@@ -1,15 +1,15 @@
-"""Where examples come from: the registry of data sets, a loader for each, and the contract for pictures."""
+"""Where examples come from: the registry of data sets, a loader for each, and the contract for images."""
 
 from k2c.datasets.audit import Audit, Finding, audit
 from k2c.datasets.fetching import FetchError, damaged, fetch, is_cached, local_path, verify
 from k2c.datasets.field_of_view import crop_to_eye, field_of_view
+from k2c.datasets.images import ImageError, read_image, read_images
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
 from k2c.datasets.mnist import Digits, DigitSplits, load_mnist, to_inputs
-from k2c.datasets.pictures import PictureError, read_picture, read_pictures
 from k2c.datasets.quality import Quality, image_quality, quality_scores
 from k2c.datasets.registry import Entry, Registry, entries, read_registry
-from k2c.datasets.sources import ArraySource, FileSource, PictureSource
+from k2c.datasets.sources import ArraySource, FileSource, ImageSource
 from k2c.datasets.spam import Messages, load_spam
 from k2c.datasets.splits import folds_by_patient, split_by_patient
 
@@ -22,10 +22,10 @@ __all__ = [
     "FetchError",
     "FileSource",
     "Finding",
+    "ImageError",
+    "ImageSource",
     "LabelledImages",
     "Messages",
-    "PictureError",
-    "PictureSource",
     "Quality",
     "Registry",
     "audit",
@@ -42,8 +42,8 @@ __all__ = [
     "load_spam",
     "local_path",
     "quality_scores",
-    "read_picture",
-    "read_pictures",
+    "read_image",
+    "read_images",
     "read_registry",
     "split_by_patient",
     "to_inputs",

@@ -7,8 +7,8 @@ import pandas as pd
 
 from k2c.datasets.audit_checks import CHECKS, Case, Finding, View, spread
 from k2c.datasets.duplicates import signature
+from k2c.datasets.images import ImageError, in_parallel
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.pictures import PictureError, in_parallel
 from k2c.datasets.shortcut_checks import traits
 
 MARKS = {"error": "✗", "warning": "!"}
@@ -17,7 +17,7 @@ ENOUGH = 160  # pixels of the shorter side that the checks need
 
 @dataclass(frozen=True, repr=False)
 class Audit:
-    """What was checked, and what was found. Printed, a line a check.
+    """What was checked, and what was found. Printed, one line per check.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Audit:
         return "\n".join([f"Audit of {self.about}", *lines, *(f"✓ {sentence}" for sentence in self.passed)])
 
     def table(self) -> pd.DataFrame:
-        """Return a row a finding: kind, severity, number of pictures, sentence."""
+        """Return one row per finding: kind, severity, number of images, sentence."""
         rows = [(found.kind, found.severity, len(found.rows), found.sentence) for found in self.findings]
         return pd.DataFrame(rows, columns=["kind", "severity", "pictures", "sentence"])
 
@@ -52,13 +52,13 @@ def audit(
     data: LabelledImages,
     test: LabelledImages | None = None,
     *,
-    giveaway_auc: float = 0.7,
+    shortcut_auc: float = 0.7,
     workers: int | None = None,
     progress: bool = False,
 ) -> Audit:
-    """Check a data set, or a training and a test part together. Every picture is read once.
+    """Check a data set, or a training and a test part together. Every image is read once.
 
-    Looked for are: files that cannot be read; pictures without content, or with few grey levels; the same picture
+    Looked for are: files that cannot be read; images without content, or with few grey levels; the same image
     twice (also saved anew, resized or mirrored), on both sides, or with different labels; patients on both sides;
     labels that contradict the grades, or each other for one eye; and labels that camera or crop give away, which is
     when a small classifier tells them from the size of the files, the surround or the mean colour alone.
@@ -66,13 +66,13 @@ def audit(
     Parameters
     ----------
     data
-        All pictures, or the training part.
+        All images, or the training part.
     test
         The test part.
-    giveaway_auc
+    shortcut_auc
         Area under the ROC curve from which camera and crop tell too much.
     workers
-        Threads that read pictures (one a processor by default).
+        Threads that read images (one per processor by default).
     progress
         Show a progress bar.
     """
@@ -86,12 +86,12 @@ def audit(
             return View(
                 identity, None, signature(image), traits(image, size), int(np.ptp(image)), spread(image)
             )
-        except PictureError as error:
+        except ImageError as error:
             return View(identity, str(error))
 
     words = "looking at pictures" if progress else None
     views = list(in_parallel(look, range(len(together)), workers, words))
-    case = Case(together, len(data) if test is not None else None, views, giveaway_auc)
+    case = Case(together, len(data) if test is not None else None, views, shortcut_auc)
     results = [result for check in CHECKS for result in check(case)]
     findings = [result for result in results if isinstance(result, Finding)]
     findings.sort(key=lambda found: found.severity != "error")

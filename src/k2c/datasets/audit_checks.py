@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from k2c._system.advice import set_parameter
-from k2c.datasets.duplicates import SIDE, same_pictures
+from k2c.datasets.duplicates import SIDE, same_images
+from k2c.datasets.images import ImageArray
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.pictures import Picture
-from k2c.datasets.shortcut_checks import giveaway
+from k2c.datasets.shortcut_checks import find_shortcut
 
 SHOWN = 3  # examples in a sentence
-FLAT = 8  # grey levels between darkest and brightest, below which a picture shows nothing
-NARROW = 64  # of 256 grey levels, below which a picture was scaled wrongly or exposed badly
+FLAT = 8  # grey levels between darkest and brightest, below which an image shows nothing
+NARROW = 64  # of 256 grey levels, below which an image was scaled wrongly or exposed badly
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Finding:
     sentence
         What is wrong, and what to do.
     rows
-        The pictures concerned. Those of the test part count on from the last of the training part.
+        The images concerned. Those of the test part count on from the last of the training part.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class View:
-    """What an audit keeps of a picture: what identifies its file, and if it could be read, what it looks like."""
+    """What an audit keeps of an image: what identifies its file, and if it could be read, what it looks like."""
 
     identity: str
     trouble: str | None
@@ -54,30 +54,30 @@ class View:
 
 @dataclass(frozen=True)
 class Case:
-    """What the checks look at: all pictures, the row where the test part begins, and the views."""
+    """What the checks look at: all images, the row where the test part begins, and the views."""
 
     data: LabelledImages
     test_begins: int | None
     views: list[View]
-    giveaway_auc: float
+    shortcut_auc: float
 
     @cached_property
     def readable(self) -> NDArray[np.intp]:
-        """Rows of the pictures that could be read."""
+        """Rows of the images that could be read."""
         return np.flatnonzero([view.trouble is None for view in self.views])
 
     @cached_property
     def copies(self) -> list[list[int]]:
-        """Groups of rows that hold the same picture."""
+        """Groups of rows that hold the same image."""
         rows = self.readable
         if not len(rows):
             return []
         signatures = np.stack([self.views[row].signature for row in rows])
-        groups = same_pictures([self.views[row].identity for row in rows], signatures)
+        groups = same_images([self.views[row].identity for row in rows], signatures)
         return [[int(rows[place]) for place in group] for group in groups]
 
     def names(self, groups: Sequence[Sequence[int]]) -> str:
-        """Return the first few groups of rows by the names of their pictures."""
+        """Return the first few groups of rows by the names of their images."""
         images = self.data.table["image"]
         shown = [" = ".join(str(images.iloc[row]) for row in group[:4]) for group in groups[:SHOWN]]
         return ", ".join(shown) + (", ..." if len(groups) > SHOWN else "")
@@ -95,7 +95,7 @@ class Case:
 
 
 def check_files(case: Case) -> Iterator[Finding | str]:
-    """Files that cannot be read, and pictures that show nothing."""
+    """Files that cannot be read, and images that show nothing."""
     broken = [row for row, view in enumerate(case.views) if view.trouble]
     if broken:
         first = case.views[broken[0]].trouble or ""
@@ -122,7 +122,7 @@ def check_files(case: Case) -> Iterator[Finding | str]:
 
 
 def check_copies(case: Case) -> Iterator[Finding | str]:
-    """Pictures that are there twice."""
+    """Images that are there twice."""
     across = [group for group in case.copies if case.both_sides(group)]
     contradictory = [group for group in case.copies if case.labels_differ(group)]
     rest = [group for group in case.copies if group not in across and group not in contradictory]
@@ -200,7 +200,7 @@ def _against_grade(case: Case) -> NDArray[np.intp]:
     return np.flatnonzero(min(wrong, key=np.count_nonzero))
 
 
-def check_giveaways(case: Case) -> Iterator[Finding | str]:
+def check_shortcuts(case: Case) -> Iterator[Finding | str]:
     """Labels that the size of the file, the surround or the mean colour tell."""
     rows = case.readable
     columns = case.data.labels[rows].reshape(len(rows), -1)
@@ -210,11 +210,13 @@ def check_giveaways(case: Case) -> Iterator[Finding | str]:
         label = columns[:, place] if case.data.multi_label else columns[:, 0] == place + 1
         known = ~np.isnan(label.astype(np.float64))
         views = np.array([case.views[row].traits for row in rows[known]])
-        result = giveaway(views, label[known] == 1, case.data.patients[rows[known]]) if known.any() else None
+        result = (
+            find_shortcut(views, label[known] == 1, case.data.patients[rows[known]]) if known.any() else None
+        )
         if result is None:
             continue
         tried.append(result.auc)
-        if result.beyond(case.giveaway_auc):
+        if result.beyond(case.shortcut_auc):
             told = True
             trait, auc = result.best
             sentence = (
@@ -233,12 +235,12 @@ CHECKS: Sequence[Callable[[Case], Iterator[Finding | str]]] = (
     check_copies,
     check_patients,
     check_contradictions,
-    check_giveaways,
+    check_shortcuts,
 )
 
 
-def spread(image: Picture) -> int:
-    """Return over how many grey levels a picture goes, but for the 1 in 200 darkest and brightest pixels.
+def spread(image: ImageArray) -> int:
+    """Return over how many grey levels an image goes, but for the 1 in 200 darkest and brightest pixels.
 
     A mark that was drawn into it is not counted.
     """

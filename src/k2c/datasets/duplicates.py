@@ -1,4 +1,4 @@
-"""Find pictures that are there twice, also when the copy was saved anew, resized, brightened or mirrored."""
+"""Find images that are there twice, also when the copy was saved anew, resized, brightened or mirrored."""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage, sparse
 
-from k2c.datasets.pictures import Picture
+from k2c.datasets.images import ImageArray
 
 SIDE = 48  # pixels of the small copy that is compared
 # Correlation of two signatures. Of 320 patients' fundus photographs and 400 patients' chest films no two come
 # above 0.89; a copy at half the contrast and JPEG quality 50 stays above 0.95.
 SAME = 0.93
 SMALLEST = 64  # pixels; below that, too little detail is left to tell eyes apart
-BLOCK = 2048  # pictures compared with all others at a time
+BLOCK = 2048  # images compared with all others at a time
 
 
-def signature(image: Picture) -> NDArray[np.float32]:
-    """Return what makes a picture this one: float32 (48 * 48,) of length 1, or 0 where there is no detail.
+def signature(image: ImageArray) -> NDArray[np.float32]:
+    """Return what makes an image this one: float32 (48 * 48,) of length 1, or 0 where there is no detail.
 
-    Fine detail relative to its surroundings, strong edges damped: what all pictures of a kind share (the rim
+    Fine detail relative to its surroundings, strong edges damped: what all images of a kind share (the rim
     of the eye, brightness, colour) would otherwise make them all alike.
     """
     grey = Image.fromarray(image).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
@@ -34,8 +34,8 @@ def signature(image: Picture) -> NDArray[np.float32]:
     return (detail / length).ravel()
 
 
-def same_pictures(identities: Sequence[str], signatures: NDArray[np.float32]) -> list[list[int]]:
-    """Return the groups of rows that hold the same picture, each of two rows or more.
+def same_images(identities: Sequence[str], signatures: NDArray[np.float32]) -> list[list[int]]:
+    """Return the groups of rows that hold the same image, each of two rows or more.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ def is_cached(dataset_id: str, registry: Registry | None = None) -> bool:
 
 
 def verify(dataset_id: str, registry: Registry | None = None) -> list[str]:
-    """Hash every file of a data set again; return what is wrong, a sentence a file, or an empty list."""
+    """Hash every file of a data set again; return what is wrong, one sentence per file, or an empty list."""
     entry = _entry(dataset_id, registry)
     if entry.shipped:
         path = local_path(dataset_id, registry)

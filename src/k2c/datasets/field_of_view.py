@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 from scipy import ndimage
 
-from k2c.datasets.pictures import Picture
+from k2c.datasets.images import ImageArray
 
 
-def field_of_view(image: Picture) -> NDArray[np.bool_]:
+def field_of_view(image: ImageArray) -> NDArray[np.bool_]:
     """Return where the camera saw the eye: bool (H, W), False in the black (or white) surround.
 
     The surround is what has the brightness of the corners; of what remains, the largest connected part is
-    the eye, so that a date printed in a corner or dust is not. A picture without a surround is all True.
+    the eye, so that a date printed in a corner or dust is not. An image without a surround is all True.
     """
     seen, step = _coarse_field(image)
     if step > 1:
@@ -23,7 +23,7 @@ def field_of_view(image: Picture) -> NDArray[np.bool_]:
     return ndimage.binary_fill_holes(seen)
 
 
-def _coarse_field(image: Picture) -> tuple[NDArray[np.bool_], int]:
+def _coarse_field(image: ImageArray) -> tuple[NDArray[np.bool_], int]:
     """Find the field of view on a copy of about 200 pixels; return it and how many pixels one stands for."""
     step = max(1, round(max(image.shape[:2]) / 200))
     small = Image.fromarray(np.ascontiguousarray(image)).reduce(step).filter(ImageFilter.BoxBlur(1))
@@ -44,7 +44,7 @@ def _coarse_field(image: Picture) -> tuple[NDArray[np.bool_], int]:
     return (largest, step) if largest.mean() > 0.05 else (everything, step)
 
 
-def crop_to_eye(image: Picture, square: bool = True) -> Picture:
+def crop_to_eye(image: ImageArray, square: bool = True) -> ImageArray:
     """Cut the surround of a fundus photograph away.
 
     Parameters
@@ -69,7 +69,7 @@ def crop_to_eye(image: Picture, square: bool = True) -> Picture:
     return _on_square(eye) if square else eye
 
 
-def _on_square(image: Picture) -> Picture:
+def _on_square(image: ImageArray) -> ImageArray:
     height, width = image.shape[:2]
     if height == width:
         return image

@@ -1,4 +1,4 @@
-"""Pictures with labels and what else is known of them: one contract for every picture data set of the kit."""
+"""Images with labels and what else is known of them: one contract for every image data set of the kit."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -8,29 +8,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from k2c.datasets.images import ImageArray, ImageError, in_parallel, resize
 from k2c.datasets.labelled_checks import Rows, as_index, check_table
 from k2c.datasets.load_report import LoadReport, together
-from k2c.datasets.pictures import Picture, PictureError, in_parallel, resize
-from k2c.datasets.sources import ArraySource, PictureSource
+from k2c.datasets.sources import ArraySource, ImageSource
 from k2c.errors import K2CError, unknown
 
 Result = TypeVar("Result")
 
 
 class LabelledImages:
-    """N pictures, and a table with a row for each.
+    """N images, and a table with a row for each.
 
-    Labels are kept in the table, so that whatever selects rows selects pictures and labels alike. There are
-    two kinds. *One label a picture*: the table has a column `label` with the number of its class. *Several
-    findings a picture*: the table has a column for each class with 1, 0 or NaN (not known).
+    Labels are kept in the table, so that whatever selects rows selects images and labels alike. There are
+    two kinds. *One label an image*: the table has a column `label` with the number of its class. *Several
+    findings an image*: the table has a column for each class with 1, 0 or NaN (not known).
 
     Parameters
     ----------
     table
-        A row a picture. Columns: `image` (text, names the picture), `patient` (text), the labels, and any
+        A row an image. Columns: `image` (text, names the image), `patient` (text), the labels, and any
         others, such as `eye`, `grade` and `quality`.
-    pictures
-        Where they come from: a `PictureSource` or uint8 (N, H, W, 3) or (N, H, W).
+    images
+        Where they come from: a `ImageSource` or uint8 (N, H, W, 3) or (N, H, W).
     classes
         Names of the classes.
     name
@@ -51,24 +51,24 @@ class LabelledImages:
     Raises
     ------
     K2CError
-        When the table and the pictures do not fit, or a label is none of the classes.
+        When the table and the images do not fit, or a label is none of the classes.
     """
 
     def __init__(
         self,
         table: pd.DataFrame,
-        pictures: PictureSource | NDArray[np.uint8],
+        pictures: ImageSource | NDArray[np.uint8],
         classes: Sequence[str],
         name: str = "pictures",
         report: LoadReport | None = None,
     ) -> None:
-        source = pictures if isinstance(pictures, PictureSource) else ArraySource(pictures, name)
+        source = pictures if isinstance(pictures, ImageSource) else ArraySource(pictures, name)
         if len(table) != len(source):
             raise K2CError(f"The table has {len(table):,} rows, but there are {len(source):,} pictures.")
         self.table = table.reset_index(drop=True)
         self.classes = tuple(classes)
         self.name, self.report = name, report
-        self._sources: tuple[PictureSource, ...] = (source,)
+        self._sources: tuple[ImageSource, ...] = (source,)
         self._places = np.stack([np.zeros(len(table), np.int64), np.arange(len(table))], axis=1)
         check_table(self.table, self.classes)
 
@@ -82,31 +82,31 @@ class LabelledImages:
 
     @property
     def multi_label(self) -> bool:
-        """Whether a picture has several findings, instead of one label."""
+        """Whether an image has several findings, instead of one label."""
         return "label" not in self.table
 
     @property
     def labels(self) -> NDArray[Any]:
-        """One label a picture: int64 (N,). Several findings: float32 (N, classes), 1, 0 or NaN (not known)."""
+        """One label an image: int64 (N,). Several findings: float32 (N, classes), 1, 0 or NaN (not known)."""
         if self.multi_label:
             return self.table[list(self.classes)].to_numpy(np.float32)
         return self.table["label"].to_numpy(np.int64)
 
     @property
     def patients(self) -> NDArray[np.str_]:
-        """Whose picture each is, str (N,). Splits never share one."""
+        """Whose image each is, str (N,). Splits never share one."""
         return self.table["patient"].to_numpy(str)
 
     def counts(self) -> dict[str, int]:
-        """Return the number of pictures of each class (with each finding)."""
+        """Return the number of images of each class (with each finding)."""
         if self.multi_label:
             found = (self.table[list(self.classes)] == 1).sum()
             return {name: int(found[name]) for name in self.classes}
         counts = np.bincount(self.labels, minlength=len(self.classes))
         return {name: int(count) for name, count in zip(self.classes, counts, strict=True)}
 
-    def image(self, index: int, at_least: int | None = None) -> Picture:
-        """Return one picture, uint8 (H, W, 3) or (H, W), in its own size.
+    def image(self, index: int, at_least: int | None = None) -> ImageArray:
+        """Return one image, uint8 (H, W, 3) or (H, W), in its own size.
 
         Parameters
         ----------
@@ -117,56 +117,56 @@ class LabelledImages:
 
         Raises
         ------
-        PictureError
+        ImageError
             When it cannot be read.
         """
         source, place = self._places[index]
         return self._sources[source].image(int(place), at_least)
 
     def file_size(self, index: int) -> tuple[int, int] | None:
-        """Return height and width of a picture as it was taken, before a crop; None where `image` has that size."""
+        """Return height and width of an image as it was taken, before a crop; None where `image` has that size."""
         source, place = self._places[index]
         return self._sources[source].file_size(int(place))
 
     def identity(self, index: int) -> str:
-        """Return a text that differs when the pixels of two pictures differ."""
+        """Return a text that differs when the pixels of two images differ."""
         source, place = self._places[index]
         return self._sources[source].identity(int(place))
 
     def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
-        """Return what is known to be where in a picture: bool (H, W) by name; `K2CError` where nothing is."""
+        """Return what is known to be where in an image: bool (H, W) by name; `K2CError` where nothing is."""
         source, place = self._places[index]
         return self._sources[source].masks(int(place))
 
     def each(
         self,
-        function: Callable[[Picture], Result],
+        function: Callable[[ImageArray], Result],
         *,
         at_least: int | None = None,
         workers: int | None = None,
         progress: bool | str = False,
     ) -> Iterator[Result]:
-        """Yield `function(picture)` for every picture in order, read and computed ahead by several threads.
+        """Yield `function(image)` for every image in order, read and computed ahead by several threads.
 
         Parameters
         ----------
         function
-            Of a uint8 picture (H, W, 3) or (H, W). It is called from several threads at once.
+            Of a uint8 image (H, W, 3) or (H, W). It is called from several threads at once.
         at_least, workers
-            As of `image`; threads (one a processor by default).
+            As of `image`; threads (one per processor by default).
         progress
             Show a progress bar, with these words before it.
 
         Raises
         ------
-        PictureError
-            At the first picture that cannot be read; `readable` leaves those out.
+        ImageError
+            At the first image that cannot be read; `readable` leaves those out.
         """
         words = progress if isinstance(progress, str) else "reading pictures" if progress else None
         return in_parallel(lambda row: function(self.image(row, at_least)), range(len(self)), workers, words)
 
-    def images(self, size: int, workers: int | None = None, progress: bool = False) -> Picture:
-        """Return every picture, resized to a square.
+    def images(self, size: int, workers: int | None = None, progress: bool = False) -> ImageArray:
+        """Return every image, resized to a square.
 
         Returns
         -------
@@ -176,17 +176,17 @@ class LabelledImages:
         shrunk = self.each(
             lambda picture: resize(picture, size), at_least=size, workers=workers, progress=progress
         )
-        together: Picture | None = None
+        together: ImageArray | None = None
         for row, picture in enumerate(shrunk):
             if together is None:
                 together = np.empty((len(self), *picture.shape), np.uint8)
-            if picture.ndim > together.ndim - 1:  # the first colour picture after grey ones
+            if picture.ndim > together.ndim - 1:  # the first colour image after grey ones
                 together = np.repeat(together[..., None], 3, axis=-1)
             together[row] = picture if picture.ndim == together.ndim - 1 else picture[..., None]
         return np.empty((0, size, size, 3), np.uint8) if together is None else together
 
     def readable(self, workers: int | None = None, progress: bool = False) -> "LabelledImages":
-        """Return the pictures that can be read, and say which cannot. Every one is decoded to see."""
+        """Return the images that can be read, and say which cannot. Every one is decoded to see."""
         bad = self._errors(workers, progress)
         good = self.subset([row for row in range(len(self)) if row not in bad])
         if bad:
@@ -197,14 +197,14 @@ class LabelledImages:
         return good
 
     def unreadable(self, workers: int | None = None, progress: bool = False) -> list[tuple[int, str]]:
-        """Return the rows whose picture cannot be read, each with the reason. Every one is decoded to see."""
+        """Return the rows whose image cannot be read, each with the reason. Every one is decoded to see."""
         return [(row, str(error)) for row, error in self._errors(workers, progress).items()]
 
-    def _errors(self, workers: int | None, progress: bool) -> dict[int, PictureError]:
-        def trouble(row: int) -> PictureError | None:
+    def _errors(self, workers: int | None, progress: bool) -> dict[int, ImageError]:
+        def trouble(row: int) -> ImageError | None:
             try:
                 self.image(row)
-            except PictureError as error:
+            except ImageError as error:
                 return error
             return None
 
@@ -213,14 +213,14 @@ class LabelledImages:
         return {row: error for row, error in enumerate(errors) if error}
 
     def subset(self, rows: Rows) -> "LabelledImages":
-        """Return the pictures at `rows` (integers, a mask or a slice), in that order. None is read."""
+        """Return the images at `rows` (integers, a mask or a slice), in that order. None is read."""
         chosen = np.arange(len(self))[as_index(rows, len(self))]
         return self._with(self.table.iloc[chosen].reset_index(drop=True), self._places[chosen])
 
     def filter(
         self, condition: Callable[[pd.DataFrame], Any] | None = None, **columns: Any
     ) -> "LabelledImages":
-        """Return the pictures that fulfil all conditions.
+        """Return the images that fulfil all conditions.
 
         Parameters
         ----------
@@ -244,7 +244,7 @@ class LabelledImages:
         return self.subset(mask)
 
     def merge(self, *others: "LabelledImages") -> "LabelledImages":
-        """Return the pictures of all, one data set after the other; a column that one lacks is NaN there.
+        """Return the images of all, one data set after the other; a column that one lacks is NaN there.
 
         The same patient id in two of them counts as one patient.
 
@@ -272,13 +272,13 @@ class LabelledImages:
         return merged
 
     def with_columns(self, **columns: Any) -> "LabelledImages":
-        """Return the same pictures with columns added or replaced, `label` for one: N values or one for all."""
+        """Return the same images with columns added or replaced, `label` for one: N values or one for all."""
         table = self.table.assign(**columns)
         check_table(table, self.classes)
         return self._with(table, self._places)
 
     def fingerprint(self) -> str:
-        """Return a sha256 of the pictures in their order, not of their labels: a key for what is made of them."""
+        """Return a sha256 of the images in their order, not of their labels: a key for what is made of them."""
         digest = hashlib.sha256()
         for row in range(len(self)):
             digest.update(self.identity(row).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""MedMNIST: medical pictures in small standard sizes, from its files of arrays."""
+"""MedMNIST: medical images in small standard sizes, from its files of arrays."""
 
 import zipfile
 import zlib
@@ -73,7 +73,7 @@ def load_medmnist(
 ) -> LabelledImages:
     """Load a data set of MedMNIST, downloaded once.
 
-    The files hold no patient numbers: `patient` numbers the pictures, and whether one patient is on both
+    The files hold no patient numbers: `patient` numbers the images, and whether one patient is on both
     sides of a split cannot be told.
 
     Parameters
@@ -81,7 +81,7 @@ def load_medmnist(
     name
         `"retinamnist"` or `"chestmnist"`.
     size
-        Side of the pictures: 28, 64, 128 or 224 pixels.
+        Side of the images: 28, 64, 128 or 224 pixels.
     split
         `"train"`, `"val"` or `"test"`, or several; all three by default. Column `split` tells which.
     registry
@@ -90,7 +90,7 @@ def load_medmnist(
     Returns
     -------
     LabelledImages
-        RetinaMNIST: `label` is the grade, 0 to 4. ChestMNIST: a column a finding.
+        RetinaMNIST: `label` is the grade, 0 to 4. ChestMNIST: one column per finding.
 
     Raises
     ------

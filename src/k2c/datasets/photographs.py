@@ -7,9 +7,9 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 from k2c.datasets.dicom import is_dicom
+from k2c.datasets.images import ImageArray, ImageError, read_image, read_images
 from k2c.datasets.load_report import LoadReport
 from k2c.datasets.own_folder import files_below
-from k2c.datasets.pictures import Picture, PictureError, read_picture, read_pictures
 from k2c.errors import K2CError, unknown
 
 _MEDICAL = "DICOM, a medical image: lecture 6 reads it (k2c run 06 -p source=FOLDER), a network of photographs does not"
@@ -55,25 +55,25 @@ class Labelled:
     """A photograph, uint8 (H, W, 3), and the names (or WordNet ids) of the ImageNet classes that are right."""
 
     name: str
-    picture: Picture
+    picture: ImageArray
     names: tuple[str, ...]
 
 
-def sample_photograph(name: str) -> Picture:
+def sample_photograph(name: str) -> ImageArray:
     """Return one of the sample photographs, uint8 (H, W, 3). `SAMPLES` lists them.
 
     Raises
     ------
     K2CError
-        When there is no such sample, or the package came without its pictures.
+        When there is no such sample, or the package came without its images.
     """
     if name not in SAMPLES:
         raise K2CError(unknown("sample photograph", name, SAMPLES))
     sample = SAMPLES[name]
     path = Path(str(files(sample.package))) / sample.path
     try:
-        return read_picture(path)
-    except PictureError as error:
+        return read_image(path)
+    except ImageError as error:
         raise K2CError(
             f"The package {sample.package} came without {sample.path}. Install it again."
         ) from error
@@ -90,7 +90,7 @@ def files_of_photographs(folder: Path, report: LoadReport) -> list[Path]:
     return found
 
 
-def own_photographs(path: str | os.PathLike[str], at_most: int = 500) -> dict[str, Picture]:
+def own_photographs(path: str | os.PathLike[str], at_most: int = 500) -> dict[str, ImageArray]:
     """Return the images of a file or a folder, by file name; what was read and left out is shown.
 
     Parameters
@@ -110,18 +110,18 @@ def own_photographs(path: str | os.PathLike[str], at_most: int = 500) -> dict[st
     return read
 
 
-def _read_own(path: str | os.PathLike[str], at_most: int) -> tuple[dict[str, Picture], LoadReport]:
+def _read_own(path: str | os.PathLike[str], at_most: int) -> tuple[dict[str, ImageArray], LoadReport]:
     path, report = Path(path).expanduser(), LoadReport("images")
     if not path.is_dir():
         report.read = 1
-        return {path.name: read_picture(path)}, report
+        return {path.name: read_image(path)}, report
     files = files_of_photographs(path, report)
     for file in files[at_most:]:
         report.leave_out(file.relative_to(path).as_posix(), f"not among the first {at_most:,} files")
-    read: dict[str, Picture] = {}
-    for file, picture in read_pictures(files[:at_most]):
+    read: dict[str, ImageArray] = {}
+    for file, picture in read_images(files[:at_most]):
         name = file.relative_to(path).as_posix()
-        if isinstance(picture, PictureError):
+        if isinstance(picture, ImageError):
             report.leave_out(name, picture.reason)
         else:
             read[name] = picture

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from k2c.datasets.field_of_view import field_of_view
+from k2c.datasets.images import ImageArray, resize
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.pictures import Picture, resize
 
 SIDE = 256  # pixels at which photographs are compared
 FINE = 1.0  # pixels; standard deviation of the smoothing, about half the width of a thin vessel at that size
@@ -41,7 +41,7 @@ class Quality:
     score: float
 
 
-def image_quality(image: Picture) -> Quality:
+def image_quality(image: ImageArray) -> Quality:
     """Measure sharpness and exposure within the field of view.
 
     Fine vessels are the first to go when a photograph is out of focus, moved, or taken through a cloudy lens.
@@ -79,7 +79,7 @@ def image_quality(image: Picture) -> Quality:
 def quality_scores(
     data: LabelledImages, workers: int | None = None, progress: bool = False
 ) -> NDArray[np.float64]:
-    """Return the score of every picture: float64 (N,), 0 (useless) to 1 (good)."""
+    """Return the score of every image: float64 (N,), 0 (useless) to 1 (good)."""
     scores = data.each(
         lambda image: image_quality(image).score, at_least=SIDE, workers=workers, progress=progress
     )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from k2c.datasets.field_of_view import field_of_view
-from k2c.datasets.pictures import Picture
+from k2c.datasets.images import ImageArray
 
 # What the classifier sees, and which columns of `traits` that is.
 TRAITS = {
@@ -22,7 +22,7 @@ SURE = 4.0  # standard deviations that the AUC must lie above chance
 
 
 @dataclass(frozen=True)
-class Giveaway:
+class Shortcut:
     """How well the label can be told without looking at the eye.
 
     Attributes
@@ -50,15 +50,15 @@ class Giveaway:
         return max(self.by_trait.items(), key=lambda item: item[1])
 
 
-def traits(image: Picture, size: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return what is known of a picture without looking at the eye: float64 (8,).
+def traits(image: ImageArray, size: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return what is known of an image without looking at the eye: float64 (8,).
 
     Parameters
     ----------
     image
         uint8 (H, W, 3) or (H, W), as a network would get it; reduced in size is enough.
     size
-        Height and width of the file's picture.
+        Height and width of the file's image.
     """
     height, width = size
     shape = image.shape[0] / image.shape[1]
@@ -68,9 +68,9 @@ def traits(image: Picture, size: tuple[int, ...]) -> NDArray[np.float64]:
     return np.array([np.log(height), np.log(width), height / width, 1 - seen.mean(), shape, *mean])
 
 
-def giveaway(
+def find_shortcut(
     traits: NDArray[np.float64], labels: NDArray[np.bool_], patients: NDArray[np.str_]
-) -> Giveaway | None:
+) -> Shortcut | None:
     """Try to tell the label from the traits; None where there are too few patients to say.
 
     Parameters
@@ -102,4 +102,4 @@ def giveaway(
     everything = sorted(column for columns in TRAITS.values() for column in columns)
     # Of the Mann-Whitney statistic; patients are counted, since two eyes of one tell little more than one.
     sigma = float(np.sqrt((positive + negative + 1) / (12 * positive * negative)))
-    return Giveaway(auc(everything), sigma, {name: auc(columns) for name, columns in TRAITS.items()})
+    return Shortcut(auc(everything), sigma, {name: auc(columns) for name, columns in TRAITS.items()})

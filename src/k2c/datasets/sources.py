@@ -1,4 +1,4 @@
-"""Where the pictures of a data set come from: files or arrays, read when they are asked for."""
+"""Where the images of a data set come from: files or arrays, read when they are asked for."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from k2c.datasets.pictures import Picture, picture_size, read_picture
+from k2c.datasets.images import ImageArray, read_image, size_of_image
 from k2c.datasets.pixel_depth import common_scale
 from k2c.errors import K2CError
 
 
-class PictureSource(ABC):
-    """N pictures, each made or read when it is asked for.
+class ImageSource(ABC):
+    """N images, each made or read when it is asked for.
 
     A source is asked from several threads at once.
     """
@@ -27,8 +27,8 @@ class PictureSource(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def image(self, index: int, at_least: int | None = None) -> Picture:
-        """Return a picture: uint8 (H, W, 3) or (H, W).
+    def image(self, index: int, at_least: int | None = None) -> ImageArray:
+        """Return an image: uint8 (H, W, 3) or (H, W).
 
         When `at_least` is given, a smaller version will do whose shorter side has that many pixels.
         """
@@ -38,27 +38,27 @@ class PictureSource(ABC):
         """Return a text that differs when the pixels that `image` returns differ."""
 
     def file_size(self, index: int) -> tuple[int, int] | None:
-        """Return height and width of the picture as it was taken; None where `image` has that size."""
+        """Return height and width of the image as it was taken; None where `image` has that size."""
         return None
 
     def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
-        """Return what is known to be where in a picture: bool (H, W) by name."""
+        """Return what is known to be where in an image: bool (H, W) by name."""
         raise K2CError(f"The {self.name} come without masks. The synthetic images know what is where.")
 
 
-class FileSource(PictureSource):
-    """Picture files.
+class FileSource(ImageSource):
+    """Image files.
 
     Parameters
     ----------
     files
-        One a picture.
+        One an image.
     prepare
-        What is done with each picture after it was read, such as cropping; a function of a picture.
+        What is done with each image after it was read, such as cropping; a function of an image.
     variant
         Names what `prepare` does, for `identity`.
     margin
-        How much longer than the prepared picture's shorter side the file's may be; for `at_least`.
+        How much longer than the prepared image's shorter side the file's may be; for `at_least`.
     grey
         Read one channel.
 
@@ -73,7 +73,7 @@ class FileSource(PictureSource):
         files: Sequence[Path],
         *,
         name: str = "pictures",
-        prepare: Callable[[Picture], Picture] | None = None,
+        prepare: Callable[[ImageArray], ImageArray] | None = None,
         variant: str = "",
         margin: float = 1.0,
         grey: bool = False,
@@ -85,15 +85,15 @@ class FileSource(PictureSource):
     def __len__(self) -> int:
         return len(self.files)
 
-    def image(self, index: int, at_least: int | None = None) -> Picture:
+    def image(self, index: int, at_least: int | None = None) -> ImageArray:
         """Read a file, and prepare it."""
         wanted = round(at_least * self.margin) if at_least else None
-        picture = read_picture(self.files[index], at_least=wanted, grey=self.grey, full_scale=self.full_scale)
+        picture = read_image(self.files[index], at_least=wanted, grey=self.grey, full_scale=self.full_scale)
         return self.prepare(picture) if self.prepare else picture
 
     def file_size(self, index: int) -> tuple[int, int]:
         """Read height and width from the file's header."""
-        return picture_size(self.files[index])
+        return size_of_image(self.files[index])
 
     def identity(self, index: int) -> str:
         """Return the hash of the file's bytes, and how it is read."""
@@ -101,16 +101,16 @@ class FileSource(PictureSource):
         return f"{file_hash(self.files[index])} {self.variant} {self.grey}{scale}"
 
 
-class ArraySource(PictureSource):
-    """Pictures in memory, or in a file that is mapped into it.
+class ArraySource(ImageSource):
+    """Images in memory, or in a file that is mapped into it.
 
     Parameters
     ----------
-    pictures
-        uint8 (N, H, W, 3) or (N, H, W), or a sequence of N pictures of any sizes.
+    images
+        uint8 (N, H, W, 3) or (N, H, W), or a sequence of N images of any sizes.
     """
 
-    def __init__(self, pictures: NDArray[np.uint8] | Sequence[Picture], name: str = "pictures") -> None:
+    def __init__(self, pictures: NDArray[np.uint8] | Sequence[ImageArray], name: str = "pictures") -> None:
         self.pictures, self.name = pictures, name
         first = pictures[0] if len(pictures) else np.zeros((0, 0), np.uint8)
         if first.dtype != np.uint8 or first.ndim not in (2, 3):
@@ -121,8 +121,8 @@ class ArraySource(PictureSource):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def image(self, index: int, at_least: int | None = None) -> Picture:
-        """Return a picture as it is."""
+    def image(self, index: int, at_least: int | None = None) -> ImageArray:
+        """Return an image as it is."""
         return np.asarray(self.pictures[index])
 
     def identity(self, index: int) -> str:

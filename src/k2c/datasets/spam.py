@@ -59,7 +59,7 @@ class Messages:
         return Messages([self.texts[row] for row in rows], self.is_spam[rows], table, self.report)
 
     def split(self, test_fraction: float = 0.25, seed: int = 0) -> tuple["Messages", "Messages"]:
-        """Return a training and a test part with the same share of spam, drawn at random.
+        """Return a training and a test part with the same fraction of spam, drawn at random.
 
         Raises
         ------

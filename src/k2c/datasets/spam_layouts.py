@@ -11,8 +11,7 @@ from k2c._system.printable import printable
 from k2c.datasets.charsets import decode
 from k2c.datasets.load_report import LoadReport
 from k2c.datasets.mail import Mail
-from k2c.datasets.mail_files import no_mail, read_messages
-from k2c.datasets.mbox import is_mbox
+from k2c.datasets.mail_files import is_mbox, no_mail, read_messages
 from k2c.datasets.own_folder import OUTSIDE
 from k2c.datasets.spam_tables import is_table, read_table
 from k2c.errors import K2CError

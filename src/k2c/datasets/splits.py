@@ -1,4 +1,4 @@
-"""Split pictures into parts that share no patient."""
+"""Split images into parts that share no patient."""
 
 from collections.abc import Iterator
 
@@ -15,14 +15,14 @@ def split_by_patient(
     """Return a training and a test part: no patient in both, each class shared out in the same proportion.
 
     Of many random splits of the patients the one is taken whose parts come closest to `test_fraction` of the
-    pictures of every class.
+    images of every class.
 
     Parameters
     ----------
     data
-        Of several findings a picture, the rarer ones weigh as much as the common ones.
+        Of several findings an image, the rarer ones weigh as much as the common ones.
     test_fraction
-        Share of the pictures in the test part, between 0 and 1.
+        Fraction of the images in the test part, between 0 and 1.
     seed
         Another one gives another split.
 
@@ -51,12 +51,12 @@ def split_by_patient(
 def folds_by_patient(
     data: LabelledImages, n: int = 5, seed: int = 0
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield `(training rows, test rows)` of n folds; each picture is in one test part, and no patient in two.
+    """Yield `(training rows, test rows)` of n folds; each image is in one test part, and no patient in two.
 
     Parameters
     ----------
     data
-        Of several findings a picture, the rarest that it has decides.
+        Of several findings an image, the rarest that it has decides.
     n
         Number of folds, 2 or more.
     seed
@@ -81,7 +81,7 @@ def folds_by_patient(
 
 
 def _strata(data: LabelledImages, least: int) -> NDArray[np.int64]:
-    """Return what folds share out evenly: the label, or of several findings the rarest that a picture has."""
+    """Return what folds share out evenly: the label, or of several findings the rarest that an image has."""
     if not data.multi_label:
         return data.labels
     found = data.labels == 1
@@ -93,7 +93,7 @@ def _strata(data: LabelledImages, least: int) -> NDArray[np.int64]:
 
 
 def _counts_by_patient(data: LabelledImages, of_row: NDArray[np.intp], patients: int) -> NDArray[np.float64]:
-    """Return the number of each patient's pictures by class, and in the last column of all: (P, classes + 1)."""
+    """Return the number of each patient's images by class, and in the last column of all: (P, classes + 1)."""
     member = data.labels == 1 if data.multi_label else data.labels[:, None] == np.arange(len(data.classes))
     by_class = np.column_stack([member, np.ones(len(data))]).astype(np.float64)
     counts = np.zeros((patients, by_class.shape[1]))
@@ -120,7 +120,7 @@ def _best_of_random(
     patients, total = len(counts), counts.sum(axis=0)
     tries = min(200, 10 + 4_000_000 // patients)
     order = random.random((tries, patients)).argsort(axis=1)
-    # Each test part takes patient after patient while it has fewer pictures than it should have.
+    # Each test part takes patient after patient while it has fewer images than it should have.
     taken = (counts[order, -1].cumsum(axis=1) < fraction * total[-1]).sum(axis=1) + 1
     rank = order.argsort(axis=1)
     chosen = rank < np.clip(taken, 1, patients - 1)[:, None]

@@ -1,4 +1,4 @@
-"""Where the pictures of the synthetic images come from: drawn when they are asked for, and kept."""
+"""Where the images of the synthetic images come from: drawn when they are asked for, and kept."""
 
 import hashlib
 import multiprocessing
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from k2c._system.array_cache import kept_array
 from k2c._system.paths import cache_dir
-from k2c.datasets.pictures import Picture
-from k2c.datasets.sources import PictureSource
+from k2c.datasets.images import ImageArray
+from k2c.datasets.sources import ImageSource
 
 Thing = TypeVar("Thing")
 
@@ -29,27 +29,27 @@ class Generator(Generic[Thing]):
     name
         Names the folder in the cache.
     version
-        Another number makes pictures that were kept strangers.
+        Another number makes images that were kept strangers.
     chunk
-        Pictures in a file.
-    picture, masks
+        Images in a file.
+    image, masks
         Functions of a thing and a size in pixels; `picture` gives uint8 (S, S, 3) or (S, S), `masks` bool (S, S)
         by name. They travel to other processes, so they are functions of a module. The `repr` of a thing must
-        say all that decides its picture.
+        say all that decides its image.
     """
 
     name: str
     version: int
     chunk: int
-    picture: Callable[[Thing, int], Picture]
+    picture: Callable[[Thing, int], ImageArray]
     masks: Callable[[Thing, int], dict[str, NDArray[np.bool_]]]
 
     def identity(self, thing: Thing, size: int) -> str:
-        """Return all that decides a picture."""
+        """Return all that decides an image."""
         return f"{self.name} {self.version} {size} {thing!r}"
 
     def stored(self, things: Sequence[Thing], size: int, cache: bool) -> NDArray[np.uint8]:
-        """Return the pictures of a chunk: those that were kept, or newly drawn."""
+        """Return the images of a chunk: those that were kept, or newly drawn."""
         if not cache:
             return self._drawn(things, size)
 
@@ -67,21 +67,21 @@ class Generator(Generic[Thing]):
         return cache_dir() / self.name.replace(" ", "_") / f"{key}.npy"
 
 
-class DrawnSource(PictureSource, Generic[Thing]):
-    """Pictures of a generator, a chunk of them drawn when one is asked for.
+class SyntheticSource(ImageSource, Generic[Thing]):
+    """Images of a generator, a chunk of them drawn when one is asked for.
 
     Parameters
     ----------
     generator
         Draws them.
     things
-        What to draw, one a picture.
+        What to draw, one an image.
     size
         Pixels of the side.
     cache
         Keep them on disk.
     name
-        What the pictures are, for messages.
+        What the images are, for messages.
     """
 
     def __init__(
@@ -95,8 +95,8 @@ class DrawnSource(PictureSource, Generic[Thing]):
     def __len__(self) -> int:
         return len(self.things)
 
-    def image(self, index: int, at_least: int | None = None) -> Picture:
-        """Return a picture, uint8 (S, S, 3) or (S, S). The others of its chunk are drawn with it."""
+    def image(self, index: int, at_least: int | None = None) -> ImageArray:
+        """Return an image, uint8 (S, S, 3) or (S, S). The others of its chunk are drawn with it."""
         number, place = divmod(index, self.generator.chunk)
         with self._lock:  # drawing holds Python's own lock most of the time: threads would not help
             if number not in self._chunks:
@@ -104,7 +104,7 @@ class DrawnSource(PictureSource, Generic[Thing]):
         return np.asarray(self._chunks[number][place])
 
     def identity(self, index: int) -> str:
-        """Return all that decides the picture."""
+        """Return all that decides the image."""
         return self.generator.identity(self.things[index], self.size)
 
     def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
@@ -112,7 +112,7 @@ class DrawnSource(PictureSource, Generic[Thing]):
         return self.generator.masks(self.things[index], self.size)
 
     def draw_all(self, workers: int) -> None:
-        """Draw all pictures with several processes."""
+        """Draw all images with several processes."""
         numbers = range(-(-len(self) // self.generator.chunk))
         chunks = [self._things_of(number) for number in numbers]
         sizes, caches = [self.size] * len(chunks), [self.cache] * len(chunks)
@@ -126,7 +126,7 @@ class DrawnSource(PictureSource, Generic[Thing]):
         return self.things[number * chunk : (number + 1) * chunk]
 
     def __getstate__(self) -> dict[str, object]:
-        """Travel to another process without the pictures that were drawn, and without the lock."""
+        """Travel to another process without the images that were drawn, and without the lock."""
         return self.__dict__ | {"_chunks": {}, "_lock": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:

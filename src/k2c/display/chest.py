@@ -1,4 +1,4 @@
-"""Pictures of chest films: where findings are, which occur together, and how well each is found."""
+"""Images of chest films: where findings are, which occur together, and how well each is found."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
-from k2c.display.compact import show_compact
-from k2c.display.style import COLOURS
+from k2c.display.style import COLOURS, show_compact
 
 
 def show_films(
@@ -27,7 +26,7 @@ def show_films(
     films
         uint8 (H, W).
     captions
-        One a film.
+        One per film.
     masks
         For each film, bool (H, W) by finding.
     """
@@ -53,7 +52,7 @@ def show_cooccurrence(table: pd.DataFrame, *, title: str) -> None:
     Parameters
     ----------
     table
-        Shares of all films: with both findings; on the diagonal, with the one. A row and a column a finding.
+        Shares of all films: with both findings; on the diagonal, with the one. A row and one column per finding.
     """
     share = table.to_numpy(float)
     alone = np.diag(share)

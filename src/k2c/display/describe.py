@@ -1,4 +1,4 @@
-"""What a picture shows, in words, for those who cannot see it."""
+"""What an image shows, in words, for those who cannot see it."""
 
 from collections.abc import Sequence
 from typing import Any

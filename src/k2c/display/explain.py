@@ -1,4 +1,4 @@
-"""What a network looks at, and how far it can be believed: filters in colour, maps over pictures, reliability."""
+"""What a network looks at, and how far it can be believed: filters in colour, maps over images, reliability."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,10 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from k2c.display.compact import show_compact
 from k2c.display.images import SIGNED
 from k2c.display.photographs import draw_photograph
-from k2c.display.style import COLOURS
+from k2c.display.style import COLOURS, show_compact
 
 
 def show_colour_filters(filters: Any, *, title: str, columns: int = 16) -> None:
@@ -51,11 +50,11 @@ def show_heat(
     outline: Any = None,
     signed: bool = False,
 ) -> None:
-    """Draw maps over a picture, each on a scale of its own, from nothing (the picture in grey) to its largest value.
+    """Draw maps over an image, each on a scale of its own, from nothing (the image in grey) to its largest value.
 
     Parameters
     ----------
-    picture
+    image
         (S, S, 3), 0 to 255.
     maps
         (S, S) arrays by caption.

@@ -1,4 +1,4 @@
-"""Pictures of the back of the eye: photographs, what is where in them, and where a network looked."""
+"""Images of the back of the eye: photographs, what is where in them, and where a network looked."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from scipy import ndimage
 
-from k2c.display.compact import show_compact
-from k2c.display.style import COLOURS
+from k2c.display.style import COLOURS, show_compact
 
 _OUTLINES = ("sky", "yellow", "green", "purple", "orange", "blue", "grey")
 
@@ -63,7 +62,7 @@ def show_attention(
     masks
         Where lesions are, bool (H, W).
     captions
-        One a picture.
+        One an image.
     """
     captions = [""] * len(images) if captions is None else list(captions)
     figure, axes = plt.subplots(2, len(images), figsize=(2.6 * len(images) + 0.2, 6.2), squeeze=False)

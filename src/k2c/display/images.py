@@ -1,4 +1,4 @@
-"""Pictures of pictures: digits, numbers under them, convolutions by hand, filters, feature maps, errors."""
+"""Images of images: digits, numbers under them, convolutions by hand, filters, feature maps, errors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,8 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from k2c.display.compact import show_compact
-from k2c.display.style import COLOURS
+from k2c.display.style import COLOURS, show_compact
 
 INK = "gray_r"  # 0 is paper, the largest value is ink
 SIGNED = "RdBu_r"  # blue is negative, white is 0, red is positive
@@ -23,9 +22,9 @@ def show_digits(images: Any, captions: Sequence[Any] | None = None, *, title: st
     images
         (N, height, width), 0 to 255.
     captions
-        One a picture, shown above it.
+        One an image, shown above it.
     columns
-        Pictures in a row.
+        Images in a row.
     """
     _show_panels(_array(images), captions, title, columns, cmap=INK, limits=(0, 255))
 
@@ -201,7 +200,7 @@ def _show_panels(
 
 
 def _label_corner(axes: Any, width: int, height: int, top: float) -> None:
-    """Say what the axes are at the last row's first image; labels everywhere would hide the pictures."""
+    """Say what the axes are at the last row's first image; labels everywhere would hide the images."""
     axes.set_xticks([0, width - 1], ["0", str(width - 1)])
     axes.set_yticks([top, top + height - 1], ["0", str(height - 1)])
     axes.set_xlabel("column", loc="left", fontsize=11)

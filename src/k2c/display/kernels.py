@@ -1,4 +1,4 @@
-"""Pictures of kernels: their launch, a tree of sums, a race, accesses to memory, times and the roofline."""
+"""Images of kernels: their launch, a tree of sums, a race, accesses to memory, times and the roofline."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from k2c.errors import K2CError
 from k2c.kernels import Ceilings, Roofline, Trace, source_of, specification
 
 _DARK = "#222222"
-_ROW = 16  # work-items in a row of the picture of a group
+_ROW = 16  # work-items in a row of the image of a group
 
 
 def kernel_source(name: str) -> str:

@@ -7,8 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import ConnectionPatch
 
-from k2c.display.compact import show_compact
-from k2c.display.style import COLOURS
+from k2c.display.style import COLOURS, show_compact
 
 
 def show_vowels(

@@ -122,7 +122,7 @@ def show_rule_growth(growth: pd.DataFrame, spam_share: float | None = None) -> N
     growth
         What `RuleFilter.growth` returns.
     spam_share
-        The share of spam among all messages: the precision of a filter that guesses.
+        The fraction of spam among all messages: the precision of a filter that guesses.
     """
     _, axes = plt.subplots(figsize=(9.5, 5.2))
     places = np.arange(len(growth))

@@ -1,4 +1,4 @@
-"""Pictures of several workers: how one gradient travels, and what a step costs."""
+"""Images of several workers: how one gradient travels, and what a step costs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -189,7 +189,7 @@ def show_scaling(
     title: str,
     points: Mapping[str, tuple[int, float]] | None = None,
 ) -> None:
-    """Draw which share of the ideal speed-up is reached, a panel a model and a curve a way to exchange.
+    """Draw which fraction of the ideal speed-up is reached, a panel a model and a curve a way to exchange.
 
     Parameters
     ----------

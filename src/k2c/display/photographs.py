@@ -9,9 +9,8 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from k2c.display.compact import show_compact
 from k2c.display.images import SIGNED
-from k2c.display.style import COLOURS
+from k2c.display.style import COLOURS, show_compact
 
 
 def show_photographs(
@@ -54,14 +53,14 @@ def show_preprocessing(picture: Any, square: Any, inputs: Any, *, kept: float, t
 
     Parameters
     ----------
-    picture
+    image
         (H, W, 3), 0 to 255, as it was taken.
     square
         (S, S, 3), 0 to 255: resized and cropped.
     inputs
         (3, S, S): standardised channels, red, green and blue.
     kept
-        The share of the shorter side that the crop keeps.
+        The fraction of the shorter side that the crop keeps.
     """
     channels = np.asarray(inputs, dtype=float)
     figure, axes = plt.subplots(1, 5, figsize=(13.0, 3.3), width_ratios=(1.5, 1, 1, 1, 1))

@@ -9,8 +9,7 @@ import pandas as pd
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from sklearn.metrics import roc_curve
 
-from k2c.display.compact import show_compact
-from k2c.display.style import COLOURS
+from k2c.display.style import COLOURS, show_compact
 from k2c.metrics import OperatingPoint, screening_costs
 from k2c.training import History
 
@@ -76,7 +75,7 @@ def show_roc(
     title: str,
     points: Mapping[str, OperatingPoint] | None = None,
 ) -> None:
-    """Draw ROC curves: the share of the ill that is found against the share of the healthy that is alarmed.
+    """Draw ROC curves: the fraction of the ill that is found against the fraction of the healthy that is alarmed.
 
     Parameters
     ----------
@@ -161,7 +160,7 @@ def show_risk(curves: Mapping[str, Mapping[str, Any]], *, title: str) -> None:
 
 
 def show_costs(scores: Any, labels: Any, prices: Sequence[float] = (1, 10, 100), *, title: str) -> None:
-    """Draw the mean cost an eye against the share of eyes that is sent to a doctor.
+    """Draw the mean cost an eye against the fraction of eyes that is sent to a doctor.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING, Any
 
-from k2c._system.outputs import still_picture, widget_bundle
+from k2c._system.outputs import still_image, widget_bundle
 from k2c.training.callbacks import Callback
 from k2c.training.errors import CancelEpoch, CancelFit
 from k2c.training.learner import Learner
@@ -87,7 +87,7 @@ class Progress(Callback):
 class LivePlot(Callback):
     """Curves of the losses and of some metrics, redrawn in place while the training runs.
 
-    In a notebook the picture appears when the training starts and stays as one static figure. Elsewhere
+    In a notebook the image appears when the training starts and stays as one static figure. Elsewhere
     nothing is shown, and `figure` can be saved.
 
     Parameters
@@ -127,7 +127,7 @@ class LivePlot(Callback):
 
             png = self._png()
             self._view = ipywidgets.Image(value=png, format="png", layout={"max_width": "100%"})
-            self._handle = _show(*widget_bundle(self._view, still_picture(png, "Training curves")))
+            self._handle = _show(*widget_bundle(self._view, still_image(png, "Training curves")))
 
     def after_batch(self, learner: Learner) -> None:
         """Redraw within a long epoch, with the loss of the batches so far as a thin line."""
@@ -145,7 +145,7 @@ class LivePlot(Callback):
         self._redraw(learner)
 
     def after_fit(self, learner: Learner) -> None:
-        """Leave the curves as a still picture."""
+        """Leave the curves as a still image."""
         began = self.figure is not None  # it did not where another callback failed first
         if began and _shows_widgets():
             self._forget()
@@ -154,13 +154,13 @@ class LivePlot(Callback):
         self._handle = self._view = None
 
     def _leave(self, words: str) -> None:
-        """Put the still picture where the live one was, or where the cell is now."""
+        """Put the still image where the live one was, or where the cell is now."""
         from IPython.display import display
 
         columns = ", ".join(line.get_label() for axes in self._axes() for line in axes.lines)
         words = f"{words}: {columns}" if columns else words
         png = self._png()
-        picture, about = still_picture(png, words), {"image/png": {"alt": words}}
+        picture, about = still_image(png, words), {"image/png": {"alt": words}}
         if self._handle is None:
             display(picture, metadata=about, raw=True)
             return

@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from k2c.datasets.pictures import Picture
+from k2c.datasets.images import ImageArray
 from k2c.models.backbones import Backbone
 from k2c.models.folding import folded
 from k2c.models.imagenet import imagenet_classes
 
 
-def picture_logits(network: Backbone, pictures: Iterable[Picture], batch_size: int = 16) -> Tensor:
+def picture_logits(network: Backbone, pictures: Iterable[ImageArray], batch_size: int = 16) -> Tensor:
     """Return the logits of pictures of any size, seen as the network was evaluated: resized, centre cropped.
 
     Parameters
@@ -49,7 +49,7 @@ def picture_logits(network: Backbone, pictures: Iterable[Picture], batch_size: i
         return torch.cat([logits(network.preprocessing.normalise(batch)).cpu() for batch in inputs])
 
 
-def _stacks(squares: Iterable[Picture], size: int) -> Iterator[Picture]:
+def _stacks(squares: Iterable[ImageArray], size: int) -> Iterator[ImageArray]:
     iterator = iter(squares)
     while batch := list(islice(iterator, size)):
         yield np.stack(batch)

@@ -17,8 +17,8 @@ from tqdm.auto import tqdm
 
 from k2c._system.array_cache import kept_array
 from k2c._system.paths import cache_dir
+from k2c.datasets.images import in_parallel
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.pictures import in_parallel
 from k2c.errors import K2CError
 from k2c.models.backbones import Backbone
 from k2c.models.folding import folded

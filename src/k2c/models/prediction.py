@@ -16,10 +16,10 @@ from k2c._system.atomic import atomic_path
 from k2c._system.machine import usable_cores
 from k2c._system.printable import spreadsheet_cell
 from k2c.datasets.image_formats import named_as_image
+from k2c.datasets.images import ImageArray, ImageError, in_parallel, read_image
 from k2c.datasets.load_report import LoadReport
 from k2c.datasets.own_folder import HIDDEN, OF_SYSTEM
 from k2c.datasets.photographs import files_of_photographs
-from k2c.datasets.pictures import Picture, PictureError, in_parallel, read_picture
 from k2c.errors import K2CError
 from k2c.models.backbones import Backbone, backbone
 from k2c.models.classify import top_classes
@@ -28,7 +28,7 @@ from k2c.models.folding import folded
 COLUMNS = ("file", "index", "wnid", "name", "probability", "rank")
 _BATCH = 16
 
-_Read = tuple[Path, Picture | PictureError]
+_Read = tuple[Path, ImageArray | ImageError]
 
 
 @dataclass
@@ -156,9 +156,9 @@ def _rows(
     classify = _fast(network)
     for read in _batches(network, files, workers):
         for path, picture in read:
-            if isinstance(picture, PictureError):
+            if isinstance(picture, ImageError):
                 report.load.leave_out(path.relative_to(folder).as_posix(), picture.reason)
-        good = [(path, picture) for path, picture in read if not isinstance(picture, PictureError)]
+        good = [(path, picture) for path, picture in read if not isinstance(picture, ImageError)]
         report.load.read += len(good)
         if good:
             names = [path.relative_to(folder).as_posix() for path, _ in good]
@@ -192,8 +192,8 @@ def _batches(network: Backbone, files: list[Path], workers: int | None) -> Itera
 
     def read(path: Path) -> _Read:
         try:
-            return path, preprocessing.square(read_picture(path, at_least=preprocessing.resize))
-        except PictureError as error:
+            return path, preprocessing.square(read_image(path, at_least=preprocessing.resize))
+        except ImageError as error:
             return path, error
 
     def read_batch(start: int) -> list[_Read]:

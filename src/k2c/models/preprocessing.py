@@ -134,7 +134,7 @@ def _coloured(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)) or image.ndim < 2 or 0 in image.shape:
         raise K2CError(
             f"A picture is a uint8 array of shape (height, width, 3), and this one is {image.dtype} "
-            f"{image.shape}. Read it with k2c.datasets.read_picture(path)."
+            f"{image.shape}. Read it with k2c.datasets.read_image(path)."
         )
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 

@@ -12,10 +12,9 @@ from torch import nn
 from k2c import kernels
 from k2c.datasets import load_mnist, to_inputs
 from k2c.datasets.photographs import sample_photograph
-from k2c.display.widgets.digits import DigitPad, read_digit
+from k2c.display.widgets.digits import DigitPad, rasterise, read_digit
 from k2c.display.widgets.kernels import GroupStepper, touched, trace_tiles
 from k2c.display.widgets.photographs import PicturePicker
-from k2c.display.widgets.strokes import rasterise
 from k2c.errors import K2CError
 from k2c.models import LeNet
 from k2c.models.backbones import backbone

@@ -1,20 +1,15 @@
 """One entry to all chest films."""
 
-import inspect
 import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from k2c._system.advice import set_parameter
 from k2c.datasets.chest.folder import chest_folder
 from k2c.datasets.chest.synthetic import synthetic_chest
-from k2c.datasets.fetching import FetchError
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
-from k2c.datasets.own_images import only_of_a_folder
-from k2c.errors import K2CError, unknown
+from k2c.datasets.own_images import load_source
 
 SOURCES: dict[str, Callable[..., LabelledImages]] = {
     "synthetic": synthetic_chest,
@@ -50,24 +45,4 @@ def load_chest(
     K2CError
         When there is no such source or option.
     """
-    if source in SOURCES:
-        only_of_a_folder(str(source), labels, missing)
-        load = SOURCES[str(source)]
-    elif (folder := Path(source).expanduser()).is_dir():
-        load = partial(chest_folder, folder, labels, missing=missing)
-    else:
-        raise K2CError(
-            f"{unknown('source of chest films', str(source), SOURCES)} A folder of films with a CSV file is a "
-            "source too."
-        )
-    known = [
-        name for name in inspect.signature(load).parameters if name not in ("folder", "labels", "missing")
-    ]
-    for option in options:
-        if option not in known:
-            raise K2CError(unknown("option of these films", option, known))
-    try:
-        return load(**options)
-    except FetchError as error:
-        advice = f"Without a network, use synthetic films: {set_parameter('source', 'synthetic')}"
-        raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error
+    return load_source(source, SOURCES, chest_folder, "chest films", labels, missing, options)

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from k2c.datasets.images import ImageArray
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.pictures import Picture
-from k2c.datasets.synthetic_source import DrawnSource, Generator
+from k2c.datasets.synthetic_source import Generator, SyntheticSource
 from k2c.errors import K2CError
 from k2c.synthetic.chest.film import SIZES, Film, draw_film
 from k2c.synthetic.chest.findings import FINDINGS
@@ -72,13 +72,13 @@ def synthetic_chest(
         raise K2CError(f"size={size} is out of range: {SIZES[0]} to {SIZES[1]} pixels.")
     population = FilmPopulation(seed, enriched, label_noise)
     films, patients = population.films(n)
-    source = DrawnSource(GENERATOR, films, size, cache, NAME)
+    source = SyntheticSource(GENERATOR, films, size, cache, NAME)
     if workers is not None and workers > 1:
         source.draw_all(workers)
     return LabelledImages(table_of(films, patients, population), source, FINDINGS, NAME)
 
 
-def _image(film: Film, size: int) -> Picture:
+def _image(film: Film, size: int) -> ImageArray:
     return draw_film(film, size, masks=False).image
 
 

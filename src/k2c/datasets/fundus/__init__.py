@@ -2,17 +2,15 @@
 
 from k2c.datasets.fundus.contrast import normalise_contrast
 from k2c.datasets.fundus.folder import fundus_folder
-from k2c.datasets.fundus.loading import load_fundus
+from k2c.datasets.fundus.loading import load_fundus, retina_mnist
 from k2c.datasets.fundus.positives import CLASSES, GRADES, label_of_grade
-from k2c.datasets.fundus.retina_mnist import retina_mnist
-from k2c.datasets.fundus.synthetic import lesion_masks, synthetic_fundus
+from k2c.datasets.fundus.synthetic import synthetic_fundus
 
 __all__ = [
     "CLASSES",
     "GRADES",
     "fundus_folder",
     "label_of_grade",
-    "lesion_masks",
     "load_fundus",
     "normalise_contrast",
     "retina_mnist",

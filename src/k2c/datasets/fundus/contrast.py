@@ -5,13 +5,13 @@ from PIL import Image
 from scipy import ndimage
 
 from k2c.datasets.field_of_view import field_of_view
-from k2c.datasets.pictures import Picture
+from k2c.datasets.images import ImageArray
 from k2c.errors import K2CError, unknown
 
 METHODS = ("local_mean", "clahe")
 
 
-def normalise_contrast(image: Picture, method: str = "local_mean") -> Picture:
+def normalise_contrast(image: ImageArray, method: str = "local_mean") -> ImageArray:
     """Even out illumination and contrast within the field of view; the surround becomes black.
 
     Parameters
@@ -40,7 +40,7 @@ def normalise_contrast(image: Picture, method: str = "local_mean") -> Picture:
     return np.where(seen[..., None], even, 0).astype(np.uint8)
 
 
-def _minus_local_mean(image: Picture, seen: np.ndarray) -> np.ndarray:
+def _minus_local_mean(image: ImageArray, seen: np.ndarray) -> np.ndarray:
     sigma = max(image.shape[:2]) / 60  # Graham's: a thirtieth of the eye's radius
     weight = seen.astype(np.float32)
     share = np.maximum(ndimage.gaussian_filter(weight, sigma, truncate=3), 1e-3)
@@ -49,7 +49,7 @@ def _minus_local_mean(image: Picture, seen: np.ndarray) -> np.ndarray:
     return np.clip(4 * (image - mean) + 128, 0, 255)
 
 
-def _equalised(image: Picture) -> np.ndarray:
+def _equalised(image: ImageArray) -> np.ndarray:
     from skimage import exposure  # not at the top: it takes half a second to import
 
     light, blue, red = Image.fromarray(image).convert("YCbCr").split()

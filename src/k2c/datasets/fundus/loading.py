@@ -1,20 +1,60 @@
 """One entry to all fundus photographs."""
 
-import inspect
 import os
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from k2c._system.advice import set_parameter
-from k2c.datasets.fetching import FetchError
+import numpy as np
+
 from k2c.datasets.fundus.folder import fundus_folder
-from k2c.datasets.fundus.retina_mnist import retina_mnist
+from k2c.datasets.fundus.positives import CLASSES, label_of_grade
 from k2c.datasets.fundus.synthetic import synthetic_fundus
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.own_images import only_of_a_folder
-from k2c.errors import K2CError, unknown
+from k2c.datasets.medmnist import SPLITS, load_medmnist
+from k2c.datasets.own_images import load_source
+from k2c.datasets.registry import Registry
+
+
+def retina_mnist(
+    split: str | Sequence[str] = SPLITS,
+    size: int = 224,
+    *,
+    positive: str = "referable",
+    registry: Registry | None = None,
+) -> LabelledImages:
+    """Load RetinaMNIST: 1,600 fundus photographs of DeepDRiD, cropped to the middle, graded 0 to 4.
+
+    Parameters
+    ----------
+    split
+        `"train"` (1,080), `"val"` (120) or `"test"` (400), or several; all by default.
+    size
+        28, 64, 128 or 224 pixels.
+    positive
+        What label 1 means: `"referable"` retinopathy (grade 2 and up) or `"any"` (grade 1 and up).
+    registry
+        Another registry than the kit's own.
+
+    Returns
+    -------
+    LabelledImages
+        Classes healthy (0) and retinopathy (1). There are no patient numbers: `patient` numbers the images.
+
+    Raises
+    ------
+    FetchError
+        When it is neither cached nor to be had.
+    K2CError
+        When a parameter is none of the allowed ones.
+    """
+    label_of_grade([], positive)  # refuse a wrong word before anything is downloaded
+    graded = load_medmnist("retinamnist", size, split, registry)
+    grade = graded.labels.astype(np.float64)
+    label = label_of_grade(grade, positive).astype(np.int64)
+    data = graded.with_columns(grade=grade, label=label, eye="", quality=np.nan)
+    data.classes = CLASSES
+    return data
+
 
 SOURCES: dict[str, Callable[..., LabelledImages]] = {
     "synthetic": synthetic_fundus,
@@ -50,24 +90,4 @@ def load_fundus(
     K2CError
         When there is no such source or option.
     """
-    if source in SOURCES:
-        only_of_a_folder(str(source), labels, missing)
-        load = SOURCES[str(source)]
-    elif (folder := Path(source).expanduser()).is_dir():
-        load = partial(fundus_folder, folder, labels, missing=missing)
-    else:
-        raise K2CError(
-            f"{unknown('source of fundus photographs', str(source), SOURCES)}. A folder of photographs with a CSV "
-            "file is a source too."
-        )
-    known = [
-        name for name in inspect.signature(load).parameters if name not in ("folder", "labels", "missing")
-    ]
-    for option in options:
-        if option not in known:
-            raise K2CError(unknown("option of these photographs", option, known))
-    try:
-        return load(**options)
-    except FetchError as error:
-        advice = f"Without a network, use synthetic photographs: {set_parameter('source', 'synthetic')}"
-        raise FetchError(f"{str(error).rstrip('.')}. {advice}") from error
+    return load_source(source, SOURCES, fundus_folder, "fundus photographs", labels, missing, options)

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from k2c.datasets.fundus.positives import CLASSES
+from k2c.datasets.images import ImageArray
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.pictures import Picture
-from k2c.datasets.synthetic_source import DrawnSource, Generator
+from k2c.datasets.synthetic_source import Generator, SyntheticSource
 from k2c.errors import K2CError, unknown
 from k2c.synthetic.fundus.eye import SIZES, Eye, draw_eye
 from k2c.synthetic.fundus.population import EyePopulation, table_of
@@ -81,18 +81,13 @@ def synthetic_fundus(
     if not SIZES[0] <= size <= SIZES[1]:
         raise K2CError(f"size={size} is out of range: {SIZES[0]} to {SIZES[1]} pixels.")
     eyes = EyePopulation(prevalence, seed, blur, exposure, dust, lookalikes).eyes(n)
-    source = DrawnSource(GENERATOR, eyes, size, cache, NAME)
+    source = SyntheticSource(GENERATOR, eyes, size, cache, NAME)
     if workers is not None and workers > 1:
         source.draw_all(workers)
     return LabelledImages(table_of(eyes, labels), source, CLASSES, NAME)
 
 
-def lesion_masks(data: LabelledImages, index: int) -> dict[str, NDArray[np.bool_]]:
-    """Return where the lesions of a image are: bool (S, S) for each kind, nothing True where there is none."""
-    return data.masks(index)
-
-
-def _image(eye: Eye, size: int) -> Picture:
+def _image(eye: Eye, size: int) -> ImageArray:
     return draw_eye(eye, size).image
 
 

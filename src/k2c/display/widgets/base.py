@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import ipywidgets
 from matplotlib.figure import Figure
 
-from k2c._system.outputs import Bundle, still_picture, widget_bundle
+from k2c._system.outputs import Bundle, still_image, widget_bundle
 from k2c._system.printable import printable
 from k2c.errors import K2CError
 
@@ -69,7 +69,7 @@ class LectureWidget(ipywidgets.VBox):
         self.show()  # here an error is the caller's, and is raised
 
     def still(self) -> dict[str, str]:
-        """Return what the controls are set to show, by MIME type: `text/plain`, and a picture or a page."""
+        """Return what the controls are set to show, by MIME type: `text/plain`, and an image or a page."""
         raise NotImplementedError
 
     def show(self) -> None:
@@ -84,10 +84,10 @@ class LectureWidget(ipywidgets.VBox):
         self.show()
 
 
-class PictureWidget(LectureWidget):
-    """A widget whose view is a picture with a caption in words.
+class ImageWidget(LectureWidget):
+    """A widget whose view is an image with a caption in words.
 
-    A subclass draws the picture in `draw`, on a figure that it makes itself: pyplot knows one thread only.
+    A subclass draws the image in `draw`, on a figure that it makes itself: pyplot knows one thread only.
 
     Attributes
     ----------
@@ -101,13 +101,13 @@ class PictureWidget(LectureWidget):
         super().__init__(controls, ipywidgets.HTML())  # an Image has no words for those who cannot see it
 
     def draw(self) -> tuple[Figure, str]:
-        """Return the picture, and in a sentence or two what is to be seen on it."""
+        """Return the image, and in a sentence or two what is to be seen on it."""
         raise NotImplementedError
 
     def still(self) -> dict[str, str]:
-        """Return the picture, and its caption."""
+        """Return the image, and its caption."""
         figure, words = self.draw()
-        return still_picture(_saved(figure, self.kind), words, self.kind)
+        return still_image(_saved(figure, self.kind), words, self.kind)
 
     def show(self) -> None:
         """Draw anew."""

@@ -1,4 +1,4 @@
-"""A synthetic eye, by slider; and what augmentation makes of a picture."""
+"""A synthetic eye, by slider; and what augmentation makes of an image."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from k2c.display.photographs import draw_photograph
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import PictureWidget
+from k2c.display.widgets.base import ImageWidget
 from k2c.synthetic.fundus import Eye, EyeDrawing, draw_eye
 from k2c.training.augment import GaussianNoise, Rotate180
 
@@ -17,7 +17,7 @@ GRADES = ("none", "mild", "moderate", "severe", "proliferative")
 _LESIONS = ("yellow", "sky", "green", "purple", "orange", "red")
 
 
-class SyntheticEye(PictureWidget):
+class SyntheticEye(ImageWidget):
     """The photograph of a synthetic eye: grade, blur, and where the lesions are, by slider.
 
     Parameters
@@ -62,14 +62,14 @@ class SyntheticEye(PictureWidget):
 
 
 def augmented(picture: np.ndarray, noise: float, turned: float, count: int = 6, seed: int = 0) -> np.ndarray:
-    """Return several random variants of a picture, uint8 (count, H, W, 3).
+    """Return several random variants of an image, uint8 (count, H, W, 3).
 
     Parameters
     ----------
-    picture
+    image
         uint8 (H, W, 3).
     noise
-        Standard deviation of the noise, as a share of the range of values.
+        Standard deviation of the noise, as a fraction of the range of values.
     turned
         The probability that a variant is upside down.
     """
@@ -79,12 +79,12 @@ def augmented(picture: np.ndarray, noise: float, turned: float, count: int = 6, 
     return changed.permute(0, 2, 3, 1).mul(255).round().byte().numpy()
 
 
-class AugmentationSliders(PictureWidget):
-    """Six random variants of a picture, by the strength of the noise and the chance of a turn.
+class AugmentationSliders(ImageWidget):
+    """Six random variants of an image, by the strength of the noise and the chance of a turn.
 
     Parameters
     ----------
-    picture
+    image
         uint8 (H, W, 3).
     """
 

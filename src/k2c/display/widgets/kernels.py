@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import PictureWidget
+from k2c.display.widgets.base import ImageWidget
 from k2c.kernels import Trace, source_of, specification
 from k2c.kernels.build import options_of
 
@@ -56,7 +56,7 @@ def touched(trace: Trace, array: str, shape: tuple[int, int], step: int) -> np.n
     return state.reshape(shape)
 
 
-class GroupStepper(PictureWidget):
+class GroupStepper(ImageWidget):
     """One work-group of a tiled matrix product, step by step: what it reads and writes between two barriers.
 
     Parameters

@@ -1,4 +1,4 @@
-"""A picture of one's own before a pretrained network: its five best answers, and what they rest on."""
+"""An image of one's own before a pretrained network: its five best answers, and what they rest on."""
 
 import tempfile
 from pathlib import Path
@@ -10,18 +10,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from k2c.datasets.images import read_image
 from k2c.datasets.photographs import SAMPLES, sample_photograph
-from k2c.datasets.pictures import read_picture
 from k2c.display.photographs import draw_photograph
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import PictureWidget, shows_errors
+from k2c.display.widgets.base import ImageWidget, shows_errors
 from k2c.models.backbones import Backbone
 from k2c.models.classify import picture_logits, top_classes
 from k2c.models.explain import grad_cam
 
 
 class Look(NamedTuple):
-    """What a network makes of a picture.
+    """What a network makes of an image.
 
     Attributes
     ----------
@@ -39,13 +39,13 @@ class Look(NamedTuple):
 
 
 def look_at(network: Backbone, picture: np.ndarray, rank: int = 1) -> Look:
-    """Return a network's five best answers to a picture, and Grad-CAM for one of them.
+    """Return a network's five best answers to an image, and Grad-CAM for one of them.
 
     Parameters
     ----------
     network
         A backbone with a classifier.
-    picture
+    image
         uint8 (H, W, 3) of any size.
     rank
         Which answer is asked about: 1 is the best.
@@ -56,7 +56,7 @@ def look_at(network: Backbone, picture: np.ndarray, rank: int = 1) -> Look:
     return Look(network.preprocessing.square(picture), answers, heat)
 
 
-class PicturePicker(PictureWidget):
+class PicturePicker(ImageWidget):
     """A photograph to choose or to bring along; a network's five best answers, and where they come from.
 
     Parameters
@@ -71,13 +71,13 @@ class PicturePicker(PictureWidget):
 
     def __init__(self, network: Backbone, name: str = "cat") -> None:
         self.network, self.picture = network, sample_photograph(name)
-        self.sample = ipywidgets.Dropdown(options=list(SAMPLES), value=name, description="Picture")
+        self.sample = ipywidgets.Dropdown(options=list(SAMPLES), value=name, description="ImageArray")
         self.upload = ipywidgets.FileUpload(accept="image/*", description="Your own")
         self.rank = ipywidgets.IntSlider(1, 1, 5, description="Answer")
         super().__init__([ipywidgets.HBox([self.sample, self.upload]), self.rank])
 
     def draw(self) -> tuple[Figure, str]:
-        """Draw the picture, where the answer comes from, and the five answers."""
+        """Draw the image, where the answer comes from, and the five answers."""
         seen, rank = look_at(self.network, self.picture, self.rank.value), self.rank.value
         asked = seen.answers.iloc[rank - 1]
         figure = Figure(figsize=(12.0, 4.2), layout="constrained")
@@ -111,7 +111,7 @@ def _read(upload: Any) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "picture"
         file.write_bytes(bytes(upload["content"]))
-        return read_picture(file)
+        return read_image(file)
 
 
 def _draw_answers(axes: Any, answers: pd.DataFrame, rank: int) -> None:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import PictureWidget
+from k2c.display.widgets.base import ImageWidget
 from k2c.errors import K2CError
 from k2c.parallel.cost import StepCost, bandwidth_for, gigabit, speed_up
 
@@ -14,7 +14,7 @@ WAYS = {"ring": "ring all-reduce", "tree": "tree", "parameter_server": "one para
 _NODES = (2, 4, 8, 16, 32, 64, 128, 256)
 
 
-class ScalingCurves(PictureWidget):
+class ScalingCurves(ImageWidget):
     """Speed-up against the number of workers, by the speed of the link and the size of the model.
 
     Parameters
@@ -127,7 +127,7 @@ def sent_in(n: int, number: int) -> list[tuple[int, int, bool]]:
     return [(worker, (worker - first) % n, adds) for worker in range(n)]
 
 
-class RingSteps(PictureWidget):
+class RingSteps(ImageWidget):
     """A ring all-reduce, round by round: who sends which piece, and what everybody holds then.
 
     Parameters

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import PictureWidget
+from k2c.display.widgets.base import ImageWidget
 from k2c.metrics import at_threshold, operating_point, screening_costs
 
 _STEPS = 200
@@ -47,7 +47,7 @@ def decide(scores: Any, labels: Any, threshold: float, missed: float) -> Decisio
     return Decision(threshold, counts, float(cost), float(costs.min()), float(thresholds[costs.argmin()]))
 
 
-class ThresholdSlider(PictureWidget):
+class ThresholdSlider(ImageWidget):
     """A threshold by slider: the point on the ROC curve, the confusion matrix and the cost move along.
 
     Parameters

@@ -73,7 +73,7 @@ def with_alternative_text(notebook: NotebookNode) -> NotebookNode:
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}):
                 about = output.metadata.setdefault("image/png", NotebookNode())
-                about.setdefault("alt", f"Picture to: {heading}")
+                about.setdefault("alt", f"ImageArray to: {heading}")
     return notebook
 
 

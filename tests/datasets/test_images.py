@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from k2c.datasets import PictureError, crop_to_eye, field_of_view, read_picture, read_pictures
+from k2c.datasets import ImageError, crop_to_eye, field_of_view, read_image, read_images
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def colours(picture: np.ndarray) -> tuple[str, str]:
     ids=["jpeg", "cmyk-jpeg", "palette-png", "gif", "cmyk-tiff", "bmp"],
 )
 def test_every_colour_model_becomes_rgb(red_left, name, mode):
-    picture = read_picture(red_left(name, mode))
+    picture = read_image(red_left(name, mode))
     assert picture.dtype == np.uint8 and picture.shape == (20, 40, 3)
     assert colours(picture) == ("r", "b")
 
@@ -51,7 +51,7 @@ def test_every_colour_model_becomes_rgb(red_left, name, mode):
 def test_a_turned_photograph_stands_upright(red_left, orientation, shape):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = read_picture(red_left("turned.jpg", exif=exif))
+    picture = read_image(red_left("turned.jpg", exif=exif))
     assert picture.shape == shape
     assert colours(picture) == (("r", "b") if orientation == 6 else ("b", "r"))
 
@@ -61,7 +61,7 @@ def test_what_is_transparent_shows_white(tmp_path, mode):
     picture = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
     picture.paste((0, 0, 0, 255), (0, 0, 10, 20))
     picture.convert(mode).save(tmp_path / "a.png")
-    seen = read_picture(tmp_path / "a.png")
+    seen = read_image(tmp_path / "a.png")
     assert seen[5, 2].max() < 5 and seen[5, 15].min() > 250
 
 
@@ -70,13 +70,13 @@ def test_sixteen_bits_keep_their_brightness(tmp_path, suffix):
     ramp = np.linspace(0, 65535, 20 * 20).reshape(20, 20).astype(np.uint16)
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(ramp).save(path)
-    assert np.abs(read_picture(path, grey=True).astype(int) - ramp // 257).max() <= 1
-    assert read_picture(path).shape == (20, 20, 3)
+    assert np.abs(read_image(path, grey=True).astype(int) - ramp // 257).max() <= 1
+    assert read_image(path).shape == (20, 20, 3)
 
 
 def test_floating_point_pictures_show_something(tmp_path):
     Image.fromarray(np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)).save(tmp_path / "a.tif")
-    picture = read_picture(tmp_path / "a.tif", grey=True)
+    picture = read_image(tmp_path / "a.tif", grey=True)
     assert (picture.min(), picture.max()) == (0, 255)
 
 
@@ -88,8 +88,8 @@ def noise_jpeg(path) -> bytes:
 
 def test_a_large_jpeg_is_decoded_smaller_when_that_is_enough(tmp_path):
     noise_jpeg(tmp_path / "a.jpg")
-    assert read_picture(tmp_path / "a.jpg", at_least=50).shape == (50, 75, 3)
-    assert read_picture(tmp_path / "a.jpg", at_least=150).shape == (200, 300, 3)
+    assert read_image(tmp_path / "a.jpg", at_least=50).shape == (50, 75, 3)
+    assert read_image(tmp_path / "a.jpg", at_least=150).shape == (200, 300, 3)
 
 
 def test_files_that_are_no_pictures_say_why(tmp_path):
@@ -104,15 +104,15 @@ def test_files_that_are_no_pictures_say_why(tmp_path):
     }
     for name, (content, said) in contents.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(PictureError, match=rf"{name} .*{said}"):
-            read_picture(tmp_path / name)
+        with pytest.raises(ImageError, match=rf"{name} .*{said}"):
+            read_image(tmp_path / name)
     for name, said in {
         "dot.png": r"too small \(1x1 pixels",
         "none.png": "missing",
         ".": "not a file",
     }.items():
-        with pytest.raises(PictureError, match=said):
-            read_picture(tmp_path / name)
+        with pytest.raises(ImageError, match=said):
+            read_image(tmp_path / name)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -132,8 +132,8 @@ def test_no_damage_to_a_file_raises_anything_else(tmp_path):
                 damaged[place] = random.integers(0, 256)
             (tmp_path / "damaged").write_bytes(damaged)
             try:
-                assert read_picture(tmp_path / "damaged").shape[2] == 3
-            except PictureError as error:
+                assert read_image(tmp_path / "damaged").shape[2] == 3
+            except ImageError as error:
                 assert "damaged" in str(error)
 
 
@@ -143,9 +143,9 @@ def test_many_are_read_at_once_in_order_and_the_broken_ones_are_named(tmp_path):
         paths.append(tmp_path / f"{row}.png")
         Image.new("RGB", (20 + row, 20), (row, row, row)).save(paths[-1])
     paths[7].write_text("oops")
-    read = list(read_pictures(paths, size=16, workers=3))
+    read = list(read_images(paths, size=16, workers=3))
     assert [path for path, _ in read] == paths
-    assert isinstance(read[7][1], PictureError)
+    assert isinstance(read[7][1], ImageError)
     assert [int(picture[0, 0, 0]) for row, (_, picture) in enumerate(read) if row != 7] == [
         row for row in range(30) if row != 7
     ]

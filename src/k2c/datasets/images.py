@@ -1,4 +1,4 @@
-"""Read pictures as people have them: turned, in any colour model, cut short, or no pictures at all."""
+"""Read images as people have them: turned, in any colour model, cut short, or no images at all."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from k2c.datasets.image_formats import SUFFIXES as SUFFIXES
 from k2c.datasets.pixel_depth import WIDE, Range, declared_range, narrowed
 from k2c.errors import K2CError
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -30,8 +30,8 @@ MIN_SIDE = 8  # pixels; what is smaller shows nothing
 ORIENTATION = 0x0112  # the EXIF tag; from 5 on, width and height change places
 
 
-class PictureError(K2CError):
-    """A file that is not a usable picture: which one, and why.
+class ImageError(K2CError):
+    """A file that is not a usable image: which one, and why.
 
     Attributes
     ----------
@@ -44,18 +44,18 @@ class PictureError(K2CError):
         self.reason = reason
 
 
-def _refused(path: Path, why: str) -> PictureError:
-    return PictureError(f"{path} {why}.", re.sub(r"^is (an? )?|,? \([^()]*(\([^()]*\))?[^()]*\)$", "", why))
+def _refused(path: Path, why: str) -> ImageError:
+    return ImageError(f"{path} {why}.", re.sub(r"^is (an? )?|,? \([^()]*(\([^()]*\))?[^()]*\)$", "", why))
 
 
-def read_picture(
+def read_image(
     path: str | os.PathLike[str],
     *,
     at_least: int | None = None,
     grey: bool = False,
     full_scale: float | None = None,
-) -> Picture:
-    """Read a picture file as a viewer would show it.
+) -> ImageArray:
+    """Read an image file as a viewer would show it.
 
     The EXIF orientation is applied; palettes, CMYK and other colour models become RGB; 16-bit values are
     scaled to 8 bits by what the file declares or its values need (`pixel_depth`); what is transparent shows
@@ -64,15 +64,15 @@ def read_picture(
     Parameters
     ----------
     path
-        A picture of any format that Pillow knows, or DICOM. Of an animation, the first frame is read.
+        An image of any format that Pillow knows, or DICOM. Of an animation, the first frame is read.
     at_least
         Pixels of the shorter side that are enough: a larger JPEG is then decoded at 1/2, 1/4 or 1/8 of its
         size, several times faster.
     grey
         Return one channel instead of three.
     full_scale
-        The value that shows white where a pixel has 16 bits, unless the picture itself needs a larger one: the
-        same for all pictures of a data set (`common_scale`).
+        The value that shows white where a pixel has 16 bits, unless the image itself needs a larger one: the
+        same for all images of a data set (`common_scale`).
 
     Returns
     -------
@@ -81,8 +81,8 @@ def read_picture(
 
     Raises
     ------
-    PictureError
-        When the file is missing, empty, not a picture, cut short or damaged, or smaller than 8 pixels.
+    ImageError
+        When the file is missing, empty, not an image, cut short or damaged, or smaller than 8 pixels.
     """
     path = Path(path)
     if not path.is_file():  # a pipe would wait for ever
@@ -101,7 +101,7 @@ def read_picture(
                 opened.load()
                 declared = declared_range(opened) if opened.mode in WIDE else None
                 pixels = np.asarray(_eight_bits(_upright(opened), mode, declared, full_scale))
-    except PictureError:
+    except ImageError:
         raise
     except DicomError as error:
         raise _refused(path, str(error)) from error
@@ -115,8 +115,8 @@ def read_picture(
     return pixels
 
 
-def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return height and width of a picture file, upright, without decoding it; `PictureError` if it is none."""
+def size_of_image(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return height and width of an image file, upright, without decoding it; `ImageError` if it is none."""
     try:
         if is_dicom(Path(path)):
             facts = dicom_facts(Path(path))
@@ -126,40 +126,40 @@ def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
             turned = opened.getexif().get(ORIENTATION, 1) >= 5
     except DicomError as error:
         raise _refused(Path(path), str(error)) from error
-    except Exception as error:  # as in read_picture
+    except Exception as error:  # as in read_image
         raise _refused(Path(path), fault(Path(path), error)) from error
     return (width, height) if turned else (height, width)
 
 
-def read_pictures(
+def read_images(
     paths: Iterable[str | os.PathLike[str]],
     size: int | None = None,
     workers: int | None = None,
     progress: bool = False,
-) -> Iterator[tuple[Path, Picture | PictureError]]:
-    """Read many pictures, several at a time; yield each path with its picture or with what is wrong with it.
+) -> Iterator[tuple[Path, ImageArray | ImageError]]:
+    """Read many images, several at a time; yield each path with its image or with what is wrong with it.
 
     Parameters
     ----------
     paths
         Files, yielded in this order.
     size
-        Resize to `size` x `size` pixels; None keeps each picture's own size.
+        Resize to `size` x `size` pixels; None keeps each image's own size.
     workers
-        Threads that decode (one a processor by default).
+        Threads that decode (one per processor by default).
     progress
         Show a progress bar.
 
     Yields
     ------
     tuple
-        `(path, picture)` with uint8 (H, W, 3), or `(path, PictureError)`.
+        `(path, image)` with uint8 (H, W, 3), or `(path, ImageError)`.
     """
 
-    def read(path: Path) -> tuple[Path, Picture | PictureError]:
+    def read(path: Path) -> tuple[Path, ImageArray | ImageError]:
         try:
-            picture = read_picture(path, at_least=size)
-        except PictureError as error:
+            picture = read_image(path, at_least=size)
+        except ImageError as error:
             return path, error
         return path, resize(picture, size) if size else picture
 
@@ -167,15 +167,15 @@ def read_pictures(
     yield from in_parallel(read, files, workers, "reading pictures" if progress else None)
 
 
-def resize(picture: Picture, size: int) -> Picture:
+def resize(picture: ImageArray, size: int) -> ImageArray:
     """Resize to a square without aliasing (bicubic over the area that a new pixel covers).
 
     Parameters
     ----------
-    picture
+    image
         uint8 (H, W, 3) or (H, W).
     size
-        Side in pixels. A picture that is no square is stretched.
+        Side in pixels. An image that is no square is stretched.
 
     Returns
     -------
@@ -205,7 +205,7 @@ def in_parallel(
     items
         What to call it with.
     workers
-        Threads; one a processor by default.
+        Threads; one per processor by default.
     progress
         The words before a progress bar; None for no bar.
     """
