@@ -14,9 +14,8 @@ from nbformat.v4 import new_code_cell, new_output
 
 from k2c._system.printable import plain, printable, spreadsheet_cell
 from k2c.course.exercises import Answer, judge
-from k2c.runs.grading.grade import Grade
 from k2c.runs.reports.export import cells_to_html
-from k2c.runs.reports.grade import _output
+from k2c.runs.reports.grade import Grade, _output
 from k2c.runs.reports.pages import render
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u2028\0\x08\r\udcff</script><b>=1+1"

@@ -9,7 +9,7 @@ import nbformat
 import psutil
 import pytest
 
-from k2c.runs.grading import Confinement, Limits, grade_folder
+from k2c.runs.grading import Confinement, SubmissionLimits, grade_folder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and namespaces of Linux")
 
@@ -161,7 +161,13 @@ def test_without_namespaces_python_is_refused_the_network_and_processes_are_foun
     )
     bare = Confinement(namespaces=False, user_namespace=False, files=False, pids=None)
     (row,) = grade_folder(
-        tmp_path / "hand-in", tmp_path / "out", tmp_path / "g.csv", None, Limits(300, 10**9, 1), 1, bare
+        tmp_path / "hand-in",
+        tmp_path / "out",
+        tmp_path / "g.csv",
+        None,
+        SubmissionLimits(300, 10**9, 1),
+        1,
+        bare,
     )
     assert (row.status, row.detail) == (
         "graded",

@@ -10,7 +10,7 @@ from k2c.cli.consoles import console
 from k2c.cli.stopping import when_stopped
 
 if TYPE_CHECKING:
-    from k2c.runs.grading import Grade, Limits
+    from k2c.runs.grading import Grade, SubmissionLimits
 
 
 @click.command()
@@ -62,14 +62,14 @@ def grade(
     sys.exit(0 if all(grade.status == "graded" for grade in grades) else 1)
 
 
-def _limits(timeout: float, gigabytes: float, workers: int | None) -> "tuple[Limits, int]":
+def _limits(timeout: float, gigabytes: float, workers: int | None) -> "tuple[SubmissionLimits, int]":
     """Divide the cores among as many notebooks as fit into the memory; none is promised more than there is."""
     from k2c._system.machine import usable_cores, usable_memory
-    from k2c.runs.grading import Limits
+    from k2c.runs.grading import SubmissionLimits
 
     memory = min(int(gigabytes * 1e9), usable_memory())
     workers = workers or max(1, min(usable_cores(), usable_memory() // memory))
-    return Limits(timeout, memory, max(1, usable_cores() // workers)), workers
+    return SubmissionLimits(timeout, memory, max(1, usable_cores() // workers)), workers
 
 
 def _say(grade: "Grade") -> None:

@@ -34,7 +34,7 @@ _KEPT = (
 
 
 @dataclass(frozen=True)
-class Limits:
+class SubmissionLimits:
     """What one submission may use: wall time in seconds, memory in bytes, threads a library starts."""
 
     seconds: float

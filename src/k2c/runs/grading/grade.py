@@ -6,7 +6,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from k2c._system.atomic import atomic_path
 from k2c._system.printable import spreadsheet_cell
 from k2c.course.exercises import Answer, Verdict, judge, load_solutions
 from k2c.runs.execution.results import collect_results
-from k2c.runs.grading.confinement import Confinement, Limits
+from k2c.runs.grading.confinement import Confinement, SubmissionLimits
 from k2c.runs.grading.submissions import (
     Check,
     Submission,
@@ -27,39 +26,7 @@ from k2c.runs.grading.submissions import (
     place_checks,
 )
 from k2c.runs.grading.watch import Outcome, run_confined
-from k2c.runs.reports.grade import write_index, write_page
-
-
-@dataclass
-class Grade:
-    """One student's row.
-
-    Attributes
-    ----------
-    status
-        `graded`, `edited checks` (graded too, by the course's own checks), `timed out`, `out of memory`, `too many
-        processes`, `crashed`, `wrong lecture`, `not a notebook`, `several notebooks`, `empty` or `not graded`.
-    detail
-        What happened, in a sentence or two; empty where nothing did.
-    verdicts
-        By exercise: `right`, `wrong` or `not attempted`, with what the first failing case gave; `not reached` where
-        the notebook ended before.
-    """
-
-    student: str
-    file: str
-    page: str
-    status: str = "not graded"
-    detail: str = ""
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    seconds: float = 0.0
-    peak_memory: int = 0
-    notebook: NotebookNode | None = None
-
-    @property
-    def right(self) -> int:
-        """The number of exercises that are right."""
-        return sum(verdict.status == "right" for verdict in self.verdicts.values())
+from k2c.runs.reports.grade import Grade, write_index, write_page
 
 
 def grade_folder(
@@ -67,7 +34,7 @@ def grade_folder(
     out: Path,
     csv_file: Path,
     lecture: str | None,
-    limits: Limits,
+    limits: SubmissionLimits,
     workers: int,
     confinement: Confinement,
     listener: Callable[[Grade], None] = lambda grade: None,
@@ -101,32 +68,32 @@ def grade_folder(
     submissions = find_submissions(folder)
     lecture = lecture or common_lecture(submissions)
     grades = [Grade(s.student, s.file.name if s.file else "", page) for s, page in _with_pages(submissions)]
-    room = _Room(lecture, out, limits, confinement)
+    assignment = _Assignment(lecture, out, limits, confinement)
     out.mkdir(parents=True, exist_ok=True)
 
     def save() -> None:
-        _write_csv(grades, room.exercises, csv_file)
-        write_index(grades, room, out)
+        _write_csv(grades, assignment.exercises, csv_file)
+        write_index(grades, assignment.exercises, lecture, limits, confinement.describe(), out)
 
     with ThreadPoolExecutor(workers) as pool:
         pairs = zip(submissions, grades, strict=True)
-        running = [pool.submit(_grade_safely, submission, grade, room) for submission, grade in pairs]
+        running = [pool.submit(_grade_safely, submission, grade, assignment) for submission, grade in pairs]
         try:
             for done in as_completed(running):
                 listener(done.result())
                 save()
         except KeyboardInterrupt:
-            room.stop.set()
+            assignment.stop.set()
             pool.shutdown(cancel_futures=True)
             save()
             raise
     return grades
 
 
-class _Room:
+class _Assignment:
     """What all submissions share: the lecture, its checks, the limits, where pages go."""
 
-    def __init__(self, lecture: str, out: Path, limits: Limits, confinement: Confinement) -> None:
+    def __init__(self, lecture: str, out: Path, limits: SubmissionLimits, confinement: Confinement) -> None:
         self.lecture, self.out, self.limits, self.confinement = lecture, out, limits, confinement
         self.checks = course_checks(lecture)
         self.cases = {name: entry["checks"] for name, entry in load_solutions()[lecture].items()}
@@ -134,11 +101,11 @@ class _Room:
         self.stop = threading.Event()
 
 
-def _grade_safely(submission: Submission, grade: Grade, room: _Room) -> Grade:
+def _grade_safely(submission: Submission, grade: Grade, assignment: _Assignment) -> Grade:
     """Grade one submission; whatever goes wrong concerns this one alone."""
     try:
-        _grade(submission, grade, room)
-        write_page(grade, room, room.out / grade.page)
+        _grade(submission, grade, assignment)
+        write_page(grade, assignment.lecture, assignment.out / grade.page)
     except Exception as error:
         grade.status = "not graded"
         grade.detail = f"The grader itself failed with {type(error).__name__}: {str(error)[:300]}."
@@ -146,37 +113,41 @@ def _grade_safely(submission: Submission, grade: Grade, room: _Room) -> Grade:
     return grade
 
 
-def _grade(submission: Submission, grade: Grade, room: _Room) -> None:
+def _grade(submission: Submission, grade: Grade, assignment: _Assignment) -> None:
     grade.notebook = submission.notebook
-    if not submission.refused and submission.lecture != room.lecture:
+    if not submission.refused and submission.lecture != assignment.lecture:
         opened = f"opens {submission.lecture[:80]}" if submission.lecture else "opens no lecture"
-        submission.refuse("wrong lecture", f"The notebook {opened}, not {room.lecture}.")
-    if submission.refused or room.stop.is_set():
+        submission.refuse("wrong lecture", f"The notebook {opened}, not {assignment.lecture}.")
+    if submission.refused or assignment.stop.is_set():
         grade.status, grade.detail = submission.refused or "not graded", submission.detail
         return
-    places = place_checks(submission, room.checks)
-    with tempfile.TemporaryDirectory(dir=room.out, prefix=".work-", ignore_cleanup_errors=True) as name:
+    places = place_checks(submission, assignment.checks)
+    with tempfile.TemporaryDirectory(dir=assignment.out, prefix=".work-", ignore_cleanup_errors=True) as name:
         work = Path(name).resolve()
         nbformat.write(submission.notebook, work / "notebook.ipynb")
-        job = {"checks": {str(index): [_asked(check, room) for check in at] for index, at in places.items()}}
-        outcome = run_confined(job, work, room.limits, room.confinement, room.stop)
+        job = {
+            "checks": {
+                str(index): [_asked(check, assignment) for check in at] for index, at in places.items()
+            }
+        }
+        outcome = run_confined(job, work, assignment.limits, assignment.confinement, assignment.stop)
         grade.notebook = _executed(work / "executed.ipynb") or submission.notebook
     grade.seconds, grade.peak_memory = outcome.seconds, outcome.peak_memory
-    grade.verdicts = {name: _verdict(name, outcome, room) for name in room.exercises}
+    grade.verdicts = {name: _verdict(name, outcome, assignment) for name in assignment.exercises}
     _say_how_it_ended(submission, grade, outcome)
 
 
-def _asked(check: Check, room: _Room) -> dict[str, Any]:
-    calls = [case["call"] for case in room.cases[check.exercise]]
+def _asked(check: Check, assignment: _Assignment) -> dict[str, Any]:
+    calls = [case["call"] for case in assignment.cases[check.exercise]]
     return {"exercise": check.exercise, "answer": check.answer, "calls": calls}
 
 
-def _verdict(exercise: str, outcome: Outcome, room: _Room) -> Verdict:
+def _verdict(exercise: str, outcome: Outcome, assignment: _Assignment) -> Verdict:
     if exercise not in outcome.answers:
         return Verdict("not reached")
     given = outcome.answers[exercise]
     try:
-        return judge(room.cases[exercise], [Answer(**entry) for entry in given])
+        return judge(assignment.cases[exercise], [Answer(**entry) for entry in given])
     except Exception:  # not what show_answers displays
         return Verdict("wrong", "What the answer gave cannot be read.")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from k2c.runs.grading.confinement import PROCESSES, Confinement, Limits, control_group, environment
+from k2c.runs.grading.confinement import PROCESSES, Confinement, SubmissionLimits, control_group, environment
 
 GRACE = 15.0  # seconds past its time limit in which a sandbox may still save what there is
 
@@ -30,7 +30,7 @@ class Outcome:
 
 
 def run_confined(
-    job: dict[str, Any], work: Path, limits: Limits, confinement: Confinement, stop: threading.Event
+    job: dict[str, Any], work: Path, limits: SubmissionLimits, confinement: Confinement, stop: threading.Event
 ) -> Outcome:
     """Run one submission, prepared in the folder `work`, within its limits.
 
@@ -56,7 +56,11 @@ def run_confined(
 
 
 def _watch(
-    process: subprocess.Popen[bytes], work: Path, limits: Limits, group: Path | None, stop: threading.Event
+    process: subprocess.Popen[bytes],
+    work: Path,
+    limits: SubmissionLimits,
+    group: Path | None,
+    stop: threading.Event,
 ) -> Outcome:
     outcome, started, read = Outcome(), time.monotonic(), 0
     while not outcome.end:
@@ -73,7 +77,7 @@ def _watch(
 
 
 def _exceeded(
-    process: subprocess.Popen[bytes], limits: Limits, group: Path | None, outcome: Outcome
+    process: subprocess.Popen[bytes], limits: SubmissionLimits, group: Path | None, outcome: Outcome
 ) -> str:  # fmt: skip
     """Return the limit that a sandbox is over, if any, and keep the largest memory that it had."""
     # The group's count comes first: to look through a thousand processes takes long where they all run.

@@ -2,43 +2,81 @@
 
 import base64
 import binascii
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from nbformat import NotebookNode
 
 from k2c._system.atomic import atomic_path
 from k2c._system.machine import describe_machine, package_versions
 from k2c._system.printable import plain
+from k2c.course.exercises import Verdict
 from k2c.course.syllabus import load_syllabus
 from k2c.runs.reports.pages import render
-
-if TYPE_CHECKING:
-    from k2c.runs.grading.grade import Grade, _Room
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 LONGEST = 20_000  # characters of one output on the page
 PICTURE_BYTES = 3_000_000
 
 
-def write_page(grade: "Grade", room: "_Room", path: Path) -> None:
+@dataclass
+class Grade:
+    """One student's row.
+
+    Attributes
+    ----------
+    status
+        `graded`, `edited checks` (graded too, by the course's own checks), `timed out`, `out of memory`, `too many
+        processes`, `crashed`, `wrong lecture`, `not a notebook`, `several notebooks`, `empty` or `not graded`.
+    detail
+        What happened, in a sentence or two; empty where nothing did.
+    verdicts
+        By exercise: `right`, `wrong` or `not attempted`, with what the first failing case gave; `not reached` where
+        the notebook ended before.
+    """
+
+    student: str
+    file: str
+    page: str
+    status: str = "not graded"
+    detail: str = ""
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_memory: int = 0
+    notebook: NotebookNode | None = None
+
+    @property
+    def right(self) -> int:
+        """The number of exercises that are right."""
+        return sum(verdict.status == "right" for verdict in self.verdicts.values())
+
+
+def write_page(grade: Grade, lecture: str, path: Path) -> None:
     """Write one student's page: the verdicts, what happened, and the notebook as it ran."""
     cells = (
         [_cell(number, cell) for number, cell in enumerate(grade.notebook.cells, 1)] if grade.notebook else []
     )
-    _write(
-        path, "grade.html.j2", grade=grade, cells=cells, lecture=load_syllabus().lectures[room.lecture].title
-    )
+    _write(path, "grade.html.j2", grade=grade, cells=cells, lecture=load_syllabus().lectures[lecture].title)
 
 
-def write_index(grades: "list[Grade]", room: "_Room", out: Path) -> None:
-    """Write the table of all students, and how they were kept apart."""
+def write_index(
+    grades: list[Grade],
+    exercises: list[str],
+    lecture: str,
+    limits: Any,
+    confinement: dict[str, str],
+    out: Path,
+) -> None:
+    """Write the table of all students, and how their submissions were confined: by which limits and by what."""
     _write(
         out / "index.html",
         "grades.html.j2",
         grades=grades,
-        exercises=room.exercises,
-        lecture=load_syllabus().lectures[room.lecture].title,
-        confinement=room.confinement.describe(),
-        limits=room.limits,
+        exercises=exercises,
+        lecture=load_syllabus().lectures[lecture].title,
+        confinement=confinement,
+        limits=limits,
         machine=describe_machine(),
         versions=package_versions(),
     )
