@@ -51,10 +51,10 @@ def test_many_panels_are_counted_and_a_colour_bar_is_no_panel():
     assert told.endswith("and 4 more.")
 
 
-@pytest.mark.parametrize("show", ["plt.show()", "compact.show_compact()", "figure"])
-def test_a_notebook_keeps_the_words_beside_the_picture(show):
+@pytest.mark.parametrize("show", ["plt.show()", "style.show_compact()", "figure"])
+def test_a_notebook_keeps_the_words_beside_the_image(show):
     cells = [
-        "import matplotlib.pyplot as plt\nfrom k2c.display import compact, style\nstyle.use_style()",
+        "import matplotlib.pyplot as plt\nfrom k2c.display import style\nstyle.use_style()",
         f"figure, axes = plt.subplots()\naxes.set_title('The cost falls')\naxes.bar([1], [2])\n{show}",
     ]
     notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
