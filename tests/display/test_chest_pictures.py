@@ -20,7 +20,7 @@ from k2c.display.parallel import (
     show_step_times,
 )
 from k2c.errors import K2CError
-from k2c.metrics.multilabel import multilabel_table
+from k2c.metrics import multilabel_table
 
 RNG = np.random.default_rng(0)
 LABELS = (RNG.random((200, 14)) < 0.2).astype(float)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from k2c.errors import K2CError
-from k2c.metrics.calibration import calibration_error, fit_temperature, how_sure, reliability
+from k2c.metrics import calibration_error, fit_temperature, how_sure, reliability
 
 GENERATOR = torch.Generator().manual_seed(0)
 HONEST = 2 * torch.randn(
@@ -15,11 +15,15 @@ HONEST = 2 * torch.randn(
 LABELS = torch.multinomial(HONEST.softmax(dim=1), 1, generator=GENERATOR)[:, 0]
 
 
+def error_of(sure, bins=15):
+    return calibration_error(sure["confidence"], sure["right"], bins)
+
+
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
 def test_the_temperature_undoes_a_factor_on_honest_logits(factor):
     temperature = fit_temperature(factor * HONEST, LABELS)
     assert temperature == pytest.approx(factor, rel=0.06)
-    assert calibration_error(how_sure(factor * HONEST, LABELS, temperature)) < 0.03
+    assert error_of(how_sure(factor * HONEST, LABELS, temperature)) < 0.03
     before, after = (how_sure(factor * HONEST, LABELS, t)["right"] for t in (1.0, temperature))
     assert before.equals(after)  # the answers stay
 
@@ -46,9 +50,9 @@ def test_a_group_has_the_weight_of_one_example():
 
 def test_the_error_is_the_gap_between_sure_and_right():
     sure = pd.DataFrame({"confidence": [0.9] * 10, "right": [True] * 6 + [False] * 4})
-    assert calibration_error(sure) == pytest.approx(0.3, abs=1e-6)
+    assert error_of(sure) == pytest.approx(0.3, abs=1e-6)
     both = pd.concat([sure, pd.DataFrame({"confidence": [0.25] * 10, "right": [True] * 5 + [False] * 5})])
-    assert calibration_error(both) == pytest.approx((0.3 + 0.25) / 2, abs=1e-6)
+    assert error_of(both) == pytest.approx((0.3 + 0.25) / 2, abs=1e-6)
 
 
 def test_the_bins_hold_every_example_once():
@@ -57,9 +61,7 @@ def test_the_bins_hold_every_example_once():
     assert table["examples"].sum() == len(sure)
     assert ((table["low"] <= table["confidence"]) & (table["confidence"] <= table["high"])).all()
     gaps = (table["right"] - table["confidence"]).abs()
-    assert np.average(gaps, weights=table["examples"]) == pytest.approx(
-        calibration_error(sure, bins=8), abs=1e-4
-    )
+    assert np.average(gaps, weights=table["examples"]) == pytest.approx(error_of(sure, bins=8), abs=1e-4)
 
 
 def test_targets_that_do_not_fit_are_refused():
@@ -67,3 +69,11 @@ def test_targets_that_do_not_fit_are_refused():
         fit_temperature(HONEST, LABELS[:10])
     with pytest.raises(K2CError, match="without any right class"):
         fit_temperature(HONEST, torch.zeros_like(HONEST, dtype=torch.bool))
+
+
+def test_probabilities_that_do_not_fit_are_refused():
+    with pytest.raises(K2CError, match="one of each per example"):
+        calibration_error([0.5, 0.5], [True])
+    with pytest.raises(K2CError, match="not probabilities"):
+        calibration_error([0.5, 1.5], [True, False])
+    assert calibration_error([1.0, 1.0], [True, True]) == 0  # always right, and sure of it

@@ -6,6 +6,7 @@ load, and its import stops where it describes two of them to torch. Models, tran
 
 import importlib
 import sys
+from contextlib import suppress
 from types import ModuleType
 
 import torch
@@ -33,6 +34,17 @@ def import_torchvision() -> ModuleType:
     _declare_operators()
     _forget_half_imported("torchvision")
     return importlib.import_module("torchvision")
+
+
+def import_torchmetrics() -> ModuleType:
+    """Return the module `torchmetrics`; after this, `import torchmetrics` works anywhere in the process.
+
+    torchmetrics imports torchvision where there is one, and so stumbles over a torchvision that was built for
+    another torch. A machine without torchvision is fine.
+    """
+    with suppress(ModuleNotFoundError):
+        import_torchvision()
+    return importlib.import_module("torchmetrics")
 
 
 def declared() -> bool:

@@ -102,7 +102,7 @@ def show_reliability(table: pd.DataFrame, *, title: str, captions: Sequence[str]
     Parameters
     ----------
     table
-        What `k2c.metrics.calibration.reliability` returns: `confidence`, `right`, `examples`, one row a bin.
+        What `k2c.metrics.reliability` returns: `confidence`, `right`, `examples`, one row a bin.
     captions
         Lines for the corner, such as the mean confidence.
     """

@@ -1,13 +1,15 @@
 """What is measured of predictions: accuracy, screening, several findings, calibration, intervals."""
 
+from k2c.metrics.batchwise import accuracy, class_cross_entropy
 from k2c.metrics.by_size import accuracy_by_size, difference_by_size
+from k2c.metrics.calibration import calibration_error, fit_temperature, how_sure, reliability
+from k2c.metrics.multilabel import multilabel_table
 from k2c.metrics.paired import Comparison, compare, holm
 from k2c.metrics.screening import (
     OperatingPoint,
     at_threshold,
     auc_interval,
     bootstrap_auc,
-    calibration_error,
     operating_point,
     risk_groups,
     roc_auc,
@@ -15,7 +17,6 @@ from k2c.metrics.screening import (
     screening_row,
     screening_table,
 )
-from k2c.metrics.torchmetrics import accuracy, class_cross_entropy, import_torchmetrics
 
 __all__ = [
     "Comparison",
@@ -29,9 +30,12 @@ __all__ = [
     "class_cross_entropy",
     "compare",
     "difference_by_size",
+    "fit_temperature",
     "holm",
-    "import_torchmetrics",
+    "how_sure",
+    "multilabel_table",
     "operating_point",
+    "reliability",
     "risk_groups",
     "roc_auc",
     "screening_costs",

@@ -1,4 +1,6 @@
-"""Does a network that says 70 % turn out right in 70 of 100 cases, and what to do when it does not."""
+"""Is a network that says 70 % right in 70 of 100 cases, and what to do when it is not."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -7,14 +9,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from k2c._system.torchvision_compat import import_torchvision
+from k2c._system.torchvision_compat import import_torchmetrics
 from k2c.errors import K2CError
+from k2c.training.losses import as_array
 
 TEMPERATURES = (0.05, 20.0)  # between these the best one is looked for
 
 
 def fit_temperature(logits: Tensor, targets: Tensor, groups: NDArray[np.int64] | None = None) -> float:
-    """Return the temperature T that makes softmax(logits / T) fit best what the pictures showed.
+    """Return the temperature T that makes softmax(logits / T) fit best what the images showed.
 
     One number for all classes: it changes how sure the network is and never its answer. It minimises the mean
     negative log likelihood of the targets.
@@ -24,8 +27,8 @@ def fit_temperature(logits: Tensor, targets: Tensor, groups: NDArray[np.int64] |
     logits
         float32 (N, K).
     targets
-        int64 (N,), the class of each example; or bool (N, K), True at every class that is right, where a
-        picture may be called by several names (their probabilities add up).
+        int64 (N,), the class of each example; or bool (N, K), True at every class that is right, where an
+        image may be called by several names (their probabilities add up).
     groups
         int (N,): examples of one group, such as crops of one photograph, share the weight of a single example.
 
@@ -91,25 +94,45 @@ def how_sure(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> pd.Da
     return pd.DataFrame({"confidence": best.values.numpy(), "right": right.numpy()})
 
 
-def calibration_error(sure: pd.DataFrame, bins: int = 10) -> float:
-    """Return the expected calibration error: how far confidence and the share of right answers lie apart.
+def calibration_error(probabilities: Any, outcomes: Any, bins: int = 15) -> float:
+    """Return the expected calibration error: how far what was predicted and what happened lie apart on average.
 
     Parameters
     ----------
-    sure
-        What `how_sure` returns.
+    probabilities
+        That each prediction is right, or that each example is positive, (N,).
+    outcomes
+        Whether it was, bool or 0 and 1, (N,).
     bins
-        Equal bins of the confidence; their gaps are averaged, weighted by the examples in them.
+        Bins of equal width; their gaps are averaged, weighted by the examples in them. Compare two errors only
+        with equal bins.
+
+    Raises
+    ------
+    K2CError
+        When there is not one outcome per probability, or some are not probabilities.
+
+    References
+    ----------
+    Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks (2017), with 15 bins.
     """
-    import_torchvision()  # torchmetrics imports it
+    import_torchmetrics()
     from torchmetrics.functional.classification import binary_calibration_error
 
-    confidence, right = (torch.tensor(sure[name].to_numpy()) for name in ("confidence", "right"))
-    return float(binary_calibration_error(confidence.float(), right.long(), n_bins=bins, norm="l1"))
+    predicted, happened = as_array(probabilities).astype(float), as_array(outcomes)
+    if predicted.ndim != 1 or predicted.shape != happened.shape or not len(predicted):
+        raise K2CError(
+            f"There are probabilities of shape {predicted.shape} and outcomes of shape {happened.shape}. Give one of "
+            "each per example."
+        )
+    if not ((predicted >= 0) & (predicted <= 1)).all():
+        raise K2CError("These are not probabilities: some are not from 0 to 1. Use softmax or sigmoid first.")
+    targets = torch.from_numpy(happened.astype(np.int64))
+    return float(binary_calibration_error(torch.from_numpy(predicted), targets, n_bins=bins, norm="l1"))
 
 
 def reliability(sure: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
-    """Return the mean confidence and the share of right answers in equal bins of the confidence.
+    """Return the mean confidence and the fraction of right answers in equal bins of the confidence.
 
     Returns
     -------

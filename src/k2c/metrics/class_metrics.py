@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from k2c.metrics.torchmetrics import import_torchmetrics
+from k2c._system.torchvision_compat import import_torchmetrics
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
@@ -25,7 +25,7 @@ class ClassCrossEntropy(Metric):
         What each class counts in the mean, (n_classes,). Where it is left out every class counts the same. A class
         without examples is left out of the mean.
     each
-        Whether to return one value a class, float32 (n_classes,), NaN for a class without examples.
+        Whether to return one value per class, float32 (n_classes,), NaN for a class without examples.
     """
 
     is_differentiable = True

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from scipy.stats import rankdata
 
 from k2c.errors import K2CError
-from k2c.metrics.torchmetrics import import_torchmetrics
 from k2c.training.losses import as_array
 
 if TYPE_CHECKING:
@@ -213,15 +211,6 @@ def risk_groups(probabilities: Any, labels: Any, bins: int = 10) -> dict[str, np
         "observed": np.array([ill[group].mean() for group in groups]),
         "count": np.array([len(group) for group in groups]),
     }
-
-
-def calibration_error(probabilities: Any, labels: Any, bins: int = 15) -> float:
-    """Return the expected calibration error: the mean distance of predicted and observed (Guo et al., 2017)."""
-    import_torchmetrics()
-    from torchmetrics.functional.classification import binary_calibration_error
-
-    scores, ill = _check(probabilities, labels)
-    return float(binary_calibration_error(torch.from_numpy(scores), torch.from_numpy(ill).long(), bins))
 
 
 def screening_costs(

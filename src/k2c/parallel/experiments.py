@@ -220,8 +220,8 @@ def chest_films(
     validate
         Whether the held-out films' loss is measured after each epoch.
     """
-    from k2c.metrics.multilabel import MultiLabelLoss
     from k2c.models.chexnet import chexnet
+    from k2c.training import MultiLabelLoss
 
     number = _dtype_named(dtype)
     train, test = films(source, labels, missing, n_films, image_size, enriched, label_noise, seed)

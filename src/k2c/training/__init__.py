@@ -11,7 +11,7 @@ from k2c.training.fitting import fit
 from k2c.training.history import History
 from k2c.training.learner import Learner
 from k2c.training.loaders import InMemoryLoader
-from k2c.training.losses import WeightedSoftmax, class_weights
+from k2c.training.losses import MultiLabelLoss, WeightedSoftmax, class_weights, positive_weights
 from k2c.training.samplers import BalancedLoader, BalancedSampler
 from k2c.training.schedule import LearningRateSchedule, cosine
 
@@ -30,6 +30,7 @@ __all__ = [
     "InMemoryLoader",
     "Learner",
     "LearningRateSchedule",
+    "MultiLabelLoss",
     "OneVariant",
     "Rotate180",
     "TrainingDiverged",
@@ -43,5 +44,6 @@ __all__ = [
     "latest",
     "load_checkpoint",
     "pick_device",
+    "positive_weights",
     "predict",
 ]

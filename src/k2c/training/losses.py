@@ -1,4 +1,7 @@
-"""Losses for classes of very different size."""
+"""Losses for classes of very different size, and for several findings per example.
+
+The labels of findings are 1, 0 or NaN (not known), shape (N, C); what is not known does not count.
+"""
 
 from typing import Any
 
@@ -20,7 +23,7 @@ class WeightedSoftmax(nn.Module):
     Parameters
     ----------
     class_weights
-        One positive number a class, for example of `class_weights(labels)`.
+        One positive number per class, for example of `class_weights(labels)`.
 
     Raises
     ------
@@ -35,7 +38,7 @@ class WeightedSoftmax(nn.Module):
         weight = torch.as_tensor(class_weights, dtype=torch.float32)
         if weight.ndim != 1 or not (torch.isfinite(weight) & (weight > 0)).all():
             raise K2CError(
-                f"The class weights are {weight.tolist()}. Give one positive number a class, such as [1, 10]."
+                f"The class weights are {weight.tolist()}. Give one positive number per class, such as [1, 10]."
             )
         self.register_buffer("weight", weight)
 
@@ -52,7 +55,7 @@ class WeightedSoftmax(nn.Module):
         if logits.shape[-1] != len(self.weight):
             raise K2CError(
                 f"The model gives {logits.shape[-1]} logits and there are {len(self.weight)} class weights. "
-                "Give one weight a class."
+                "Give one weight per class."
             )
         weight = self.weight.to(logits.device)
         losses = functional.cross_entropy(logits, targets, weight=weight, reduction="none")
@@ -94,7 +97,7 @@ def count_classes(labels: Any, n_classes: int) -> np.ndarray:
     """
     values = as_array(labels)
     if values.ndim != 1 or values.dtype.kind not in "iub":
-        raise K2CError("Labels must be whole numbers, one an example: 0 for the first class, and so on.")
+        raise K2CError("Labels must be whole numbers, one per example: 0 for the first class, and so on.")
     values = values.astype(np.int64)
     if len(values) and not 0 <= values.min() <= values.max() < n_classes:
         raise K2CError(
@@ -109,6 +112,86 @@ def count_classes(labels: Any, n_classes: int) -> np.ndarray:
             "another split."
         )
     return counts
+
+
+class MultiLabelLoss(nn.Module):
+    """Sigmoid and cross-entropy of each finding, averaged over all labels that are known.
+
+    Parameters
+    ----------
+    positive_weights
+        What an example with the finding counts, one number per finding; all 1 where it is left out. See
+        `positive_weights`.
+
+    Raises
+    ------
+    K2CError
+        When the weights are not a row of positive, finite numbers.
+    """
+
+    weight: Tensor | None
+
+    def __init__(self, positive_weights: Any = None) -> None:
+        super().__init__()
+        weight = None if positive_weights is None else torch.as_tensor(positive_weights, dtype=torch.float32)
+        if weight is not None and (weight.ndim != 1 or not (torch.isfinite(weight) & (weight > 0)).all()):
+            raise K2CError(
+                f"The weights are {weight.tolist()}. Give one positive number per finding, such as [1, 10]."
+            )
+        self.register_buffer("weight", weight)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a batch, a scalar; 0 when nothing is known.
+
+        Parameters
+        ----------
+        logits, targets
+            Float (N, C).
+        """
+        if logits.shape != targets.shape or (
+            self.weight is not None and len(self.weight) != logits.shape[-1]
+        ):
+            weights = "" if self.weight is None else f" and {len(self.weight)} weights"
+            raise K2CError(
+                f"There are logits {tuple(logits.shape)}, labels {tuple(targets.shape)}{weights}: the model must "
+                "give one logit per finding."
+            )
+        known = ~torch.isnan(targets)
+        losses = functional.binary_cross_entropy_with_logits(
+            logits, targets.nan_to_num(0.0).to(logits.dtype), pos_weight=self.weight, reduction="none"
+        )
+        return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def positive_weights(labels: Any, most: float = 100.0) -> Tensor:
+    """Return `negatives / positives` of each finding, float32 (C,): with them, both sides count the same.
+
+    Parameters
+    ----------
+    labels
+        Of the training examples, (N, C).
+    most
+        No weight is larger: of a finding that is hardly ever there (or never), single examples would rule.
+    """
+    values = known_labels(labels)
+    positive, negative = np.nansum(values == 1, axis=0), np.nansum(values == 0, axis=0)
+    return torch.from_numpy(np.clip(negative / np.maximum(positive, 1), 1 / most, most)).float()
+
+
+def known_labels(labels: Any) -> np.ndarray:
+    """Return the labels of several findings, each 1, 0 or NaN (not known), as float64 (N, C).
+
+    Raises
+    ------
+    K2CError
+        When they are something else.
+    """
+    values = as_array(labels).astype(float)
+    if values.ndim != 2 or not (np.isnan(values) | (values == 0) | (values == 1)).all():
+        raise K2CError(
+            "Labels must be 1, 0 or NaN (not known), one for each example and finding: shape (N, C)."
+        )
+    return values
 
 
 def as_array(values: Any) -> np.ndarray:

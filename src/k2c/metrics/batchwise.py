@@ -1,29 +1,15 @@
-"""Import torchmetrics, which imports torchvision, on any pair of builds."""
+"""Metrics that `fit` and `evaluate` update batch by batch."""
 
-import importlib
-from contextlib import suppress
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from k2c._system.torchvision_compat import import_torchvision
+from k2c._system.torchvision_compat import import_torchmetrics
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
 
-def import_torchmetrics() -> ModuleType:
-    """Return the module `torchmetrics`; after this, `import torchmetrics` works anywhere in the process.
-
-    torchmetrics imports torchvision where there is one, and so stumbles over a torchvision that was built for
-    another torch; see `k2c._system.torchvision_compat`. A machine without torchvision is fine.
-    """
-    with suppress(ModuleNotFoundError):
-        import_torchvision()
-    return importlib.import_module("torchmetrics")
-
-
 def accuracy(n_classes: int) -> "Metric":
-    """Return torchmetrics' accuracy: the share of examples whose largest logit is the target's.
+    """Return torchmetrics' accuracy: the fraction of examples whose largest logit is the target's.
 
     Parameters
     ----------
@@ -46,7 +32,7 @@ def class_cross_entropy(n_classes: int, weights: Any = None, each: bool = False)
     weights
         What each class counts; all the same where it is left out.
     each
-        Whether to return one value a class instead of their mean.
+        Whether to return one value per class instead of their mean.
     """
     from k2c.metrics.class_metrics import ClassCrossEntropy
 
