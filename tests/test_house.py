@@ -1,8 +1,12 @@
 """The rules of the house that a reader relies on when looking for the place of a change."""
 
 import ast
+import json
+import re
 import subprocess
 import sys
+from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -52,6 +56,54 @@ def test_training_and_kernels_run_on_a_bare_gpu_machine(name):
     code = f"import sys; sys.modules.update(dict.fromkeys({absent!r})); import k2c.{name}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return which modules of the package each module imports, anywhere in it: late and for types alone as well."""
+    names = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in MODULES
+    }
+    found = {}
+    for name, path in names.items():
+        # `from k2c.models import LeNet` imports the package, `from k2c.models import lenet` the module alone.
+        imported = {used for used in imports_of(path) if used in names and used != name}
+        found[name] = {used for used in imported if not any(more.startswith(used + ".") for more in imported)}
+    return found
+
+
+def test_no_import_goes_round_in_a_circle():
+    files = arrows()
+    tuple(TopologicalSorter(files).static_order())
+    rooms = defaultdict(set)
+    for module, imported in files.items():
+        rooms[room(module)] |= {room(used) for used in imported} - {room(module)}
+    tuple(TopologicalSorter(rooms).static_order())
+
+
+def room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def test_a_public_name_means_one_thing():
+    places = defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                places[node.name].append(path.relative_to(PACKAGE).as_posix())
+    # A program of its own begins with `main`; the commands are named after what they call.
+    assert {name: there for name, there in places.items() if len(there) > 1 and name != "main"
+            and len([place for place in there if not place.startswith("cli/")]) > 1} == {}  # fmt: skip
+
+
+def test_lectures_come_in_by_the_front_doors():
+    behind = {}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        used = set(re.findall(r"^\s*(?:from|import) (k2c\.\w+\.[\w.]+)", source, re.M))
+        behind |= {f"{path.stem}: {name}": name for name in used if not name.startswith("k2c.display.")}
+    assert list(behind) == []
 
 
 # The opened lecture sets the style of its pictures; the command line and the runs use both.

@@ -16,7 +16,7 @@ from k2c.display.screening import (
     show_epochs,
     show_risk,
     show_roc,
-    show_stages,
+    show_screening_stages,
     show_thresholds,
 )
 from k2c.metrics import operating_point, risk_groups, roc_auc, screening_table
@@ -42,7 +42,7 @@ PICTURES = {
         {"plain": HISTORY, "weighted": HISTORY}, {"train_loss": "loss", "accuracy": "accuracy"},
         title="A title", log_y=["train_loss"],
     ),
-    "stages": lambda: show_stages(TABLE, title="A title"),
+    "stages": lambda: show_screening_stages(TABLE, title="A title"),
     "roc": lambda: show_roc({"a network": RISK, "a coin": RNG.random(300)}, LABELS, points=POINTS, title="A title"),
     "thresholds": lambda: show_thresholds(RISK, LABELS, POINTS, title="A title"),
     "risk": lambda: show_risk({"as it says": risk_groups(RISK, LABELS)}, title="A title"),

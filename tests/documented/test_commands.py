@@ -115,6 +115,7 @@ NOT_EXECUTED = {
     "docker build -t k2c -f .devcontainer/Dockerfile .": "needs Docker; test_environment.py reads the file",
     "docker run --rm -p 8888:8888 k2c": "as above; k2c lab is started below",
     "docker run --rm k2c make run": "as above; make run is executed",
+    "pip wheel --no-deps .": "needs a network for its builder; tests/datasets/test_mnist.py looks into a wheel",
     "python -m pip install notebook": "needs a network, and changes the environment",
     "jupyter notebook notebooks/": "needs the package of the line above",
     "pre-commit install": "a program of the developer's; its hooks' commands are tested below",

@@ -65,7 +65,7 @@ def test_the_work_of_a_kernel_is_read_off_its_specification():
     assert kernels.specification("saxpy").work(n=1000) == (2000, 12000)
     with pytest.raises(K2CError, match=r"cannot be computed.*Its numbers are m, n"):
         kernels.specification("matmul_textbook").work(m=2, n=3)
-    assert kernels.evaluate("4*up(n,16)", {"n": 17}) == 8
+    assert kernels.evaluate_formula("4*up(n,16)", {"n": 17}) == 8
 
 
 def test_a_long_sum_is_launched_in_few_groups_that_stay_busy(ops):

@@ -7,7 +7,7 @@ import pytest
 
 from k2c._system.paths import project_root
 from k2c.errors import K2CError
-from k2c.runs.batch import Plan, make_plan, read_batch
+from k2c.runs.batch import BatchPlan, make_plan, read_batch
 
 SHIPPED = sorted((project_root() / "course/batches").glob("*.yml"))
 
@@ -221,7 +221,7 @@ def test_a_grid_crosses_and_a_filter_and_repeats_apply(plan_of, tmp_path):
     assert {run.parameters["source"] for run in plan.runs} == {"there"}
     assert len({run.id for run in plan.runs}) == 8
     (tmp_path / "plan.json").write_text(plan.to_json(), encoding="utf-8")
-    assert Plan.read(tmp_path / "plan.json") == plan
+    assert BatchPlan.read(tmp_path / "plan.json") == plan
 
 
 def test_a_zip_pairs_and_a_list_lists(plan_of):

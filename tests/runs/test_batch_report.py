@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
-from k2c.runs.reports.batch import compare_batches, read_batch, write_batch_report
+from k2c.runs.reports.batch import compare_batches, read_batch_table, write_batch_report
 from k2c.runs.reports.batch.plots import figures
 
 EVIL = "</script><script>alert(1)</script><b>x</b>"
@@ -133,7 +133,7 @@ def test_the_table_has_a_row_a_run(make_batch):
     ],
 )
 def test_the_plot_fits_the_sweep_and_every_point_leads_to_its_runs(make_batch, grid, kinds):
-    batch = read_batch(make_batch(**grid))
+    batch = read_batch_table(make_batch(**grid))
     figure, *more = figures(batch, "score")
     assert [trace.type for trace in figure.data] == kinds
     led_to = set()
@@ -148,7 +148,7 @@ def test_the_plot_fits_the_sweep_and_every_point_leads_to_its_runs(make_batch, g
 
 def test_points_drawn_at_random_are_no_heat_map(make_batch):
     settings = [{"rate": random.random(), "size": random.random()} for _ in range(9)]
-    (figure,) = figures(read_batch(make_batch(settings=settings, seeds=1)), "score")
+    (figure,) = figures(read_batch_table(make_batch(settings=settings, seeds=1)), "score")
     assert figure.data[0].marker.color
 
 

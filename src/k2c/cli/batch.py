@@ -119,10 +119,10 @@ def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
 
 def _report(folder: Path) -> None:
     from k2c.runs.batch.store import storage
-    from k2c.runs.reports.batch import read_batch, write_batch_report
+    from k2c.runs.reports.batch import read_batch_table, write_batch_report
 
     with storage(folder):
-        found = read_batch(folder)
+        found = read_batch_table(folder)
         page = write_batch_report(folder, found)
     for said in found.what_was_read():
         console.say(said)

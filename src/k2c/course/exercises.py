@@ -98,7 +98,7 @@ def judge(cases: Sequence[Mapping[str, str]], given: Iterable[Answer]) -> Verdic
     return Verdict("right" if judged == len(cases) else "not attempted")
 
 
-def show_answers(calls: Sequence[str], ask: Callable[[], Any]) -> None:
+def print_answers(calls: Sequence[str], ask: Callable[[], Any]) -> None:
     """Display, as JSON under `ANSWERS_MIME`, what the answer that `ask` returns gives: `k2c grade` judges it.
 
     Nothing that is expected comes near the student's process.

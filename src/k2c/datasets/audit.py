@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from k2c.datasets.audit_checks import CHECKS, Case, Finding, View, spread
+from k2c.datasets.audit_checks import CHECKS, AuditCase, Finding, ImageView, grey_range
 from k2c.datasets.duplicates import signature
 from k2c.datasets.images import ImageError, in_parallel
 from k2c.datasets.labelled import LabelledImages
@@ -78,20 +78,20 @@ def audit(
     """
     together = data if test is None else data.merge(test)
 
-    def look(row: int) -> View:
+    def look(row: int) -> ImageView:
         identity = together.identity(row)
         try:
             image = together.image(row, ENOUGH)
             size = together.file_size(row) or image.shape[:2]
-            return View(
-                identity, None, signature(image), traits(image, size), int(np.ptp(image)), spread(image)
+            return ImageView(
+                identity, None, signature(image), traits(image, size), int(np.ptp(image)), grey_range(image)
             )
         except ImageError as error:
-            return View(identity, str(error))
+            return ImageView(identity, str(error))
 
     words = "looking at pictures" if progress else None
     views = list(in_parallel(look, range(len(together)), workers, words))
-    case = Case(together, len(data) if test is not None else None, views, shortcut_auc)
+    case = AuditCase(together, len(data) if test is not None else None, views, shortcut_auc)
     results = [result for check in CHECKS for result in check(case)]
     findings = [result for result in results if isinstance(result, Finding)]
     findings.sort(key=lambda found: found.severity != "error")

@@ -41,7 +41,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class View:
+class ImageView:
     """What an audit keeps of an image: what identifies its file, and if it could be read, what it looks like."""
 
     identity: str
@@ -49,16 +49,16 @@ class View:
     signature: NDArray[np.float32] = field(default_factory=lambda: np.zeros(SIDE * SIDE, np.float32))
     traits: NDArray[np.float64] | None = None
     contrast: int = 0
-    spread: int = 256
+    grey_range: int = 256
 
 
 @dataclass(frozen=True)
-class Case:
+class AuditCase:
     """What the checks look at: all images, the row where the test part begins, and the views."""
 
     data: LabelledImages
     test_begins: int | None
-    views: list[View]
+    views: list[ImageView]
     shortcut_auc: float
 
     @cached_property
@@ -94,7 +94,7 @@ class Case:
         return bool((low < np.where(known, labels, -np.inf).max(axis=0)).any())
 
 
-def check_files(case: Case) -> Iterator[Finding | str]:
+def check_files(case: AuditCase) -> Iterator[Finding | str]:
     """Files that cannot be read, and images that show nothing."""
     broken = [row for row, view in enumerate(case.views) if view.trouble]
     if broken:
@@ -109,7 +109,7 @@ def check_files(case: Case) -> Iterator[Finding | str]:
     if empty:
         sentence = f"{_pictures(len(empty))} of one colour: {case.names([[row] for row in empty])}."
         yield Finding("empty", "error", sentence, empty)
-    narrow = [int(row) for row in case.readable if FLAT <= case.views[row].spread < NARROW]
+    narrow = [int(row) for row in case.readable if FLAT <= case.views[row].grey_range < NARROW]
     if narrow:
         sentence = (
             f"{len(narrow):,} picture{'s use' if len(narrow) > 1 else ' uses'} less than a quarter of the grey levels "
@@ -121,7 +121,7 @@ def check_files(case: Case) -> Iterator[Finding | str]:
         yield f"all {len(case.views):,} pictures can be read"
 
 
-def check_copies(case: Case) -> Iterator[Finding | str]:
+def check_copies(case: AuditCase) -> Iterator[Finding | str]:
     """Images that are there twice."""
     across = [group for group in case.copies if case.both_sides(group)]
     contradictory = [group for group in case.copies if case.labels_differ(group)]
@@ -145,7 +145,7 @@ def check_copies(case: Case) -> Iterator[Finding | str]:
         yield "no picture is there twice"
 
 
-def check_patients(case: Case) -> Iterator[Finding | str]:
+def check_patients(case: AuditCase) -> Iterator[Finding | str]:
     """Patients in the training part and in the test part."""
     if case.test_begins is None:
         return
@@ -163,7 +163,7 @@ def check_patients(case: Case) -> Iterator[Finding | str]:
         yield "no patient is on both sides"
 
 
-def check_contradictions(case: Case) -> Iterator[Finding | str]:
+def check_contradictions(case: AuditCase) -> Iterator[Finding | str]:
     """Labels that contradict the grades, or each other for one eye."""
     table, found = case.data.table, False
     wrong = _against_grade(case)
@@ -190,7 +190,7 @@ def check_contradictions(case: Case) -> Iterator[Finding | str]:
         yield "no label contradicts another"
 
 
-def _against_grade(case: Case) -> NDArray[np.intp]:
+def _against_grade(case: AuditCase) -> NDArray[np.intp]:
     """Return the rows whose label differs from what their grade says, by the limit that most labels follow."""
     table = case.data.table
     if "label" not in table or "grade" not in table or not table["grade"].notna().any():
@@ -200,7 +200,7 @@ def _against_grade(case: Case) -> NDArray[np.intp]:
     return np.flatnonzero(min(wrong, key=np.count_nonzero))
 
 
-def check_shortcuts(case: Case) -> Iterator[Finding | str]:
+def check_shortcuts(case: AuditCase) -> Iterator[Finding | str]:
     """Labels that the size of the file, the surround or the mean colour tell."""
     rows = case.readable
     columns = case.data.labels[rows].reshape(len(rows), -1)
@@ -230,7 +230,7 @@ def check_shortcuts(case: Case) -> Iterator[Finding | str]:
         yield f"camera and crop do not give the label away (AUC {max(tried):.2f}; chance is 0.5)"
 
 
-CHECKS: Sequence[Callable[[Case], Iterator[Finding | str]]] = (
+CHECKS: Sequence[Callable[[AuditCase], Iterator[Finding | str]]] = (
     check_files,
     check_copies,
     check_patients,
@@ -239,7 +239,7 @@ CHECKS: Sequence[Callable[[Case], Iterator[Finding | str]]] = (
 )
 
 
-def spread(image: ImageArray) -> int:
+def grey_range(image: ImageArray) -> int:
     """Return over how many grey levels an image goes, but for the 1 in 200 darkest and brightest pixels.
 
     A mark that was drawn into it is not counted.

@@ -46,7 +46,7 @@ def show_epochs(
     show_compact()
 
 
-def show_stages(table: pd.DataFrame, *, title: str) -> None:
+def show_screening_stages(table: pd.DataFrame, *, title: str) -> None:
     """Draw the ROC AUC of each stage with its interval, the first stage on top.
 
     Parameters

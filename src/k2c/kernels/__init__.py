@@ -19,7 +19,7 @@ from k2c.kernels.measure import Ceilings, Roofline, Timing, ceilings, measure, r
 from k2c.kernels.memory import Accesses, MemoryReport, memory_report, occupancy
 from k2c.kernels.nvrtc import compile_cuda
 from k2c.kernels.opencl import opencl_devices, runtime_of
-from k2c.kernels.specification import Specification, evaluate
+from k2c.kernels.specification import Specification, evaluate_formula
 from k2c.kernels.student import StudentKernel
 from k2c.kernels.table import SPECIFICATIONS, specification
 from k2c.kernels.trace import Race, Trace
@@ -50,7 +50,7 @@ __all__ = [
     "debug",
     "debug_case",
     "devices",
-    "evaluate",
+    "evaluate_formula",
     "first_difference",
     "first_error",
     "lenet_forward",

@@ -12,7 +12,7 @@ from k2c.errors import K2CError
 from k2c.kernels.base import Ops
 from k2c.kernels.build import options_of
 from k2c.kernels.on_kernels import KernelOps
-from k2c.kernels.specification import Specification, evaluate
+from k2c.kernels.specification import Specification, evaluate_formula
 from k2c.kernels.table import specification
 
 TOLERANCE = 1e-4
@@ -79,7 +79,7 @@ def random_case(
     generator = np.random.default_rng(seed)
     arrays = {}
     for argument in (a for a in spec.arguments if a.is_buffer):
-        count = evaluate(argument.size, values)
+        count = evaluate_formula(argument.size, values)
         drawn = generator.standard_normal(count).astype(argument.dtype)
         arrays[argument.name] = np.full(count, np.nan, np.float32) if argument.way == "out" else drawn
     own = {a.name: given[a.name] for a in spec.arguments if not a.is_buffer}

@@ -31,7 +31,7 @@ _MESSAGE = re.compile(
 
 
 @dataclass(frozen=True)
-class Report:
+class DebugReport:
     """What the simulator said.
 
     Attributes
@@ -61,7 +61,7 @@ def debug(
     options: Sequence[str] = (),
     races: bool = True,
     timeout: float = 120,
-) -> Report:
+) -> DebugReport:
     """Run a kernel in the simulator: slow, but nothing that it does wrong can hurt.
 
     Parameters
@@ -107,10 +107,10 @@ def debug(
                 raise build_error(name, text, log)
             raise K2CError(f"The simulator stopped before the kernel ended:\n{log.strip()}")
         outputs = pickle.loads(done.read_bytes())  # written by our own child
-    return Report(_messages(log, text), tuple(outputs), log)
+    return DebugReport(_messages(log, text), tuple(outputs), log)
 
 
-def debug_case(case: Case, options: dict[str, int], **settings: Any) -> Report:
+def debug_case(case: Case, options: dict[str, int], **settings: Any) -> DebugReport:
     """Run a kernel of `source/` on the arguments of `random_case`."""
     values = [
         case.arrays[a.name]

@@ -58,7 +58,7 @@ _GLOBAL_WORDS = {"GLOBAL", "__global", "global"}
 
 
 @dataclass(frozen=True)
-class Parameter:
+class KernelParameter:
     """A parameter of a kernel: `pointer` ones are arrays in global memory, `constant` ones are only read."""
 
     name: str
@@ -87,7 +87,7 @@ class Instrumented:
 
     name: str
     text: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[KernelParameter, ...]
     arrays: tuple[str, ...]
     local_sizes: dict[str, list[str]] = field(default_factory=dict)
 
@@ -268,13 +268,13 @@ def _function(code: str, found: re.Match[str]) -> _Function:
     return _Function(found[1], opening, closing, body, match_bracket(code, body), arrays)
 
 
-def _parameter(text: str) -> Parameter:
+def _parameter(text: str) -> KernelParameter:
     words = text.replace("*", " * ").split()
     name, pointer = words[-1], "*" in words
     dtype = next(({"float": "float32", "int": "int32"}[w] for w in words[:-1] if w in ("float", "int")), "")
     if not dtype or (pointer and not _GLOBAL_WORDS & set(words)):
         raise K2CError(f"The parameter {text.strip()!r} is not GLOBAL float *, GLOBAL int *, float or int.")
-    return Parameter(name, dtype, pointer, "const" in words)
+    return KernelParameter(name, dtype, pointer, "const" in words)
 
 
 def _refuse_barriers_elsewhere(code: str) -> None:

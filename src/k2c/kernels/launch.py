@@ -9,7 +9,7 @@ import numpy as np
 
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer, require
-from k2c.kernels.specification import Argument, Specification, evaluate
+from k2c.kernels.specification import Argument, Specification, evaluate_formula
 
 INT_MAX = 2**31 - 1
 
@@ -29,7 +29,7 @@ class Launch:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LaunchPlan:
     """What follows from a kernel's numbers alone: the launch, and the elements that each buffer needs."""
 
     global_size: tuple[int, ...]
@@ -81,20 +81,22 @@ def _plan(
     global_size: tuple[int, ...] | None,
     local: tuple[int, ...] | None,
     cpu: bool,
-) -> Plan:
+) -> LaunchPlan:
     values = _named(spec, numbers) | dict(options)
     if local is None and cpu and spec.local_cpu:
-        local = tuple(max(1, evaluate(formula, values)) for formula in spec.local_cpu)
+        local = tuple(max(1, evaluate_formula(formula, values)) for formula in spec.local_cpu)
     group = _group(spec, local)
     sizes = _rounded(spec, spec.global_size(values) if global_size is None else global_size, group)
     values["groups"] = sizes[0] // group[0]
     for condition in spec.requires:
-        if not evaluate(condition, values):
+        if not evaluate_formula(condition, values):
             raise K2CError(f"{spec.name} needs {condition}, which is not so here: {_short(values)}.")
-    needed = tuple(evaluate(argument.size, values) for argument in spec.arguments if argument.is_buffer)
+    needed = tuple(
+        evaluate_formula(argument.size, values) for argument in spec.arguments if argument.is_buffer
+    )
     if min(needed, default=0) < 0:
         raise K2CError(f"{spec.name} cannot work with {_short(values)}: a size comes out negative.")
-    return Plan(sizes, group, needed)
+    return LaunchPlan(sizes, group, needed)
 
 
 def _checked(spec: Specification, argument: Argument, value: Any, owner: Any) -> Any:

@@ -109,11 +109,11 @@ class Specification:
         K2CError
             When a number is missing that its formulas use.
         """
-        return evaluate(self.operations, numbers), evaluate(self.moves, numbers)
+        return evaluate_formula(self.operations, numbers), evaluate_formula(self.moves, numbers)
 
     def global_size(self, numbers: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the number of work-items that the kernel needs along each axis."""
-        return tuple(evaluate(formula, numbers) for formula in self.launch)
+        return tuple(evaluate_formula(formula, numbers) for formula in self.launch)
 
 
 def arguments_of(text: str) -> tuple[Argument, ...]:
@@ -136,7 +136,7 @@ def arguments_of(text: str) -> tuple[Argument, ...]:
     return tuple(found)
 
 
-def evaluate(formula: str, numbers: Mapping[str, Any]) -> int:
+def evaluate_formula(formula: str, numbers: Mapping[str, Any]) -> int:
     """Return the value of a formula, a whole number.
 
     Raises

@@ -9,11 +9,11 @@ import numpy as np
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer, require
 from k2c.kernels.build_log import warn_author
-from k2c.kernels.instrument import BOTH, ENTRY, HEAD, HELPER, SIZES, WRITE, Parameter, instrument
+from k2c.kernels.instrument import BOTH, ENTRY, HEAD, HELPER, SIZES, WRITE, KernelParameter, instrument
 from k2c.kernels.kernel_device import KernelDevice
 from k2c.kernels.launch import INT_MAX
 from k2c.kernels.memory import WORD, MemoryReport, memory_report
-from k2c.kernels.specification import evaluate
+from k2c.kernels.specification import evaluate_formula
 from k2c.kernels.trace import Trace
 
 MOST_ENTRIES = 1_000_000
@@ -118,7 +118,9 @@ class StudentKernel:
             As `trace`; and when the size of an array in local memory is no formula of the options.
         """
         trace = self.trace(global_size, *args, local=local, group=group)
-        elements = [prod(evaluate(f, self._options) for f in sizes) for sizes in self._local_sizes.values()]
+        elements = [
+            prod(evaluate_formula(f, self._options) for f in sizes) for sizes in self._local_sizes.values()
+        ]
         return memory_report(trace, prod(_axes(local)), WORD * sum(elements), self.source)
 
     def _trace(self, entries: np.ndarray) -> Trace:
@@ -169,7 +171,7 @@ class StudentKernel:
             self._argument(parameter, value) for parameter, value in zip(self.parameters, args, strict=True)
         ]
 
-    def _argument(self, parameter: Parameter, value: Any) -> Any:
+    def _argument(self, parameter: KernelParameter, value: Any) -> Any:
         where = f"{parameter.name} of {self.name}"
         if parameter.pointer:
             return require(where, value, self.ops, dtype=parameter.dtype)

@@ -32,7 +32,7 @@ _Read = tuple[Path, ImageArray | ImageError]
 
 
 @dataclass
-class Report:
+class PredictionReport:
     """What became of a folder.
 
     Attributes
@@ -64,7 +64,7 @@ def predict_folder(
     device: str | torch.device = "cpu",
     workers: int | None = None,
     progress: bool = False,
-) -> Report:
+) -> PredictionReport:
     """Write what a network takes the pictures of a folder for.
 
     Threads read and resize the next pictures while the network computes.
@@ -88,7 +88,7 @@ def predict_folder(
 
     Returns
     -------
-    Report
+    PredictionReport
         Files that are no images, cannot be read, or are smaller than 8 x 8 pixels, are listed there and not in
         the table.
 
@@ -97,7 +97,7 @@ def predict_folder(
     K2CError
         When the folder has no image that can be read; when the table cannot be written there.
     """
-    folder, report = Path(folder), Report()
+    folder, report = Path(folder), PredictionReport()
     files = find_files(folder, report.load, Path(csv_file))
     classifier = backbone(network).to(device)
     options = {"desc": "predicting", "unit": "picture", "leave": False, "disable": not progress}
@@ -150,7 +150,7 @@ def _rows(
     files: list[Path],
     top: int,
     workers: int | None,
-    report: Report,
+    report: PredictionReport,
     bar: Any,
 ) -> Iterator[tuple[object, ...]]:
     classify = _fast(network)

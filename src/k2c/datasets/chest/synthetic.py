@@ -9,7 +9,7 @@ from k2c.datasets.synthetic_source import Generator, SyntheticSource
 from k2c.errors import K2CError
 from k2c.synthetic.chest.film import SIZES, Film, draw_film
 from k2c.synthetic.chest.findings import FINDINGS
-from k2c.synthetic.chest.population import FilmPopulation, table_of
+from k2c.synthetic.chest.population import FilmPopulation, film_table
 
 VERSION = 2  # of the generator: films that were kept by another version are made anew
 CHUNK = 64  # films in a file
@@ -75,7 +75,7 @@ def synthetic_chest(
     source = SyntheticSource(GENERATOR, films, size, cache, NAME)
     if workers is not None and workers > 1:
         source.draw_all(workers)
-    return LabelledImages(table_of(films, patients, population), source, FINDINGS, NAME)
+    return LabelledImages(film_table(films, patients, population), source, FINDINGS, NAME)
 
 
 def _image(film: Film, size: int) -> ImageArray:

@@ -9,7 +9,7 @@ from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.synthetic_source import Generator, SyntheticSource
 from k2c.errors import K2CError, unknown
 from k2c.synthetic.fundus.eye import SIZES, Eye, draw_eye
-from k2c.synthetic.fundus.population import EyePopulation, table_of
+from k2c.synthetic.fundus.population import EyePopulation, eye_table
 
 VERSION = 4  # of the generator: images that were kept by another version are made anew
 CHUNK = 32  # eyes in a file
@@ -84,7 +84,7 @@ def synthetic_fundus(
     source = SyntheticSource(GENERATOR, eyes, size, cache, NAME)
     if workers is not None and workers > 1:
         source.draw_all(workers)
-    return LabelledImages(table_of(eyes, labels), source, CLASSES, NAME)
+    return LabelledImages(eye_table(eyes, labels), source, CLASSES, NAME)
 
 
 def _image(eye: Eye, size: int) -> ImageArray:

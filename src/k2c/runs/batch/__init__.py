@@ -1,8 +1,17 @@
 """Batches: one lecture run many times, over a sweep of its parameters."""
 
 from k2c.runs.batch.file import BatchFile, read_batch
-from k2c.runs.batch.plan import Plan, PlannedRun, make_plan
-from k2c.runs.batch.run import Progress, run_batch
+from k2c.runs.batch.plan import BatchPlan, PlannedRun, make_plan
+from k2c.runs.batch.run import BatchProgress, run_batch
 from k2c.runs.batch.store import Store
 
-__all__ = ["BatchFile", "Plan", "PlannedRun", "Progress", "Store", "make_plan", "read_batch", "run_batch"]
+__all__ = [
+    "BatchFile",
+    "BatchPlan",
+    "BatchProgress",
+    "PlannedRun",
+    "Store",
+    "make_plan",
+    "read_batch",
+    "run_batch",
+]

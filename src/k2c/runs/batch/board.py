@@ -13,8 +13,8 @@ from rich.text import Text
 
 from k2c._system.terminal import Terminal
 from k2c.course.syllabus import Value
-from k2c.runs.batch.plan import Plan, PlannedRun
-from k2c.runs.batch.run import Progress
+from k2c.runs.batch.plan import BatchPlan, PlannedRun
+from k2c.runs.batch.run import BatchProgress
 from k2c.runs.batch.store import Store
 from k2c.runs.execution.execute import Run
 from k2c.runs.reports.pages import format_seconds
@@ -25,7 +25,7 @@ _AT_MOST = {"smoke": 20.0, "lecture": 90.0}
 
 
 @contextmanager
-def show_progress(progress: Progress, console: Terminal) -> Iterator[None]:
+def show_progress(progress: BatchProgress, console: Terminal) -> Iterator[None]:
     """Show a live table while the block runs; in a log, a line for each run that ends."""
     for run, damage in progress.damaged.items():
         console.say(f"The run {run} is damaged and runs again. {damage}")
@@ -37,7 +37,7 @@ def show_progress(progress: Progress, console: Terminal) -> Iterator[None]:
         yield
 
 
-def print_plan(plan: Plan, store: Store, workers: int, console: Terminal) -> None:
+def print_plan(plan: BatchPlan, store: Store, workers: int, console: Terminal) -> None:
     """Print the table of runs and how long they will take."""
     table = Table(box=None, padding=(0, 2), header_style="dim")
     columns = list(plan.runs[0].varied)
@@ -55,7 +55,7 @@ def print_plan(plan: Plan, store: Store, workers: int, console: Terminal) -> Non
     console.say(f"{len(plan.runs):,} runs, {left:,} to do. ", _estimate(plan, store, left, workers))
 
 
-def _estimate(plan: Plan, store: Store, left: int, workers: int) -> str:
+def _estimate(plan: BatchPlan, store: Store, left: int, workers: int) -> str:
     seconds = [
         facts["seconds"] for run in plan.runs if (facts := store.facts(run.id)) and facts["status"] == "ok"
     ]
@@ -72,7 +72,7 @@ def _estimate(plan: Plan, store: Store, left: int, workers: int) -> str:
     return f"At most about {format_seconds(left * one)}: {source}."
 
 
-def _board(progress: Progress, console: Terminal) -> RenderableType:
+def _board(progress: BatchProgress, console: Terminal) -> RenderableType:
     total = len(progress.plan.runs)
     counts = [Text(f"{n:,} {name}", _STYLES.get(name, "red")) for name, n in progress.counts.items()]
     if progress.retried:
@@ -95,7 +95,7 @@ def _board(progress: Progress, console: Terminal) -> RenderableType:
     return Group(head, table)
 
 
-def _left(progress: Progress) -> str:
+def _left(progress: BatchProgress) -> str:
     if not progress.finished:
         return ""
     rate = progress.rate()

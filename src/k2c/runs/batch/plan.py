@@ -50,7 +50,7 @@ class PlannedRun:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """What a batch runs.
 
     Attributes
@@ -92,7 +92,7 @@ class Plan:
         return json.dumps(content, ensure_ascii=False)[:-1] + f',\n "runs": [\n  {rows}\n ],\n {seal}\n'
 
     @classmethod
-    def read(cls, path: Path) -> "Plan":
+    def read(cls, path: Path) -> "BatchPlan":
         """Read a `plan.json`."""
         content = read_sealed_json(path)
         runs = [
@@ -102,7 +102,7 @@ class Plan:
         return cls(**content.pop("sweep"), **content, runs=runs)
 
 
-def make_plan(batch: BatchFile, name: str, base: Path, out: Path) -> Plan:
+def make_plan(batch: BatchFile, name: str, base: Path, out: Path) -> BatchPlan:
     """Return the table of a batch's runs; equal settings are run once.
 
     Parameters
@@ -142,7 +142,7 @@ def make_plan(batch: BatchFile, name: str, base: Path, out: Path) -> Plan:
         row = PlannedRun(identity, parameters, varied, seed, profile, data[read])  # type: ignore[arg-type]
         runs.setdefault(identity, row)
     kind = batch.sweep.kind if batch.sweep else "none"
-    return Plan(
+    return BatchPlan(
         name,
         batch.lecture,
         lecture.title,

@@ -17,7 +17,7 @@ from k2c._system.advice import pip_install
 from k2c._system.plain_file import read_text
 from k2c.errors import K2CError
 from k2c.runs.batch.file import read_batch
-from k2c.runs.batch.plan import Plan, PlannedRun, make_plan
+from k2c.runs.batch.plan import BatchPlan, PlannedRun, make_plan
 from k2c.runs.batch.pool import LocalPool
 from k2c.runs.batch.store import Store
 from k2c.runs.execution.engine import Step
@@ -51,7 +51,7 @@ class Pool(Protocol):
 
 
 @dataclass
-class Progress:
+class BatchProgress:
     """How far a batch is.
 
     Attributes
@@ -76,7 +76,7 @@ class Progress:
         Called with every run that has ended.
     """
 
-    plan: Plan
+    plan: BatchPlan
     counts: Counter[str] = field(default_factory=Counter)
     running: dict[str, tuple[PlannedRun, float, Step | None]] = field(default_factory=dict)
     since: float = field(default_factory=time.monotonic)
@@ -113,7 +113,7 @@ class _Flight:
 class Scheduler:
     """Keeps a pool busy with the runs of a plan that the folder does not have yet."""
 
-    def __init__(self, plan: Plan, store: Store, progress: Progress, retries: int = 0) -> None:
+    def __init__(self, plan: BatchPlan, store: Store, progress: BatchProgress, retries: int = 0) -> None:
         self._plan, self._store, self._progress = plan, store, progress
         self._pool: Pool
         self._retries = retries
@@ -235,9 +235,9 @@ def run_batch(
     out: Path,
     workers: int | None = None,
     cluster: str = "",
-    show: Callable[[Progress], AbstractContextManager[Any]] = nullcontext,
+    show: Callable[[BatchProgress], AbstractContextManager[Any]] = nullcontext,
     notice: Callable[[str], None] = lambda sentence: None,
-) -> Progress:
+) -> BatchProgress:
     """Run what a batch's folder does not have yet, and return how far it came.
 
     Parameters
@@ -265,7 +265,7 @@ def run_batch(
     base = Path(before.base) if before and before.base else path.parent
     batch = read_batch(path, base)
     plan = make_plan(batch, before.name if before else path.stem, base, out)
-    progress = Progress(plan)
+    progress = BatchProgress(plan)
     with store.opened(plan, read_text(path)) as others:
         if others:
             notice(
@@ -283,7 +283,7 @@ def run_batch(
 
 
 def _pool(
-    plan: Plan, out: Path, workers: int | None, cluster: str, limits: Limits, progress: Progress
+    plan: BatchPlan, out: Path, workers: int | None, cluster: str, limits: Limits, progress: BatchProgress
 ) -> Pool:
     if not cluster:
         return LocalPool(plan.lecture, out, workers, limits, progress.listen)

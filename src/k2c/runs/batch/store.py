@@ -23,7 +23,7 @@ from k2c._system.plain_file import UnreadableError
 from k2c._system.printable import printable
 from k2c._system.sealed import read_sealed_json
 from k2c.errors import K2CError
-from k2c.runs.batch.plan import Plan
+from k2c.runs.batch.plan import BatchPlan
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -46,7 +46,7 @@ class Store:
         self.folder = folder
         self._inside = folder / ".batch"
 
-    def plan(self) -> Plan:
+    def plan(self) -> BatchPlan:
         """Return the plan that the folder was started with.
 
         Raises
@@ -55,7 +55,7 @@ class Store:
             When there is none.
         """
         try:
-            return Plan.read(self.folder / "plan.json")
+            return BatchPlan.read(self.folder / "plan.json")
         except OSError as error:
             raise K2CError(
                 f"{printable(self.folder)} holds no batch: it has no plan.json. Name a folder that k2c batch made."
@@ -87,7 +87,7 @@ class Store:
         return ""
 
     @contextmanager
-    def opened(self, plan: Plan, batch_file: str) -> Iterator[list[str]]:
+    def opened(self, plan: BatchPlan, batch_file: str) -> Iterator[list[str]]:
         """Hold the folder for a batch, and write down what is planned; yields who else holds it, in words.
 
         Several batches may hold a folder at once when they have the same plan.

@@ -148,7 +148,7 @@ def _verdict(exercise: str, outcome: Outcome, assignment: _Assignment) -> Verdic
     given = outcome.answers[exercise]
     try:
         return judge(assignment.cases[exercise], [Answer(**entry) for entry in given])
-    except Exception:  # not what show_answers displays
+    except Exception:  # not what print_answers displays
         return Verdict("wrong", "What the answer gave cannot be read.")
 
 

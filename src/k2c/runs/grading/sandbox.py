@@ -142,7 +142,7 @@ def _ask(client: Any, check: dict[str, Any], index: int) -> list[Any] | None:
     from nbformat.v4 import new_code_cell
 
     module = '__import__("k2c.course.exercises", fromlist=["k2c"])'
-    asked = new_code_cell(f"{module}.show_answers({check['calls']!r}, lambda: ({check['answer']}))")
+    asked = new_code_cell(f"{module}.print_answers({check['calls']!r}, lambda: ({check['answer']}))")
     kept = client.nb.cells[index]
     try:
         client.execute_cell(asked, index, store_history=False)

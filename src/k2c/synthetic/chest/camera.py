@@ -47,7 +47,7 @@ FROM_BEHIND = ("soft", "crisp", "crisp", "dark", "pale")
 FROM_FRONT = ("portable", "portable", "soft", "crisp", "dark")
 
 
-def choose(view: str, rng: np.random.Generator) -> Detector:
+def choose_detector(view: str, rng: np.random.Generator) -> Detector:
     """Draw the unit that takes a film: another one at the bedside than in the department."""
     names = FROM_FRONT if view == "AP" else FROM_BEHIND
     return DETECTORS[names[rng.integers(len(names))]]
@@ -69,7 +69,7 @@ def turned(layer: Layer, degrees: float) -> Layer:
     return ndimage.affine_transform(layer, matrix, middle - matrix @ middle, order=1, mode="nearest")
 
 
-def expose(absorbed: Layer, detector: Detector, view: str, rng: np.random.Generator) -> Layer:
+def expose_film(absorbed: Layer, detector: Detector, view: str, rng: np.random.Generator) -> Layer:
     """Turn what was absorbed into grey values.
 
     Parameters

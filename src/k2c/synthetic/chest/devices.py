@@ -18,7 +18,7 @@ FREQUENCY = {
 DRAINED = (0.35, 0.7)  # of the films with a pneumothorax
 
 
-def choose(view: str, pneumothorax: bool, rng: np.random.Generator) -> tuple[str, ...]:
+def choose_devices(view: str, pneumothorax: bool, rng: np.random.Generator) -> tuple[str, ...]:
     """Draw which devices are on a film. Who has air in the pleural space often has a drain already."""
     behind = view == "AP"
     chances = rng.random(len(FREQUENCY) + 1)

@@ -137,8 +137,8 @@ def draw_film(film: Film, size: int = 224, *, masks: bool = True) -> FilmDrawing
     scene.dense += _drawn_devices(names, scene, found, stream[2])
     absorbed = scene.absorbed(np.random.default_rng([patient, 3]), stream[3])
     angle = float(stream[1].normal(0, 1.3 if film.view == "PA" else 2.2))
-    value = camera.expose(
-        camera.turned(absorbed, angle), camera.choose(film.view, stream[4]), film.view, stream[4]
+    value = camera.expose_film(
+        camera.turned(absorbed, angle), camera.choose_detector(film.view, stream[4]), film.view, stream[4]
     )
     image = camera.finish(value, film.view, stream[5])
     turned = {name: _turned(scene.masks[name], angle) for name in film.findings} if masks else {}
@@ -153,7 +153,9 @@ def _findings(film: Film) -> list[ChestFinding]:
 def _devices(film: Film) -> tuple[str, ...]:
     if film.devices is not None:
         return film.devices
-    return devices.choose(film.view, "Pneumothorax" in film.findings, np.random.default_rng([film.seed, 5]))
+    return devices.choose_devices(
+        film.view, "Pneumothorax" in film.findings, np.random.default_rng([film.seed, 5])
+    )
 
 
 def _drawn_devices(

@@ -135,7 +135,7 @@ def _visits() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return often, fraction / fraction[-1]
 
 
-def table_of(films: list[Film], patients: list[int], population: FilmPopulation) -> pd.DataFrame:
+def film_table(films: list[Film], patients: list[int], population: FilmPopulation) -> pd.DataFrame:
     """Return the table of a data set, one row per film."""
     truth = np.array([[name in film.findings for name in FINDINGS] for film in films], np.float32)
     visit = pd.Series(patients).groupby(patients).cumcount()

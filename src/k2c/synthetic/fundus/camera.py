@@ -96,7 +96,7 @@ def light(camera: Camera, view: View, rng: np.random.Generator) -> Layer:
     return field
 
 
-def expose(
+def expose_photograph(
     image: Layer,
     camera: Camera,
     view: View,

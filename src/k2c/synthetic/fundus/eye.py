@@ -172,7 +172,7 @@ def draw_eye(eye: Eye, size: int = 224) -> EyeDrawing:
     ):
         _add(retina, kind, layer)
     retina += cameras.light(camera, view, stream[3])
-    image = cameras.expose(
+    image = cameras.expose_photograph(
         np.exp(retina, out=retina), camera, view, stream[4], eye.blur, eye.exposure, eye.dust
     )
     masks = {kind: np.zeros((size, size), bool) for kind in LESIONS}

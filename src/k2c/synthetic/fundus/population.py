@@ -101,7 +101,7 @@ def _choose(count: int, per: int, odd: int, rng: np.random.Generator) -> np.ndar
     return referable
 
 
-def table_of(eyes: list[Eye], labels: str) -> pd.DataFrame:
+def eye_table(eyes: list[Eye], labels: str) -> pd.DataFrame:
     """Return the table of a data set, one row per eye.
 
     Parameters

@@ -2,6 +2,6 @@
 
 from k2c.runs.reports.batch.compare import compare_batches
 from k2c.runs.reports.batch.page import write_batch_report
-from k2c.runs.reports.batch.table import Batch, read_batch, write_table
+from k2c.runs.reports.batch.table import Batch, read_batch_table, write_table
 
-__all__ = ["Batch", "compare_batches", "read_batch", "write_batch_report", "write_table"]
+__all__ = ["Batch", "compare_batches", "read_batch_table", "write_batch_report", "write_table"]

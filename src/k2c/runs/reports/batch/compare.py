@@ -9,7 +9,7 @@ from scipy import stats
 
 from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
-from k2c.runs.reports.batch.table import Batch, read_batch
+from k2c.runs.reports.batch.table import Batch, read_batch_table
 
 LEVEL = 0.05
 
@@ -71,7 +71,7 @@ def compare_batches(a: Path, b: Path, console: Terminal) -> list[Difference]:
     K2CError
         When the batches have no setting or no metric in common.
     """
-    before, after = read_batch(a), read_batch(b)
+    before, after = read_batch_table(a), read_batch_table(b)
     keys = [name for name in before.swept if name in after.swept]
     one, two = _settings(before, keys), _settings(after, keys)
     common = [setting for setting in one if setting in two]

@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 from k2c._system.atomic import atomic_path
 from k2c._system.machine import describe_machine
 from k2c.runs.reports.batch.plots import figures
-from k2c.runs.reports.batch.table import USED, Batch, read_batch, write_table
+from k2c.runs.reports.batch.table import USED, Batch, read_batch_table, write_table
 from k2c.runs.reports.pages import render
 
 MOST_METRICS = 40
@@ -34,7 +34,7 @@ def write_batch_report(folder: Path, batch: Batch | None = None) -> Path:
     pathlib.Path
         The page.
     """
-    batch = batch or read_batch(folder)
+    batch = batch or read_batch_table(folder)
     write_table(batch, folder)
     metrics = _by_interest(batch)
     page = render(

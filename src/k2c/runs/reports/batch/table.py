@@ -30,7 +30,7 @@ class Batch:
     name, lecture, title, profile
         What was run.
     frame
-        A row a run, in the order of the plan; see `read_batch`.
+        A row a run, in the order of the plan; see `read_batch_table`.
     parameters
         Every parameter of the lecture.
     swept
@@ -85,7 +85,7 @@ class Batch:
         ]
 
 
-def read_batch(folder: Path) -> Batch:
+def read_batch_table(folder: Path) -> Batch:
     """Read the plan of a batch and the runs that are there.
 
     Returns
