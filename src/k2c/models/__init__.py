@@ -1,9 +1,20 @@
 """Models: from counting words to deep networks."""
 
 from k2c.models.backbones import Backbone, backbone, backbone_table
-from k2c.models.chexnet import CheXNet, chexnet
-from k2c.models.describe import layer_table
+from k2c.models.chexnet import CheXNet, chexnet, first_loss
+from k2c.models.classify import picture_logits, top_classes
+from k2c.models.describe import block_table, layer_table
+from k2c.models.explain import (
+    feature_maps,
+    first_filters,
+    grad_cam,
+    occlusion,
+    share_inside,
+    with_random_weights,
+)
 from k2c.models.feature_cache import pooled_features, variant_features
+from k2c.models.features import cell_histograms, gradients, hog
+from k2c.models.imagenet import class_index, imagenet_classes
 from k2c.models.lenet import LeNet
 from k2c.models.naive_bayes import NaiveBayes
 from k2c.models.preprocessing import Preprocessing
@@ -22,8 +33,23 @@ __all__ = [
     "WeightsError",
     "backbone",
     "backbone_table",
+    "block_table",
+    "cell_histograms",
     "chexnet",
+    "class_index",
+    "feature_maps",
+    "first_filters",
+    "first_loss",
+    "grad_cam",
+    "gradients",
+    "hog",
+    "imagenet_classes",
     "layer_table",
+    "occlusion",
+    "picture_logits",
     "pooled_features",
+    "share_inside",
+    "top_classes",
     "variant_features",
+    "with_random_weights",
 ]

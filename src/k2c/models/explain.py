@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from captum.attr import LayerAttribution, LayerGradCam
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -41,6 +40,8 @@ def grad_cam(network: Backbone, inputs: Tensor, target: int) -> Map:
     ----------
     Selvaraju et al.: Grad-CAM: Visual explanations from deep networks via gradient-based localization (2017).
     """
+    from captum.attr import LayerAttribution, LayerGradCam  # late: it takes half a second to import
+
     explained = LayerGradCam(network.as_classifier(), network.last_convolution)
     with torch.enable_grad():
         # A copy: the network may be frozen, and then the gradient needs an input that asks for it.

@@ -6,49 +6,7 @@ from typing import Any
 
 from k2c.errors import K2CError
 from k2c.training.errors import CancelFit
-from k2c.training.learner import Learner
-
-
-class Callback:
-    """Hooks that `fit` calls; override the ones you need.
-
-    Before and after the fit, each epoch and each batch, the hooks of all callbacks run in ascending `order`,
-    callbacks of equal order as they stand in the list; `after_fit` runs in reverse, even after an error.
-    A hook may raise `CancelEpoch` or `CancelFit`; the other callbacks still get that hook first.
-
-    Attributes
-    ----------
-    order
-        0 unless a callback must be early (schedules, -10) or late (what looks at results, 10; checkpoints,
-        which save what the others remember, 100).
-    """
-
-    order: int = 0
-
-    def before_fit(self, learner: Learner) -> None:
-        """Run before the first epoch (and after a checkpoint was loaded)."""
-
-    def before_epoch(self, learner: Learner) -> None:
-        """Run before the first batch of an epoch."""
-
-    def before_batch(self, learner: Learner) -> None:
-        """Run when `learner.inputs` and `learner.targets` are there, before the five steps."""
-
-    def after_batch(self, learner: Learner) -> None:
-        """Run after the five steps."""
-
-    def after_epoch(self, learner: Learner) -> None:
-        """Run when `learner.history.last` is the row of the epoch that has just ended."""
-
-    def after_fit(self, learner: Learner) -> None:
-        """Run at the very end, however it came."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint has to hold: numbers, text, tensors, lists and dictionaries of them."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` returned, before `before_fit`."""
+from k2c.training.learner import Callback, Learner
 
 
 class EveryNEpochs(Callback):

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,52 @@ from k2c.training.history import History, Row
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
-    from k2c.training.callbacks import Callback
 
 # Reading a loss waits for the device, so on a GPU the losses are looked at this many batches at a time.
 _BATCHES_BETWEEN_CHECKS = {"cpu": 1}
 _BATCHES_BETWEEN_CHECKS_ELSEWHERE = 50
+
+
+class Callback:
+    """Hooks that `fit` calls; override the ones you need.
+
+    Before and after the fit, each epoch and each batch, the hooks of all callbacks run in ascending `order`,
+    callbacks of equal order as they stand in the list; `after_fit` runs in reverse, even after an error.
+    A hook may raise `CancelEpoch` or `CancelFit`; the other callbacks still get that hook first.
+
+    Attributes
+    ----------
+    order
+        0 unless a callback must be early (schedules, -10) or late (what looks at results, 10; checkpoints,
+        which save what the others remember, 100).
+    """
+
+    order: int = 0
+
+    def before_fit(self, learner: "Learner") -> None:
+        """Run before the first epoch (and after a checkpoint was loaded)."""
+
+    def before_epoch(self, learner: "Learner") -> None:
+        """Run before the first batch of an epoch."""
+
+    def before_batch(self, learner: "Learner") -> None:
+        """Run when `learner.inputs` and `learner.targets` are there, before the five steps."""
+
+    def after_batch(self, learner: "Learner") -> None:
+        """Run after the five steps."""
+
+    def after_epoch(self, learner: "Learner") -> None:
+        """Run when `learner.history.last` is the row of the epoch that has just ended."""
+
+    def after_fit(self, learner: "Learner") -> None:
+        """Run at the very end, however it came."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint has to hold: numbers, text, tensors, lists and dictionaries of them."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned, before `before_fit`."""
 
 
 class Learner:
@@ -55,7 +96,7 @@ class Learner:
         optimizer: torch.optim.Optimizer,
         epochs: int,
         metrics: "Mapping[str, Metric] | None" = None,
-        callbacks: "Sequence[Callback]" = (),
+        callbacks: Sequence[Callback] = (),
         device: str | torch.device | None = None,
         precision: str = "float32",
         channels_last: bool = False,
