@@ -48,7 +48,7 @@ def show_vowels(
 def show_matches(
     first: Any, second: Any, points: tuple[Any, Any], right: Any, *, title: str, most: int = 40
 ) -> None:
-    """Draw two photographs side by side, and a line for each match: green where right, red where wrong.
+    """Draw two photographs side by side, and a line for each match: green where right, orange where wrong.
 
     Parameters
     ----------

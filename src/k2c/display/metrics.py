@@ -77,26 +77,26 @@ def show_confusion(
     """
     labels = np.unique(np.concatenate([np.asarray(targets), np.asarray(predicted)]))
     counts = confusion_matrix(targets, predicted, labels=labels)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = [str(label) for label in labels] if names is None else list(names)
     side = max(3.9, 0.55 * len(names) + 1.6)
     _, axes = plt.subplots(figsize=(side + 0.6, side))
-    _draw_matrix(axes, shares, np.vectorize("{:,}".format)(counts), names, names)
+    _draw_matrix(axes, fractions, np.vectorize("{:,}".format)(counts), names, names)
     axes.set(title=title, xlabel="predicted", ylabel="true")
     plt.show()
 
 
-def show_grid(shares: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -> None:
-    """Draw a table of shares from 0 to 1 as coloured cells, each with its percentage."""
-    _, axes = plt.subplots(figsize=(1.9 * shares.shape[1] + 2.6, 1.0 * shares.shape[0] + 1.9))
-    texts = np.vectorize("{:.1%}".format)(shares.to_numpy(dtype=float))
-    _draw_matrix(axes, shares.to_numpy(dtype=float), texts, list(shares.columns), list(shares.index))
+def show_grid(fractions: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -> None:
+    """Draw a table of fractions from 0 to 1 as coloured cells, each with its percentage."""
+    _, axes = plt.subplots(figsize=(1.9 * fractions.shape[1] + 2.6, 1.0 * fractions.shape[0] + 1.9))
+    texts = np.vectorize("{:.1%}".format)(fractions.to_numpy(dtype=float))
+    _draw_matrix(axes, fractions.to_numpy(dtype=float), texts, list(fractions.columns), list(fractions.index))
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel, aspect="auto")
     plt.show()
 
 
-def show_bars(table: pd.DataFrame, *, title: str, ylabel: str, xlabel: str = "") -> None:
-    """Draw groups of bars, each with its percentage: one group a row, one bar a column."""
+def show_bars(table: pd.DataFrame, *, title: str, ylabel: str, xlabel: str = "", top: float = 1.0) -> None:
+    """Draw groups of bars, each with its percentage: one group per row, one bar per column, up to `top`."""
     _, axes = plt.subplots(figsize=(max(4.5, 1.8 + 0.75 * table.size), 4.5))
     places = np.arange(len(table))
     width = 0.82 / table.shape[1]
@@ -105,7 +105,7 @@ def show_bars(table: pd.DataFrame, *, title: str, ylabel: str, xlabel: str = "")
         bars = axes.bar(places + offset, table[name], width * 0.94, label=name)
         axes.bar_label(bars, labels=[f"{value:.0%}" for value in table[name]], padding=2, fontsize=11)
     axes.set_xticks(places, [str(row) for row in table.index])
-    axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.12))
+    axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.12 * top))
     axes.set_title(title, pad=34 if table.shape[1] > 1 else 8)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(axis="x", visible=False)
@@ -114,14 +114,14 @@ def show_bars(table: pd.DataFrame, *, title: str, ylabel: str, xlabel: str = "")
     plt.show()
 
 
-def show_rule_growth(growth: pd.DataFrame, spam_share: float | None = None) -> None:
+def show_rule_growth(growth: pd.DataFrame, spam_fraction: float | None = None) -> None:
     """Draw precision, recall and the real mail lost while a list of keywords grows.
 
     Parameters
     ----------
     growth
         What `RuleFilter.growth` returns.
-    spam_share
+    spam_fraction
         The fraction of spam among all messages: the precision of a filter that guesses.
     """
     _, axes = plt.subplots(figsize=(9.5, 5.2))
@@ -132,12 +132,12 @@ def show_rule_growth(growth: pd.DataFrame, spam_share: float | None = None) -> N
         ("ham_loss", "real mail that it loses", HAM),
     ):
         axes.plot(places, growth[column], marker="o", color=colour, label=name)
-    if spam_share is not None:
+    if spam_fraction is not None:
         axes.axhline(
-            spam_share, color=COLOURS["grey"], linestyle="--", linewidth=1.6, label="precision of a guess"
+            spam_fraction, color=COLOURS["grey"], linestyle="--", linewidth=1.6, label="precision of a guess"
         )
     axes.set_xticks(places, growth["keyword"], rotation=50, ha="right", rotation_mode="anchor")
-    axes.set(title="A filter of keywords grows", xlabel="rule added", ylim=(-0.02, 1.02), ylabel="share")
+    axes.set(title="A filter of keywords grows", xlabel="rule added", ylim=(-0.02, 1.02), ylabel="fraction")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(fontsize=12)
     plt.show()
@@ -169,7 +169,7 @@ def show_scores(scores: Any, is_spam: Any, thresholds: Mapping[str, float], titl
 
 
 def show_threshold_cost(scores: Any, is_spam: Any, prices: Sequence[float] = (1, 10, 100)) -> None:
-    """Draw the mean cost a message against the threshold, for several prices of a lost real mail.
+    """Draw the mean cost per message against the threshold, for several prices of a lost real mail.
 
     Parameters
     ----------
@@ -191,9 +191,9 @@ def show_threshold_cost(scores: Any, is_spam: Any, prices: Sequence[float] = (1,
         is_spam.mean(), color=COLOURS["grey"], linestyle="--", linewidth=1.6, label="no filter at all"
     )
     axes.set(
-        title="The dearer a lost mail, the higher the best threshold",
+        title="The more a lost mail costs, the higher the best threshold",
         xlabel="threshold on the log odds of spam",
-        ylabel="mean cost a message",
+        ylabel="mean cost per message",
         ylim=(0, 3 * is_spam.mean()),
     )
     axes.legend()
@@ -232,22 +232,27 @@ def _use_log_axis(axes: Any, x: np.ndarray) -> None:
     axes.set_xscale("log")
     # Within three decades the values themselves are better marks than two powers of ten.
     if len(x) <= 10 and x.max() < 1000 * x.min():
-        axes.set_xticks(x, [f"{value:,g}" for value in x])
+        places, last = np.log10(x), np.inf
+        labels = []
+        for value, place in zip(x[::-1], places[::-1], strict=True):  # of two that would touch, the right one
+            labels.append(f"{value:,g}" if last - place > 0.1 * np.ptp(places) else "")
+            last = place if labels[-1] else last
+        axes.set_xticks(x, labels[::-1])
         axes.minorticks_off()
 
 
-def _percent(share: float, _position: float = 0) -> str:
-    return f"{100 * share:g}%"
+def _percent(fraction: float, _position: float = 0) -> str:
+    return f"{100 * fraction:g}%"
 
 
 def _draw_matrix(
-    axes: Any, shares: np.ndarray, texts: np.ndarray, columns: Sequence[str], rows: Sequence[str]
+    axes: Any, fractions: np.ndarray, texts: np.ndarray, columns: Sequence[str], rows: Sequence[str]
 ) -> None:
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    for (row, column), share in np.ndenumerate(shares):
-        colour = "white" if share > 0.55 else "#222222"
+    for (row, column), fraction in np.ndenumerate(fractions):
+        colour = "white" if fraction > 0.55 else "#222222"
         axes.text(column, row, texts[row, column], ha="center", va="center", color=colour)
