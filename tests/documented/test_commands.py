@@ -201,11 +201,11 @@ def test_lab_answers_until_it_is_stopped(command, kit):
 
 
 def test_bench_shows_each_figure_beside_its_reference(monkeypatch):
-    from k2c.bench import registry, time_row
+    from k2c.bench import comparison, time_row
 
     quick = {"quick": lambda: [time_row("adding", ([1.0], [2.0]), 1.5, "once")]}
-    monkeypatch.setattr(registry, "_benchmarks", quick)
-    monkeypatch.setattr(registry, "available", lambda: ["quick"])
+    monkeypatch.setattr(comparison, "_benchmarks", quick)
+    monkeypatch.setattr(comparison, "available", lambda: ["quick"])
     done = CliRunner().invoke(main, ["bench"])
     assert done.exit_code == 0, done.output
     assert "adding" in done.output

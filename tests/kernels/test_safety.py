@@ -141,6 +141,8 @@ def test_no_kernel_leaves_its_arrays_and_each_does_what_its_specification_says(o
 
 
 def sizes(name):
+    if name == "transpose":
+        return dict(rows=19, columns=35)
     if name.startswith("conv2d"):
         values = dict(n=2, channels=3, height=13, width=17, filters=7, kernel_height=5, kernel_width=5)
     elif name.startswith("matmul"):

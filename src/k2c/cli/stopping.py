@@ -1,5 +1,6 @@
 """How a command is stopped: by Ctrl-C, by `kill`, or by a terminal that is closed."""
 
+import logging
 import os
 import signal
 import time
@@ -74,4 +75,6 @@ def _stop(number: int, frame: Any) -> None:
     if time.monotonic() - _since < _SECONDS_TO_STOP:
         return
     _received, _since = signal.Signals(number), time.monotonic()
+    # What asyncio reports of tasks that nobody waits for any more, such as a cell whose kernel has just been ended.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     raise KeyboardInterrupt
