@@ -64,7 +64,12 @@ def show_curves(
 
 
 def show_confusion(
-    targets: Any, predicted: Any, names: Sequence[str] | None = None, title: str = "Confusion matrix"
+    targets: Any,
+    predicted: Any,
+    names: Sequence[str] | None = None,
+    title: str = "Confusion matrix",
+    *,
+    errors_only: bool = False,
 ) -> None:
     """Draw how many examples of each class were taken for which.
 
@@ -74,10 +79,16 @@ def show_confusion(
         The true and the predicted class of each example.
     names
         The classes' names, in sorted order of the labels; the labels themselves where None.
+    errors_only
+        Whether the colour shows the number of errors, and the diagonal stays white: for a good classifier, whose
+        errors are otherwise too pale to see.
     """
     labels = np.unique(np.concatenate([np.asarray(targets), np.asarray(predicted)]))
     counts = confusion_matrix(targets, predicted, labels=labels)
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    if errors_only:
+        errors = np.where(np.eye(len(labels), dtype=bool), 0, counts)
+        fractions = errors / max(errors.max(), 1)
     names = [str(label) for label in labels] if names is None else list(names)
     side = max(3.9, 0.55 * len(names) + 1.6)
     _, axes = plt.subplots(figsize=(side + 0.6, side))

@@ -16,6 +16,7 @@ from k2c.models.feature_cache import pooled_features, variant_features
 from k2c.models.features import cell_histograms, gradients, hog
 from k2c.models.imagenet import class_index, imagenet_classes
 from k2c.models.lenet import LeNet
+from k2c.models.lenet5 import LeNet5
 from k2c.models.naive_bayes import NaiveBayes
 from k2c.models.preprocessing import Preprocessing
 from k2c.models.rules import RuleFilter
@@ -26,6 +27,7 @@ __all__ = [
     "Backbone",
     "CheXNet",
     "LeNet",
+    "LeNet5",
     "NaiveBayes",
     "Preprocessing",
     "RuleFilter",

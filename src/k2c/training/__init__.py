@@ -12,10 +12,12 @@ from k2c.training.history import History
 from k2c.training.learner import Learner
 from k2c.training.loaders import InMemoryLoader
 from k2c.training.losses import MultiLabelLoss, WeightedSoftmax, class_weights, positive_weights
+from k2c.training.planted import PLANTED, planted_curves
 from k2c.training.samplers import BalancedLoader, BalancedSampler
 from k2c.training.schedule import LearningRateSchedule, cosine
 
 __all__ = [
+    "PLANTED",
     "BalancedLoader",
     "BalancedSampler",
     "Callback",
@@ -44,6 +46,7 @@ __all__ = [
     "latest",
     "load_checkpoint",
     "pick_device",
+    "planted_curves",
     "positive_weights",
     "predict",
 ]
