@@ -3,7 +3,7 @@
 from k2c.models.backbones import Backbone, backbone, backbone_table
 from k2c.models.chexnet import CheXNet, chexnet, first_loss
 from k2c.models.classify import picture_logits, top_classes
-from k2c.models.describe import block_table, layer_table
+from k2c.models.describe import block_table, count_operations, layer_table
 from k2c.models.explain import (
     feature_maps,
     first_filters,
@@ -39,6 +39,7 @@ __all__ = [
     "cell_histograms",
     "chexnet",
     "class_index",
+    "count_operations",
     "feature_maps",
     "first_filters",
     "first_loss",

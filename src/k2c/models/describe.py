@@ -1,11 +1,12 @@
 """What a network costs, layer by layer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from k2c.errors import K2CError
@@ -125,3 +126,21 @@ def block_table(model: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
     table = layers.groupby(names, sort=False)[["parameters", "multiply_adds"]].sum()
     table.insert(0, "output_shape", [shapes[name] for name in table.index])
     return table.set_axis([name.removeprefix("trunk.") for name in table.index]).rename_axis("block")
+
+
+def count_operations(work: Callable[[], object]) -> int:
+    """Return how many operations torch starts while it does some work: on a GPU about as many kernels.
+
+    Views, which start nothing on a device, are left out.
+    """
+
+    class Counter(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.count += not operation.is_view
+            return operation(*args, **(kwargs or {}))
+
+    with Counter() as counter:
+        work()
+    return counter.count
