@@ -7,7 +7,7 @@ from typing import Any
 ASIDE = "# Aside:"  # how a cell begins that stands beside the lecture's main road
 _SKIPPED = """print("This cell is an aside, and is skipped: 'everything' is false.")\n"""
 
-_open: dict[str, Any] = {"name": "", "profile": "custom", "everything": True}
+_open: dict[str, Any] = {"profile": "custom", "everything": True}
 
 
 def open_lecture(name: str, variables: Mapping[str, Any]) -> str:
@@ -47,18 +47,11 @@ def open_lecture(name: str, variables: Mapping[str, Any]) -> str:
             f"The parameter cell of {name} no longer sets {', '.join(missing)}. Put it back."
         )
     values = lecture.resolve({key: variables[key] for key in lecture.parameters})
-    _open.update(
-        name=name, profile=lecture.profile_of(values), everything=bool(values.get("everything", True))
-    )
+    _open.update(profile=lecture.profile_of(values), everything=bool(values.get("everything", True)))
     _watch_asides()
     seed_everything(int(values.get("seed", 0)))
     use_style()
     return current_profile()
-
-
-def current_lecture() -> str:
-    """Return the name of the lecture that is open in this process, or an empty string."""
-    return str(_open["name"])
 
 
 def current_profile() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from k2c.errors import K2CError
-from k2c.metrics.screening import auc_of_rows, roc_auc
+from k2c.metrics.screening import auc_of_rows, draw_groups, roc_auc, rows_of_groups
 from k2c.training.losses import as_array
 
 
@@ -124,7 +124,7 @@ def compare(
     differences: list[float] = []
     while len(differences) < samples:
         rows = generator.integers(seeds, size=max(seeds - 1, 1))
-        columns = np.concatenate([members[i] for i in generator.integers(len(members), size=len(members))])
+        columns = draw_groups(members, generator)
         if truth[columns].any() and not truth[columns].all():
             resampled = measure(rows, columns)
             differences.append(resampled[0] - resampled[1])
@@ -171,10 +171,10 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 def _members(owners: np.ndarray) -> list[np.ndarray]:
     """Return the rows of each group."""
-    of_row = np.unique(owners, return_inverse=True)[1]
-    if of_row.max() == 0:
+    members = rows_of_groups(owners)
+    if len(members) == 1:
         raise K2CError("All examples belong to one group, so nothing can be resampled. Give several groups.")
-    return [np.flatnonzero(of_row == number) for number in range(of_row.max() + 1)]
+    return members
 
 
 def _aligned(scores_a: Any, scores_b: Any, targets: Any, groups: Any) -> tuple[np.ndarray, ...]:

@@ -99,6 +99,17 @@ def auc_of_rows(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     return (ranks - found * (found + 1) / 2) / (found * (len(positive) - found))
 
 
+def rows_of_groups(groups: np.ndarray) -> list[np.ndarray]:
+    """Return the row numbers of each group, such as a patient, of (N,)."""
+    of_row = np.unique(groups, return_inverse=True)[1]
+    return [np.flatnonzero(of_row == number) for number in range(of_row.max() + 1)]
+
+
+def draw_groups(rows: list[np.ndarray], generator: np.random.Generator) -> np.ndarray:
+    """Return the rows of as many groups as there are, drawn with replacement."""
+    return np.concatenate([rows[number] for number in generator.integers(len(rows), size=len(rows))])
+
+
 def bootstrap_auc(
     scores: Any, labels: Any, samples: int = 1000, seed: int = 0, patients: Any = None
 ) -> np.ndarray:
@@ -236,11 +247,10 @@ def _auc_of_patients(
     order: np.ndarray, ill: np.ndarray, patients: np.ndarray, samples: int, generator: np.random.Generator
 ) -> np.ndarray:
     """Return the AUC of resamples of whole patients; those without an ill or a healthy eye are drawn anew."""
-    of_row = np.unique(patients, return_inverse=True)[1]
-    rows = [np.flatnonzero(of_row == number) for number in range(of_row.max() + 1)]
+    rows = rows_of_groups(patients)
     values: list[float] = []
     while len(values) < samples:
-        drawn = np.concatenate([rows[number] for number in generator.integers(len(rows), size=len(rows))])
+        drawn = draw_groups(rows, generator)
         found = ill[drawn]
         if found.any() and not found.all():
             values.append(auc_of_rows(order[drawn][None], found)[0])

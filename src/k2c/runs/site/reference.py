@@ -54,8 +54,8 @@ def write_reference(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
     (pages / "index.md").write_text(_contents(), encoding="utf-8")
     for room, members in names.items():
         (pages / f"{room}.rst").write_text(_room_page(room, members), encoding="utf-8")
-        for name in members:
-            (pages / f"{name}.rst").write_text(_page(name, room, lectures[name]), encoding="utf-8")
+        for name, value in members.items():
+            (pages / f"{name}.rst").write_text(_page(name, value, lectures[name]), encoding="utf-8")
 
 
 def public_names(room: str) -> dict[str, object]:
@@ -108,8 +108,7 @@ def _room_page(room: str, members: dict[str, object]) -> str:
     return "\n".join([title, "=" * len(title), "", module, "", *table, "", *contents, ""])
 
 
-def _page(name: str, room: str, lectures: list[str]) -> str:
-    value = getattr(importlib.import_module(room), name.rpartition(".")[2])
+def _page(name: str, value: object, lectures: list[str]) -> str:
     if inspect.isclass(value):
         directive = [f".. autoclass:: {name}", "   :members:"]
     elif callable(value):
