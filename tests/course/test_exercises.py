@@ -3,6 +3,7 @@
 import pytest
 
 import k2c
+from k2c.course.exercises import answers, load_solutions
 from k2c.errors import K2CError
 
 pytestmark = pytest.mark.usefixtures("tiny_course")
@@ -37,3 +38,18 @@ def test_an_answer_that_raises_is_wrong_and_says_how(capsys):
 def test_an_unknown_exercise_is_named_with_those_there_are():
     with pytest.raises(K2CError, match=r"no exercise 'tiny\.9'.*tiny\.1"):
         k2c.check("tiny.9", 1)
+
+
+def test_a_call_knows_what_its_exercise_uses():
+    calls = ["answer(softmax(np.zeros(2)))"]
+    (without,) = answers(calls, lambda value: value)
+    assert without.error == "NameError: name 'softmax' is not defined"
+    (given,) = answers(calls, lambda values: values.tolist(), ["scipy.special.softmax"])
+    assert given.value == [0.5, 0.5]
+
+
+def test_what_an_exercise_uses_is_a_list_of_names_of_the_package(tmp_path):
+    exercise = "tiny.1:\n  uses: planted_curves\n  checks: [{call: answer(1), expect: '1', hint: One.}]\n"
+    (tmp_path / "00_tiny.yml").write_text(exercise)
+    with pytest.raises(K2CError, match=r"tiny\.1 uses is 'planted_curves'.*k2c\.training\.planted_curves"):
+        load_solutions(tmp_path)

@@ -179,7 +179,8 @@ def test_each_likely_mistake_gets_the_hint_for_it(path):
             wrong = entry["solution"].replace(mistake["part"], mistake["written"])
             name = ast.parse(wrong).body[0].name
             exec(wrong, names)
-            given = answers([case["call"] for case in entry["checks"]], names[name])
+            calls = [case["call"] for case in entry["checks"]]
+            given = answers(calls, names[name], entry.get("uses", ()))
             verdict = judge(entry["checks"], given)
             expected = entry["checks"][mistake["case"] - 1]["hint"]
             assert "NameError" not in verdict.complaint

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from k2c._system.outputs import publish
@@ -53,8 +54,8 @@ def check(exercise: str, answer: Any) -> None:
     """
     lecture = lecture_of(exercise)
     solved = load_solutions()[lecture]
-    cases = solved[exercise]["checks"]
-    verdict = judge(cases, answers([case["call"] for case in cases], answer))
+    cases, uses = solved[exercise]["checks"], solved[exercise].get("uses", ())
+    verdict = judge(cases, answers([case["call"] for case in cases], answer, uses))
     words = {
         "right": f"right, {len(cases)} of {len(cases)} cases",
         "wrong": f"not yet. {verdict.complaint}\n  Hint: {verdict.hint}",
@@ -67,11 +68,15 @@ def check(exercise: str, answer: Any) -> None:
         print(solved_of(lecture, solved))
 
 
-def answers(calls: Iterable[str], answer: Any) -> Iterator[Answer]:
-    """Yield what an answer gives for each call, one at a time; nothing when it still holds `...`."""
+def answers(calls: Iterable[str], answer: Any, uses: Iterable[str] = ()) -> Iterator[Answer]:
+    """Yield what an answer gives for each call, one at a time; nothing when it still holds `...`.
+
+    Calls know numpy as `np`, `torch`, and what `uses` names with its module: `k2c.training.planted_curves`.
+    """
     if _has_hole(answer):
         return
-    names = _namespace() | {"answer": answer}
+    used = {name.rpartition(".")[2]: resolve_name(name) for name in uses}
+    names = _namespace() | used | {"answer": answer}
     for call in calls:
         shown = call.replace("answer", str(getattr(answer, "__name__", "answer")))
         try:
@@ -98,7 +103,7 @@ def judge(cases: Sequence[Mapping[str, str]], given: Iterable[Answer]) -> Verdic
     return Verdict("right" if judged == len(cases) else "not attempted")
 
 
-def print_answers(calls: Sequence[str], ask: Callable[[], Any]) -> None:
+def print_answers(calls: Sequence[str], ask: Callable[[], Any], uses: Sequence[str] = ()) -> None:
     """Display, as JSON under `ANSWERS_MIME`, what the answer that `ask` returns gives: `k2c grade` judges it.
 
     Nothing that is expected comes near the student's process.
@@ -106,7 +111,7 @@ def print_answers(calls: Sequence[str], ask: Callable[[], Any]) -> None:
     from IPython.display import display
 
     try:
-        given = [vars(answer) for answer in answers(calls, ask())]
+        given = [vars(answer) for answer in answers(calls, ask(), uses)]
     except Exception as error:  # the answer's name is not there
         given = [vars(Answer("the answer", error=f"{type(error).__name__}: {error}"))]
     text = json.dumps(given, default=_as_json, skipkeys=True)
@@ -125,7 +130,7 @@ def load_solutions(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     """Return every exercise by lecture and name, from the files in `course/solutions` (one a lecture).
 
     An exercise has a `solution` (code), `checks` (each with `call`, `expect` and `hint`), and `mistakes`: likely wrong
-    answers (code), each with the `hint` that it gets.
+    answers (code), each with the `hint` that it gets. It may have `uses`: names in this package that its calls need.
     """
     return _read_solutions(folder or project_root() / "course" / "solutions")
 
@@ -147,6 +152,12 @@ def _checked(file: Path, content: Any) -> dict[str, Any]:
             raise K2CError(
                 f"{file} is not a file of solutions: {name} needs checks, each with call, expect and hint."
             )
+        uses = entry.get("uses", []) if isinstance(entry, dict) else []
+        if not isinstance(uses, list) or not all(str(used).startswith("k2c.") for used in uses):
+            raise K2CError(
+                f"{file}: what {name} uses is {uses!r}. Write a list of names with their modules, "
+                "such as [k2c.training.planted_curves]."
+            )
     return dict(exercises)
 
 
@@ -154,9 +165,7 @@ def _namespace() -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from k2c.training.planted import planted_curves  # a problem of lecture 2 is judged on new curves
-
-    return {"__builtins__": builtins, "np": np, "torch": torch, "planted_curves": planted_curves}
+    return {"__builtins__": builtins, "np": np, "torch": torch}
 
 
 def _same(got: Any, expected: Any) -> bool:

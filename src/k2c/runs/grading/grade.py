@@ -96,7 +96,9 @@ class _Assignment:
     def __init__(self, lecture: str, out: Path, limits: SubmissionLimits, confinement: Confinement) -> None:
         self.lecture, self.out, self.limits, self.confinement = lecture, out, limits, confinement
         self.checks = course_checks(lecture)
-        self.cases = {name: entry["checks"] for name, entry in load_solutions()[lecture].items()}
+        solutions = load_solutions()[lecture]
+        self.cases = {name: entry["checks"] for name, entry in solutions.items()}
+        self.uses = {name: entry.get("uses", []) for name, entry in solutions.items()}
         self.exercises = [check.exercise for check in self.checks]
         self.stop = threading.Event()
 
@@ -139,7 +141,8 @@ def _grade(submission: Submission, grade: Grade, assignment: _Assignment) -> Non
 
 def _asked(check: Check, assignment: _Assignment) -> dict[str, Any]:
     calls = [case["call"] for case in assignment.cases[check.exercise]]
-    return {"exercise": check.exercise, "answer": check.answer, "calls": calls}
+    uses = assignment.uses[check.exercise]
+    return {"exercise": check.exercise, "answer": check.answer, "calls": calls, "uses": uses}
 
 
 def _verdict(exercise: str, outcome: Outcome, assignment: _Assignment) -> Verdict:

@@ -142,7 +142,8 @@ def _ask(client: Any, check: dict[str, Any], index: int) -> list[Any] | None:
     from nbformat.v4 import new_code_cell
 
     module = '__import__("k2c.course.exercises", fromlist=["k2c"])'
-    asked = new_code_cell(f"{module}.print_answers({check['calls']!r}, lambda: ({check['answer']}))")
+    arguments = f"{check['calls']!r}, lambda: ({check['answer']}), {check['uses']!r}"
+    asked = new_code_cell(f"{module}.print_answers({arguments})")
     kept = client.nb.cells[index]
     try:
         client.execute_cell(asked, index, store_history=False)
