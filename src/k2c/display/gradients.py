@@ -29,13 +29,14 @@ def show_decision(points: Any, labels: Any, scores: Callable[[Any], Any], *, tit
     for value, colour, marker in ((0, "blue", "o"), (1, "red", "^")):
         chosen = points[labels == value]
         axes.plot(*chosen.T, marker, color=COLOURS[colour], markersize=6, label=f"class {value}")
-    axes.set(title=title, xlabel="first feature", ylabel="second feature")
-    axes.legend(loc="upper right")
+    axes.set(xlabel="first feature", ylabel="second feature")
+    axes.set_title(title, pad=34)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, borderaxespad=0.2)  # over no point
     plt.show()
 
 
 def show_loops(loops: Mapping[str, Sequence[Any]], *, title: str) -> None:
-    """Draw the loss curves of several training loops, a panel each, on logarithmic axes of their own.
+    """Draw the loss curves of several training loops, a panel each, on one logarithmic axis.
 
     Parameters
     ----------
@@ -43,21 +44,21 @@ def show_loops(loops: Mapping[str, Sequence[Any]], *, title: str) -> None:
         By name, three series over the epochs: the training loss, the validation loss, and the validation loss
         measured once more.
     """
-    figure, panels = plt.subplots(1, len(loops), figsize=(13.0, 4.6), squeeze=False)
+    figure, panels = plt.subplots(1, len(loops), figsize=(13.0, 5.4), squeeze=False, sharey=True)
     for axes, (name, curves) in zip(panels[0], loops.items(), strict=True):
         styles = (
-            ("training", "blue", "-"),
-            ("validation", "red", "-"),
-            ("validation, again", "orange", "--"),
+            ("training", "blue", "-", 2.0),
+            ("validation", "red", "-", 5.0),  # wide, so that it shows where the next one lies on it
+            ("validation, again", "sky", "--", 2.0),
         )
-        for values, (label, colour, style) in zip(curves, styles, strict=True):
+        for values, (label, colour, style, width) in zip(curves, styles, strict=True):
             epochs = np.arange(1, len(values) + 1)
-            axes.plot(epochs, values, style, color=COLOURS[colour], label=label)
+            axes.plot(epochs, values, style, color=COLOURS[colour], linewidth=width, label=label)
         axes.set(title=name, xlabel="epoch", yscale="log")
-        low, high = axes.get_ylim()
-        ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 1.5, 2, 5, 10, 20, 50, 100) if low <= tick <= high]
-        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
+    low, high = panels[0, 0].get_ylim()
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 1.5, 3, 5, 10, 20, 50, 100) if low <= tick <= high]
+    panels[0, 0].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    panels[0, 0].minorticks_off()
     panels[0, 0].set_ylabel("loss")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)

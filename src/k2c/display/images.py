@@ -14,7 +14,14 @@ SIGNED = "RdBu_r"  # blue is negative, white is 0, red is positive
 _DARK, _LIGHT = "#222222", "white"
 
 
-def show_digits(images: Any, captions: Sequence[Any] | None = None, *, title: str, columns: int = 10) -> None:
+def show_digits(
+    images: Any,
+    captions: Sequence[Any] | None = None,
+    *,
+    title: str,
+    columns: int = 10,
+    rows: Sequence[str] | None = None,
+) -> None:
     """Draw images side by side, each with a caption.
 
     Parameters
@@ -25,8 +32,10 @@ def show_digits(images: Any, captions: Sequence[Any] | None = None, *, title: st
         One an image, shown above it.
     columns
         Images in a row.
+    rows
+        A name for each row, shown at its left.
     """
-    _show_panels(_array(images), captions, title, columns, cmap=INK, limits=(0, 255))
+    _show_panels(_array(images), captions, title, columns, cmap=INK, limits=(0, 255), names=rows)
 
 
 def show_maps(
@@ -112,18 +121,22 @@ def show_stages(stages: Mapping[str, Any], *, title: str) -> None:
     Parameters
     ----------
     stages
-        (height, width) arrays by name. Blue is negative, white is 0, red is positive; each has its own scale.
+        (height, width) arrays by name. Blue is negative, white is 0, red is positive. Each has its own scale: the
+        largest value, the strongest colour, stands under its name.
     """
     images = {name: _array(values) for name, values in stages.items()}
-    widths = [max(values.shape[1], 8) for values in images.values()]
+    widths = [max(values.shape[1], 12) for values in images.values()]
     tallest = max(len(values) for values in images.values())
-    figure, axes = plt.subplots(1, len(images), figsize=(12.5, 5.1), width_ratios=widths, squeeze=False)
-    for panel, (name, values) in zip(axes[0], images.items(), strict=True):
+    inches = min(11.0 / sum(widths), 3.2 / tallest)  # of a pixel
+    size = (inches * sum(widths) + 0.35 * len(images) + 0.5, inches * tallest + 1.8)
+    figure, axes = plt.subplots(1, len(images), figsize=size, width_ratios=widths, squeeze=False)
+    for panel, width, (name, values) in zip(axes[0], widths, images.items(), strict=True):
         most = float(np.abs(values).max()) or 1.0
         _draw(panel, values, SIGNED, (-most, most))
-        panel.set_title(f"{name}\n{values.shape[0]} × {values.shape[1]}", fontsize=13)
+        panel.set_title(f"{name}\n{values.shape[0]} × {values.shape[1]}\n±{most:.2g}", fontsize=13)
         panel.set_ylabel("row" if panel is axes[0, 0] else "")
-        panel.set(ylim=(len(values) / 2 + tallest / 2 - 0.5, len(values) / 2 - tallest / 2 - 0.5))
+        spare = (width - values.shape[1]) / 2  # a narrow image keeps its size under a wide name
+        panel.set(xlim=(-0.5 - spare, values.shape[1] - 0.5 + spare), anchor="N")
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     plt.show()
 
@@ -171,6 +184,7 @@ def _show_panels(
     cmap: str,
     limits: tuple[float, float],
     scale: bool = False,
+    names: Sequence[str] | None = None,
 ) -> None:
     """Draw images in rows. All of them are in one pair of axes: fifty pairs would take seconds."""
     height, width = images.shape[1:]
@@ -193,6 +207,10 @@ def _show_panels(
             axes.text(middle, top, texts[number], ha="center", va="bottom", fontsize=11)
     axes.set(xlim=(-1, columns * across - 0.1 * width), ylim=((rows - 1) * down + height, -1 - above))
     _label_corner(axes, width, height, (rows - 1) * down)
+    if names is not None:
+        axes.set_yticks([row * down + height / 2 for row in range(rows)], names, fontsize=13)
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylabel("")
     axes.set_title(title)
     if scale:
         axes.figure.colorbar(axes.images[0], ax=axes, fraction=0.025, pad=0.015, aspect=30)

@@ -80,19 +80,21 @@ def show_confusion(
     names
         The classes' names, in sorted order of the labels; the labels themselves where None.
     errors_only
-        Whether the colour shows the number of errors, and the diagonal stays white: for a good classifier, whose
-        errors are otherwise too pale to see.
+        Whether the colour shows the number of errors, the diagonal stays white and cells without an error empty:
+        for a good classifier, whose errors are otherwise too pale to see.
     """
     labels = np.unique(np.concatenate([np.asarray(targets), np.asarray(predicted)]))
     counts = confusion_matrix(targets, predicted, labels=labels)
+    texts = np.vectorize("{:,}".format)(counts)
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     if errors_only:
         errors = np.where(np.eye(len(labels), dtype=bool), 0, counts)
         fractions = errors / max(errors.max(), 1)
+        texts = np.where(counts > 0, texts, "")
     names = [str(label) for label in labels] if names is None else list(names)
     side = max(3.9, 0.55 * len(names) + 1.6)
     _, axes = plt.subplots(figsize=(side + 0.6, side))
-    _draw_matrix(axes, fractions, np.vectorize("{:,}".format)(counts), names, names)
+    _draw_matrix(axes, fractions, texts, names, names)
     axes.set(title=title, xlabel="predicted", ylabel="true")
     plt.show()
 
