@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 from k2c.display.curves import show_training
 from k2c.display.images import show_digits, show_hog, show_maps, show_numbers, show_products, show_stages
+from k2c.display.metrics import show_curves
 from k2c.display.network import draw_network
 from k2c.models import LeNet, layer_table
 from k2c.models.features import cell_histograms, gradients
@@ -24,7 +25,12 @@ HISTORY = History(
 )
 STEPS = list(np.geomspace(2.3, 0.02, 90))
 
+SIZES = [40, 80, 160, 320, 640, 1280, 2560, 3619]
+LABELS = {"title": "A title", "xlabel": "examples", "ylabel": "accuracy"}
+
 PICTURES = {
+    "five sizes": lambda: show_curves(SIZES[:5], {"one": SIZES[:5]}, log_x=True, **LABELS),
+    "eight sizes": lambda: show_curves(SIZES, {"one": SIZES}, log_x=True, **LABELS),
     "digits": lambda: show_digits(DIGITS, [f"{n}\nsure" for n in range(12)], title="A title", columns=5),
     "rows of digits": lambda: show_digits(
         DIGITS, title="A title", columns=4, rows=["first collection", "second", "third"]
@@ -59,7 +65,9 @@ def test_every_picture_has_a_title_and_labelled_axes(name, draw):
     figure = draw(name)
     assert "A title" in said(figure)
     with_axes = [axes for axes in figure.axes if axes.axison]
-    assert name in ("network", "rows of digits") or any(axes.get_xlabel() and axes.get_ylabel() for axes in with_axes)
+    assert name in ("network", "rows of digits") or any(
+        axes.get_xlabel() and axes.get_ylabel() for axes in with_axes
+    )
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -144,3 +152,16 @@ def test_training_curves_stand_where_the_epochs_end(draw):
     lines = {line.get_label(): line.get_xydata() for line in by_step.axes[0].lines}
     np.testing.assert_allclose(lines["training, each step"][:, 1], STEPS)
     np.testing.assert_allclose(lines["validation digits"], [(30, 1.1), (60, 1.1 / 2), (90, 1.1 / 3)])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("five sizes", ["40", "80", "160", "320", "640"]),
+        ("eight sizes", ["40", "80", "160", "320", "640", "1,280", "", "3,619"]),
+    ],
+)
+def test_of_two_values_that_would_touch_on_a_logarithmic_axis_the_right_one_is_written(name, shown, draw):
+    axes = draw(name).axes[0]
+    assert list(axes.get_xticks()) == SIZES[: len(shown)]
+    assert [label.get_text() for label in axes.get_xticklabels()] == shown
