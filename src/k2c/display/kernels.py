@@ -28,7 +28,7 @@ def kernel_source(name: str) -> str:
         When there is no such kernel.
     """
     text = source_of(specification(name).source)
-    found = re.search(rf"^KERNEL {name}\(.*?^}}", text, re.S | re.M)
+    found = re.search(rf"^(?:VECTORS\n)?KERNEL {name}\(.*?^}}", text, re.S | re.M)
     if found is None:
         raise K2CError(f"{specification(name).source} has no kernel {name}.")
     return found[0]
@@ -196,9 +196,9 @@ def show_roofline(roof: Ceilings, families: Mapping[str, Mapping[str, Roofline]]
     flat = roof.operations_per_second / 1e9
     x = np.geomspace(low, high, 200)
     axes.loglog(x, np.minimum(x * roof.bytes_per_second / 1e9, flat), color=_DARK)
-    axes.text(low * 1.3, flat * 1.1, f"product: {flat:,.0f} billion operations a second", va="bottom")
+    axes.text(low * 1.3, flat * 1.1, f"product: {flat:,.0f} billion operations per second", va="bottom")
     middle = np.sqrt(low * roof.ridge)
-    copy = f"  copy: {roof.bytes_per_second / 1e9:,.0f} billion bytes a second"
+    copy = f"  copy: {roof.bytes_per_second / 1e9:,.0f} billion bytes per second"
     axes.text(middle, middle * roof.bytes_per_second / 1e9 / 1.5, copy, va="center")
     axes.set_ylim(min(point.operations_per_second for point in points) / 5e9, flat * 4)
     for (name, family), marker, left in zip(
@@ -208,7 +208,7 @@ def show_roofline(roof: Ceilings, families: Mapping[str, Mapping[str, Roofline]]
     axes.set(
         title=title,
         xlabel="operations for each byte that must be moved",
-        ylabel="billion operations a second",
+        ylabel="billion operations per second",
     )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(10))

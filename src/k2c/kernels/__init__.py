@@ -1,6 +1,6 @@
 """The same small set of kernels on several devices: `opencl`, `cuda`, and the references `numpy` and `torch`."""
 
-from k2c.kernels.attempt import Attempt
+from k2c.kernels.attempt import Attempt, memory_reports
 from k2c.kernels.base import Ops
 from k2c.kernels.buffers import Buffer
 from k2c.kernels.build import source_of, sources
@@ -15,6 +15,7 @@ from k2c.kernels.lenet import (
     put_parameters,
     zero_velocity,
 )
+from k2c.kernels.libraries import LibraryCalls, library_calls
 from k2c.kernels.measure import Ceilings, Roofline, Timing, ceilings, measure, roofline
 from k2c.kernels.memory import Accesses, MemoryReport, memory_report, occupancy
 from k2c.kernels.nvrtc import compile_cuda
@@ -35,6 +36,7 @@ __all__ = [
     "Ceilings",
     "Device",
     "KernelWarning",
+    "LibraryCalls",
     "MemoryReport",
     "Ops",
     "Race",
@@ -56,8 +58,10 @@ __all__ = [
     "lenet_forward",
     "lenet_gradients",
     "lenet_training_step",
+    "library_calls",
     "measure",
     "memory_report",
+    "memory_reports",
     "occupancy",
     "open",
     "opencl_devices",

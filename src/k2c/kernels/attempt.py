@@ -9,12 +9,44 @@ import numpy as np
 from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels.base import Ops
-from k2c.kernels.build import options_of
+from k2c.kernels.build import one_kernel, options_of
 from k2c.kernels.cases import Case, first_error, random_case
 from k2c.kernels.memory import MemoryReport
 from k2c.kernels.on_kernels import KernelOps
-from k2c.kernels.table import specification
+from k2c.kernels.table import SPECIFICATIONS, specification
 from k2c.kernels.trace import Trace
+
+# Sizes for a look at each kernel of the package: none a multiple of a group, so that the edges are seen too.
+_SMALL = {
+    "n": 40, "m": 40, "k": 24, "rows": 40, "columns": 40, "chunks": 2, "channels": 3, "pixels": 40, "planes": 2,
+    "height": 20, "width": 20, "filters": 4, "kernel_height": 5, "kernel_width": 5, "count": 40, "length": 16,
+    "stride": 1, "step": 40, "above": 2, "beside": 2, "taps": 25,
+}  # fmt: skip
+
+
+def memory_reports(ops: Ops) -> dict[str, MemoryReport]:
+    """Return what the first work-group of each kernel of the package would cost in a GPU's memory, on small sizes.
+
+    Parameters
+    ----------
+    ops
+        A device that runs kernels; its kind decides the kernels' compile-time numbers.
+
+    Raises
+    ------
+    K2CError
+        When the device runs no kernels.
+    """
+    if not isinstance(ops, KernelOps):
+        raise K2CError(f"{ops.name} runs no kernels. Open the device opencl or cuda.")
+    reports = {}
+    for name, spec in SPECIFICATIONS.items():
+        numbers: dict[str, Any] = {a.name: _SMALL.get(a.name, 16) for a in spec.arguments if a.way == "int"}
+        case = random_case(name, ops.kind, **numbers)
+        options = options_of(ops.kind, spec.source)
+        kernel = ops.compile(one_kernel(spec.source, name), name, options)
+        reports[name] = kernel.memory_report(case.global_size, *case.put(ops), local=case.local)
+    return reports
 
 
 class Attempt:

@@ -48,8 +48,8 @@ class BuildMessage:
 
 
 @contextmanager
-def caught_output() -> Iterator[list[str]]:
-    """Keep what compilers print in the block off standard error; the list holds it afterwards.
+def caught_output(descriptor: int = _STDERR) -> Iterator[list[str]]:
+    """Keep what compilers print in the block off standard error (2), or output (1); the list holds it afterwards.
 
     LLVM prints on the process's file descriptor, past `sys.stderr`: "1 warning generated." would stand below a
     lecture's cell. Python's own warnings of the block (pyopencl's CompilerWarning) are dropped: the build log
@@ -59,15 +59,15 @@ def caught_output() -> Iterator[list[str]]:
     with _lock, warnings.catch_warnings(), tempfile.TemporaryFile() as file:
         warnings.simplefilter("ignore")
         try:
-            before = os.dup(_STDERR)
+            before = os.dup(descriptor)
         except OSError:  # closed, as in a service: there is nothing to keep clean
             yield said
             return
         try:
-            os.dup2(file.fileno(), _STDERR)
+            os.dup2(file.fileno(), descriptor)
             yield said
         finally:
-            os.dup2(before, _STDERR)
+            os.dup2(before, descriptor)
             os.close(before)
             file.seek(0)
             said.append(file.read().decode(errors="replace"))

@@ -63,7 +63,7 @@ def measure(
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What a device can do: bytes a second of a large copy, operations a second of a large product."""
+    """What a device can do: bytes per second of a copy, operations per second of a product."""
 
     bytes_per_second: float
     operations_per_second: float
@@ -124,16 +124,30 @@ class Roofline:
 
     def __repr__(self) -> str:
         return (
-            f"{self.kernel}: {self.seconds * 1e3:.3f} ms, {self.intensity:.2f} operations a byte ({self.bound}-bound), "
-            f"{self.fraction:.0%} of the roof"
+            f"{self.kernel}: {self.seconds * 1e3:.3f} ms, {self.intensity:.2f} operations per byte "
+            f"({self.bound}-bound), {self.fraction:.0%} of the roof"
         )
 
 
-def ceilings(ops: Ops, repeats: int = 5) -> Ceilings:
-    """Measure both ceilings of a device: a large copy, a large product; of ours and torch's the faster each."""
-    copies = [measure(ops, call, repeats).least for call in _copies(ops)]
-    products = [measure(ops, call, repeats).least for call in _products(ops)]
-    return Ceilings(2 * 4 * COPY_ELEMENTS / min(copies), 2 * PRODUCT**3 / min(products))
+def ceilings(ops: Ops, repeats: int = 5, *, elements: int = COPY_ELEMENTS, side: int = PRODUCT) -> Ceilings:
+    """Measure both ceilings of a device: a copy and a product; of ours and torch's the faster each.
+
+    What is compared with a ceiling has to be of its size: arrays that a cache holds move faster than others.
+
+    Parameters
+    ----------
+    ops
+        The device.
+    repeats
+        Calls that count; the least time is taken.
+    elements
+        Elements that are copied, float32.
+    side
+        Rows and columns of the matrices that are multiplied.
+    """
+    copies = [measure(ops, call, repeats).least for call in _copies(ops, elements)]
+    products = [measure(ops, call, repeats).least for call in _products(ops, side)]
+    return Ceilings(2 * 4 * elements / min(copies), 2 * side**3 / min(products))
 
 
 def roofline(
@@ -171,26 +185,26 @@ def _launch(ops: Ops, case: Case, arguments: list[Any]) -> None:
     ops.run(case.spec.name, case.global_size, *arguments)
 
 
-def _copies(ops: Ops) -> list[Callable[[], Any]]:
+def _copies(ops: Ops, elements: int) -> list[Callable[[], Any]]:
     calls: list[Callable[[], Any]] = []
     if isinstance(ops, KernelOps):
-        calls.append(partial(ops.copy, *(ops.put(np.ones(COPY_ELEMENTS, np.float32)) for _ in range(2))))
+        calls.append(partial(ops.copy, *(ops.put(np.ones(elements, np.float32)) for _ in range(2))))
     if _torch_shares(ops):
         import torch
 
-        x, y = (torch.ones(COPY_ELEMENTS, device="cuda" if ops.name == "cuda" else "cpu") for _ in range(2))
+        x, y = (torch.ones(elements, device="cuda" if ops.name == "cuda" else "cpu") for _ in range(2))
         calls.append(lambda: y.copy_(x))
     return calls
 
 
-def _products(ops: Ops) -> list[Callable[[], Any]]:
-    square = np.ones((PRODUCT, PRODUCT), np.float32)
+def _products(ops: Ops, side: int) -> list[Callable[[], Any]]:
+    square = np.ones((side, side), np.float32)
     a, out = ops.put(square), ops.empty(square.shape)
     calls: list[Callable[[], Any]] = [lambda: ops.matmul(a, a, out=out)]
     if _torch_shares(ops):
         import torch
 
-        b = torch.ones(PRODUCT, PRODUCT, device="cuda" if ops.name == "cuda" else "cpu")
+        b = torch.ones(side, side, device="cuda" if ops.name == "cuda" else "cpu")
         calls.append(lambda: torch.mm(b, b))
     return calls
 

@@ -35,7 +35,7 @@ class Accesses:
     transactions
         For global memory the sectors moved; for local memory the passes: how often the banks serve.
     used
-        Bytes that the requests ask for, each once a request.
+        Bytes that the requests ask for, each once per request.
     moved
         Bytes that the transactions move.
     conflicts
@@ -67,7 +67,7 @@ class Accesses:
 
     def __str__(self) -> str:
         what = f"{'writes' if self.write else 'reads'} {self.array}"
-        cost = "passes" if self.is_local else f"sectors a request, {self.efficiency:.0%} used"
+        cost = "passes" if self.is_local else f"sectors per request, {self.efficiency:.0%} used"
         text = f"{what}: {self.per_request:.3g} {cost}"
         if self.conflicts:
             text += f", {self.conflicts} bank conflicts"

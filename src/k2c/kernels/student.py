@@ -60,7 +60,7 @@ class StudentKernel:
         self._local_sizes, self._options = made.local_sizes, options or {}
         title = title or made.name
         # Complaints and warnings are about what was written, not about what we made of it.
-        ops.build(source, made.name, options or {}, title)
+        self._unchecked = ops.build(source, made.name, options or {}, title)
         self.warnings: tuple[str, ...] = ()
         for message in reversed(ops.build_log):
             if message.source == source:
@@ -69,15 +69,28 @@ class StudentKernel:
                 break
         self._kernel = ops.build(made.text, made.name, options or {}, f"{title}, with checks", HELPER)
 
-    def run(self, global_size: int | Sequence[int], *args: Any, local: int | Sequence[int] = 64) -> None:
+    def run(
+        self,
+        global_size: int | Sequence[int],
+        *args: Any,
+        local: int | Sequence[int] = 64,
+        checks: bool = True,
+    ) -> None:
         """Launch it, rounded up to whole work-groups.
+
+        With `checks` false, the text runs as it was written, at full speed: to be timed once it is right.
 
         Raises
         ------
         K2CError
             When arguments do not fit the parameters, or a work-item left an array: which one, where.
         """
-        self._complain(self._launch(global_size, args, local, None))
+        if checks:
+            self._complain(self._launch(global_size, args, local, None))
+            return
+        rounded, steps = _whole_groups(global_size, local)
+        if 0 not in rounded:
+            self.ops.enqueue(self._unchecked, rounded, steps, self._checked(args))
 
     def trace(
         self,
@@ -143,12 +156,7 @@ class StudentKernel:
         local: int | Sequence[int],
         group: list[int] | None,
     ) -> np.ndarray:
-        sizes, steps = _axes(global_size), _axes(local)
-        if len(sizes) != len(steps) and len(steps) == 1:
-            steps = (*steps, *[1] * (len(sizes) - 1))
-        if len(sizes) != len(steps) or len(sizes) > 3 or min(steps, default=0) < 1:
-            raise K2CError(f"global_size={sizes} and local={steps} need the same one to three axes.")
-        rounded = tuple(-(-size // step) * step for size, step in zip(sizes, steps, strict=True))
+        rounded, steps = _whole_groups(global_size, local)
         checked = self._checked(args)
         log = np.zeros(HEAD + (ENTRY * MOST_ENTRIES if group else 0), np.int32)
         lengths = [value.size for value in checked if isinstance(value, Buffer)]
@@ -194,6 +202,18 @@ class StudentKernel:
             f"{self.name} leaves its memory: work-item ({log[5]}, {log[6]}, {log[7]}) {did} {array}[{log[4]}], and "
             f"{array} {size}; {log[0]} such accesses.\n  line {line} | {shown}\nCompare the guard with the sizes."
         )
+
+
+def _whole_groups(
+    global_size: int | Sequence[int], local: int | Sequence[int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the size of a launch, rounded up to whole groups, and the size of a group, along the same axes."""
+    sizes, steps = _axes(global_size), _axes(local)
+    if len(sizes) != len(steps) and len(steps) == 1:
+        steps = (*steps, *[1] * (len(sizes) - 1))
+    if len(sizes) != len(steps) or len(sizes) > 3 or min(steps, default=0) < 1:
+        raise K2CError(f"global_size={sizes} and local={steps} need the same one to three axes.")
+    return tuple(-(-size // step) * step for size, step in zip(sizes, steps, strict=True)), steps
 
 
 def _axes(sizes: int | Sequence[int]) -> tuple[int, ...]:
