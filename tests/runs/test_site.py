@@ -87,7 +87,7 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     assert 'href="00_tiny.html"' in start
     assert "A tiny lecture" in start
     assert [picture["alt"] for picture in Resources(lecture).pictures] == [
-        "A line that rises.", "ImageArray to: 1. A formula"]  # fmt: skip
+        "A line that rises.", "Image under the heading: 1. A formula"]  # fmt: skip
     assert len(re.findall(r"<math", lecture)) == 2
     assert "<th" in lecture
     assert "Show the parameters" in lecture

@@ -1,10 +1,12 @@
 """Slides of a notebook: what starts one, what goes on it, what stays out."""
 
 import base64
+import io
 import struct
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from k2c._system.outputs import RESULT_MIME
 from k2c.runs.slides import slides_of
@@ -14,6 +16,13 @@ def picture(width=800, height=450):
     header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", width, height) + bytes(40)
     data = {"image/png": base64.b64encode(header).decode(), "text/plain": "figure"}
     return new_output("display_data", data, metadata={"image/png": {"alt": "a line"}})
+
+
+def photograph(width, height):
+    file = io.BytesIO()
+    Image.new("RGB", (width, height)).save(file, "JPEG")
+    data = {"image/jpeg": base64.b64encode(file.getvalue()).decode(), "text/plain": "photograph"}
+    return new_output("display_data", data, metadata={"image/jpeg": {"alt": "a cat"}})
 
 
 def claim(text):
@@ -47,6 +56,13 @@ def test_a_heading_starts_a_slide_with_its_words_its_picture_and_its_claims():
     assert told(made[1]) == ["Words.", "the line rises", "It did."]
     assert made[1].picture is not None
     assert made[1].layout == "beside"
+
+
+@pytest.mark.parametrize(("width", "layout"), [(400, "beside"), (900, "above")])
+def test_a_photograph_is_a_picture_as_well(width, layout):
+    shown = new_code_cell("show()", outputs=[photograph(width, 300)])
+    made = slides_of(notebook(new_markdown_cell("## One\n\nWords."), shown))
+    assert (made[0].layout, made[0].picture.kind) == (layout, "picture")
 
 
 def test_a_second_picture_and_text_without_room_go_to_a_slide_with_the_same_title():

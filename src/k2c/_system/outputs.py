@@ -37,6 +37,13 @@ def widget_bundle(widget: Any, still: Mapping[str, str]) -> Bundle:
     return {**still, WIDGET_VIEW: view}, about
 
 
+def shown_image(output: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the type (`image/png` or `image/jpeg`) and the base64 text of the image that an output shows, or None."""
+    data = output.get("data", {})
+    found = (kind for kind in ("image/png", "image/jpeg") if kind in data)
+    return next(((kind, "".join(data[kind].split())) for kind in found), None)
+
+
 def still_image(picture: bytes, words: str, kind: str = "png") -> dict[str, str]:
     """Return the representations of a picture, `png` or `jpeg`, with the words that stand for it."""
     return {f"image/{kind}": base64.b64encode(picture).decode("ascii"), "text/plain": words}

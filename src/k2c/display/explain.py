@@ -112,7 +112,7 @@ def show_reliability(table: pd.DataFrame, *, title: str, captions: Sequence[str]
     axes.vlines(
         table["confidence"], table["confidence"], table["right"], color=COLOURS["orange"], linewidth=3
     )
-    axes.set(ylim=(-0.03, 1.03), ylabel="share of right answers")
+    axes.set(ylim=(-0.03, 1.03), ylabel="fraction of right answers")
     axes.legend(loc="lower right")
     axes.text(0.02, 0.97, "\n".join(captions), transform=axes.transAxes, va="top", fontsize=12)
     middles, widths = (table["low"] + table["high"]) / 2, 0.9 * (table["high"] - table["low"])

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import io
 import re
 import struct
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from typing import Literal
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from PIL import Image
 
 from k2c._system.atomic import atomic_path
-from k2c._system.outputs import RESULT_MIME
+from k2c._system.outputs import RESULT_MIME, shown_image
 from k2c.course.syllabus import load_syllabus
 from k2c.runs.execution.source import notebook_path
 from k2c.runs.reports.export import cells_to_html, with_alternative_text
@@ -46,8 +48,13 @@ class Part:
         """Tell whether it is a picture that is more than twice as wide as high."""
         if self.kind != "picture":
             return False
-        header = base64.b64decode(self.cell.outputs[0].data["image/png"][:32])
-        width, height = struct.unpack(">II", header[16:24])  # where every PNG has them
+        kind, text = shown_image(self.cell.outputs[0]) or ("", "")
+        if kind == "image/png":
+            header = base64.b64decode(text[:32])
+            width, height = struct.unpack(">II", header[16:24])  # where every PNG has them
+        else:
+            with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+                width, height = image.size
         return width > 2 * height
 
 
@@ -198,7 +205,7 @@ def _words(markdown: str) -> Part:
 
 
 def _code_parts(cell: NotebookNode, show_code: bool) -> Iterator[Part]:
-    pictured = any("image/png" in output.get("data", {}) for output in cell.outputs)
+    pictured = any(shown_image(output) for output in cell.outputs)
     defines = re.search(r"^(def|class) ", cell.source, re.MULTILINE) and not pictured
     if (defines or show_code) and len(cell.source.splitlines()) <= LONGEST_CODE:
         yield Part("words", new_code_cell(cell.source), cell.source)
@@ -207,7 +214,7 @@ def _code_parts(cell: NotebookNode, show_code: bool) -> Iterator[Part]:
         data, result = output.get("data", {}), output.get("metadata", {}).get(RESULT_MIME, {})
         if "guard" in result:
             claims.append("".join(data.get("text/plain", "")))
-        elif "image/png" in data:
+        elif shown_image(output):
             yield Part("picture", new_code_cell("", outputs=[output]))
         elif "text/html" in data:
             looks = "".join(data.get("text/plain", "")) + "\n" * "".join(data["text/html"]).count("<br")

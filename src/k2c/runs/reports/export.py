@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
 from k2c._system.atomic import atomic_path
+from k2c._system.outputs import shown_image
 from k2c._system.printable import plain
 from k2c.runs.reports.pages import TEMPLATES, render
 
@@ -71,9 +72,9 @@ def with_alternative_text(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "markdown":
             heading = (re.findall(r"^#+\s+(.+)$", cell.source, re.MULTILINE) or [heading])[-1]
         for output in cell.get("outputs", ()):
-            if "image/png" in output.get("data", {}):
-                about = output.metadata.setdefault("image/png", NotebookNode())
-                about.setdefault("alt", f"ImageArray to: {heading}")
+            if image := shown_image(output):
+                about = output.metadata.setdefault(image[0], NotebookNode())
+                about.setdefault("alt", f"Image under the heading: {heading}")
     return notebook
 
 

@@ -1,4 +1,4 @@
-"""Pages of graded submissions. What a student wrote or printed is shown as text, and only PNGs as pictures."""
+"""Pages of graded submissions. What a student wrote or printed is shown as text, and only PNGs and JPEGs as images."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ from k2c.course.exercises import Verdict
 from k2c.course.syllabus import load_syllabus
 from k2c.runs.reports.pages import render
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # how their files begin
 LONGEST = 20_000  # characters of one output on the page
 PICTURE_BYTES = 3_000_000
 
@@ -99,7 +99,7 @@ def _cell(number: int, cell: Any) -> dict[str, Any]:
 
 def _output(output: Any) -> dict[str, str]:
     data = output.get("data", {})
-    if picture := _png(data.get("image/png")):
+    if picture := _safe_image(output):
         return {"picture": picture}
     if output.output_type == "error":
         text = "\n".join(output.get("traceback", ())) or f"{output.ename}: {output.evalue}"
@@ -110,12 +110,18 @@ def _output(output: Any) -> dict[str, str]:
     return {"text": text[:LONGEST] + cut, "error": "error" if output.output_type == "error" else ""}
 
 
-def _png(encoded: Any) -> str | None:
-    """Return a picture, encoded again from its bytes, if it is a PNG of a sensible size."""
-    if not isinstance(encoded, str) or len(encoded) > PICTURE_BYTES:
+def _safe_image(output: Any) -> str | None:
+    """Return an image as a data URI, encoded again from its bytes, if it is a PNG or a JPEG of a sensible size."""
+    kind, encoded = next(
+        ((kind, text) for kind in _IMAGES if isinstance(text := output.get("data", {}).get(kind), str)),
+        ("", ""),
+    )
+    if not encoded or len(encoded) > PICTURE_BYTES:
         return None
     try:
         content = base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
         return None
-    return base64.b64encode(content).decode("ascii") if content.startswith(_PNG) else None
+    if not content.startswith(_IMAGES[kind]):
+        return None
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

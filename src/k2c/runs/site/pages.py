@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from k2c._system.outputs import shown_image
 from k2c._system.paths import project_root
 from k2c.course.syllabus import Lecture, load_syllabus
 from k2c.errors import K2CError
@@ -70,18 +71,13 @@ def _as_read(notebook: NotebookNode) -> NotebookNode:
 
 
 def _alternative_text(notebook: NotebookNode) -> dict[str, str]:
-    pictures = [
-        output
-        for cell in notebook.cells
-        for output in cell.get("outputs", ())
-        if "image/png" in output.get("data", {})
-    ]
-    return {
-        hashlib.sha256(base64.b64decode(output.data["image/png"])).hexdigest(): output.metadata["image/png"][
-            "alt"
-        ]
-        for output in pictures
-    }
+    told = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if image := shown_image(output):
+                content = base64.b64decode(image[1])
+                told[hashlib.sha256(content).hexdigest()] = output.metadata[image[0]]["alt"]
+    return told
 
 
 def _write_picture(notebook: NotebookNode, chosen: Path, path: Path) -> None:
