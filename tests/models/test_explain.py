@@ -11,6 +11,7 @@ from k2c.datasets.photographs import sample_photograph
 from k2c.errors import K2CError
 from k2c.models.backbones import backbone
 from k2c.models.explain import (
+    fast_gradient_sign,
     feature_maps,
     first_filters,
     grad_cam,
@@ -129,3 +130,22 @@ def test_filters_and_maps_are_those_of_the_network(network, four):
         np.testing.assert_allclose(maps["head"], network.feature_map(four)[0].numpy(), rtol=1e-5)
     with pytest.raises(K2CError, match="It has: stem, block1"):
         feature_maps(network, four, ["conv1"])
+
+
+def test_one_grey_level_makes_a_class_less_probable_and_changes_every_pixel_alike(network):
+    inputs, tiger = network.preprocessing(sample_photograph("cat")), class_index("tiger cat")
+    changed = fast_gradient_sign(network, inputs, tiger, levels=1)
+    levels = (changed - inputs).abs() * 255 * torch.tensor(network.preprocessing.std).view(1, 3, 1, 1)
+    assert torch.allclose(levels[levels > 0.01], torch.tensor(1.0), atol=1e-3)
+    with torch.inference_mode():
+        before, after = (network.logits(x).softmax(dim=1)[0, tiger] for x in (inputs, changed))
+    assert after < before / 2
+
+
+def test_the_class_activation_map_of_a_linear_layer_on_means_is_grad_cam(network, four):
+    tabby = class_index("tabby")
+    with torch.inference_mode():
+        maps = network.feature_map(four)[0]
+        small = torch.einsum("k,kyx->yx", network.classifier.weight[tabby], maps) / maps[0].numel()
+        large = torch.nn.functional.interpolate(small.clamp(min=0)[None, None], size=224, mode="bilinear")
+    assert np.allclose(large[0, 0].numpy(), grad_cam(network, four, tabby)[0], atol=1e-5)

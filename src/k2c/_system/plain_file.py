@@ -34,7 +34,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     UnreadableError
         When it is a folder or a pipe, is too large, or is no text.
     """
-    content = _read(path, most)
+    content = read_bytes(path, most)
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding)
@@ -64,7 +64,16 @@ def read_json(path: Path, most: int = MOST_JSON) -> Any:
         raise UnreadableError(f"{printable(path)} is not valid JSON: {reason}.") from error
 
 
-def _read(path: Path, most: int) -> bytes:
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Return the content of a file.
+
+    Raises
+    ------
+    OSError
+        When it is not there or may not be read.
+    UnreadableError
+        When it is a folder or a pipe, or is too large.
+    """
     # Opening a pipe would wait for its other end.
     kind = path.stat()
     if not stat.S_ISREG(kind.st_mode):

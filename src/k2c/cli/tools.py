@@ -57,12 +57,18 @@ def bench(names: tuple[str, ...], json_file: Path | None) -> None:
     default="efficientnet_lite0",
     show_default=True,
     metavar="NAME",
-    help="The network.",
+    help="The network of ImageNet's classes.",
 )
-def predict(folder: Path, csv_file: Path, top: int, network: str) -> None:
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="A classifier of your own classes, as lecture 3 saves it, instead of a network of ImageNet's.",
+)
+def predict(folder: Path, csv_file: Path, top: int, network: str, model: Path | None) -> None:
     """Write what a network takes the images in FOLDER for to a CSV file.
 
-    Its columns: file, index, wnid, name, probability, rank (1 is the best). Folders in FOLDER are searched, too.
+    Its columns: file, index, wnid, name, probability, rank (1 is the best); index and name are those of
+    the model's own classes where there is one. Folders in FOLDER are searched, too.
     Every file is predicted, or left out and named with the reason. The exit status is 1 where an image was left
     out (a file that is named as one), and 2 where there was nothing to predict.
     """
@@ -72,7 +78,9 @@ def predict(folder: Path, csv_file: Path, top: int, network: str) -> None:
 
     keep_to_quota()
     device = pick_device()
-    report = predict_folder(folder, csv_file, top=top, network=network, device=device, progress=True)
+    report = predict_folder(
+        folder, csv_file, top=top, network=network, model=model, device=device, progress=True
+    )
     for reason, names in report.load.left_out.items():
         for name in names:
             problems.say(("Left out:", "yellow"), f" {name}: {reason}")

@@ -5,6 +5,7 @@ from k2c.models.chexnet import CheXNet, chexnet, first_loss
 from k2c.models.classify import picture_logits, top_classes
 from k2c.models.describe import block_table, count_operations, layer_table
 from k2c.models.explain import (
+    fast_gradient_sign,
     feature_maps,
     first_filters,
     grad_cam,
@@ -18,6 +19,8 @@ from k2c.models.imagenet import class_index, imagenet_classes
 from k2c.models.lenet import LeNet
 from k2c.models.lenet5 import LeNet5
 from k2c.models.naive_bayes import NaiveBayes
+from k2c.models.own_classifier import OwnClassifier, load_classifier
+from k2c.models.prediction import predict_folder
 from k2c.models.preprocessing import Preprocessing
 from k2c.models.rules import RuleFilter
 from k2c.models.transfer import TransferModel
@@ -29,6 +32,7 @@ __all__ = [
     "LeNet",
     "LeNet5",
     "NaiveBayes",
+    "OwnClassifier",
     "Preprocessing",
     "RuleFilter",
     "TransferModel",
@@ -40,6 +44,7 @@ __all__ = [
     "chexnet",
     "class_index",
     "count_operations",
+    "fast_gradient_sign",
     "feature_maps",
     "first_filters",
     "first_loss",
@@ -48,9 +53,11 @@ __all__ = [
     "hog",
     "imagenet_classes",
     "layer_table",
+    "load_classifier",
     "occlusion",
     "picture_logits",
     "pooled_features",
+    "predict_folder",
     "share_inside",
     "top_classes",
     "variant_features",

@@ -29,7 +29,7 @@ def picture_logits(network: Backbone, pictures: Iterable[ImageArray], batch_size
     Returns
     -------
     torch.Tensor
-        float32 (N, 1000), on the CPU.
+        float32 (N, 1000), or (N, classes) of one's own classes, on the CPU.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def picture_logits(network: Backbone, pictures: Iterable[ImageArray], batch_size
     squares = (network.preprocessing.square(picture) for picture in pictures)
     batches = list(_stacks(squares, batch_size))
     if not batches:
-        return torch.empty(0, len(imagenet_classes()))
+        return torch.empty(0, getattr(network.as_classifier()[-1], "out_features", len(imagenet_classes())))
     weight = next(network.parameters())
     # Folding the normalisations away takes a tenth of a second, and then saves a third of the time.
     example = weight.new_zeros(1, 3, network.preprocessing.size, network.preprocessing.size)
@@ -55,17 +55,21 @@ def _stacks(squares: Iterable[ImageArray], size: int) -> Iterator[ImageArray]:
         yield np.stack(batch)
 
 
-def top_classes(logits: Tensor, k: int = 5, names: Sequence[str] | None = None) -> pd.DataFrame:
+def top_classes(
+    logits: Tensor, k: int = 5, names: Sequence[str] | None = None, classes: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Return the k most probable classes of each picture.
 
     Parameters
     ----------
     logits
-        float32 (N, 1000).
+        float32 (N, 1000), or (N, C) with the names of C `classes`.
     k
-        How many, from 1 to 1000.
+        How many, from 1 to the number of classes.
     names
         What to call the pictures; 0 to N - 1 where it is left out.
+    classes
+        Names of one's own classes (`wnid` is empty for them); those of ImageNet where it is left out.
 
     Returns
     -------
@@ -73,8 +77,14 @@ def top_classes(logits: Tensor, k: int = 5, names: Sequence[str] | None = None) 
         N · k rows: `picture`, `rank` (1 is the most probable), `index`, `wnid`, `name`, `probability`.
     """
     best = logits.softmax(dim=1).topk(k, dim=1)
-    classes = imagenet_classes().iloc[best.indices.flatten().tolist()].reset_index()
+    known = imagenet_classes() if classes is None else _own_classes(classes)
+    found = known.iloc[best.indices.flatten().tolist()].reset_index()
     pictures = list(range(len(logits))) if names is None else list(names)
-    classes.insert(0, "picture", [picture for picture in pictures for _ in range(k)])
-    classes.insert(1, "rank", list(range(1, k + 1)) * len(logits))
-    return classes.assign(probability=best.values.flatten().tolist())
+    found.insert(0, "picture", [picture for picture in pictures for _ in range(k)])
+    found.insert(1, "rank", list(range(1, k + 1)) * len(logits))
+    return found.assign(probability=best.values.flatten().tolist())
+
+
+def _own_classes(names: Sequence[str]) -> pd.DataFrame:
+    """Return a table like that of ImageNet's classes."""
+    return pd.DataFrame({"wnid": "", "name": list(names)}, index=pd.RangeIndex(len(names), name="index"))

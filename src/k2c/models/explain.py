@@ -135,6 +135,38 @@ def with_random_weights(network: Backbone, seed: int = 0) -> Backbone:
         return backbone(network.name, pretrained=False).to(next(network.parameters()).device)
 
 
+def fast_gradient_sign(network: Backbone, inputs: Tensor, target: int, levels: float) -> Tensor:
+    """Return the inputs, each pixel changed by one small amount so that a class becomes less probable.
+
+    Parameters
+    ----------
+    network
+        A backbone with a classifier.
+    inputs
+        float32 (N, 3, S, S), as `network.preprocessing` makes them.
+    target
+        Index of the class.
+    levels
+        The change of each colour of each pixel, in grey levels of 0 to 255. Below 0.5 an image file cannot hold it.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 (N, 3, S, S); it may leave the range of an image by `levels`.
+
+    References
+    ----------
+    Goodfellow, Shlens, Szegedy: Explaining and harnessing adversarial examples (2015).
+    """
+    step = levels / 255 / inputs.new_tensor(network.preprocessing.std).view(1, 3, 1, 1)
+    with torch.enable_grad():
+        asked = inputs.detach().clone().requires_grad_()
+        targets = torch.full((len(inputs),), target, device=inputs.device)
+        loss = nn.functional.cross_entropy(network.logits(asked), targets)
+        (gradient,) = torch.autograd.grad(loss, asked)
+    return inputs + step * gradient.sign()
+
+
 def share_inside(explanation: Map, mask: NDArray[np.bool_]) -> float:
     """Return the share of a map's positive mass inside a mask, to compare with the mask's share of the area.
 

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from k2c.errors import K2CError
 from k2c.models.backbones import Backbone, backbone
 from k2c.models.classify import top_classes
 from k2c.models.folding import folded
+from k2c.models.own_classifier import load_classifier
 
 COLUMNS = ("file", "index", "wnid", "name", "probability", "rank")
 _BATCH = 16
@@ -61,6 +62,7 @@ def predict_folder(
     *,
     top: int = 1,
     network: str = "efficientnet_lite0",
+    model: str | os.PathLike[str] | None = None,
     device: str | torch.device = "cpu",
     workers: int | None = None,
     progress: bool = False,
@@ -81,6 +83,9 @@ def predict_folder(
         Classes a picture, the most probable first.
     network
         Name of the backbone (see `k2c.models.backbone_table`).
+    model
+        A file that `k2c.models.OwnClassifier.save` wrote: its classes instead of ImageNet's, and its network; `wnid`
+        is empty then.
     workers
         Threads that read pictures; one a processor by default.
     progress
@@ -95,11 +100,16 @@ def predict_folder(
     Raises
     ------
     K2CError
-        When the folder has no image that can be read; when the table cannot be written there.
+        When the folder has no image that can be read; when the table cannot be written there; when the model is
+        damaged or something else; when it has fewer classes than `top`.
     """
     folder, report = Path(folder), PredictionReport()
     files = find_files(folder, report.load, Path(csv_file))
-    classifier = backbone(network).to(device)
+    own = None if model is None else load_classifier(model)
+    classes = None if own is None else own.classes
+    if not 1 <= top <= (most := 1000 if classes is None else len(classes)):
+        raise K2CError(f"Each image can have 1 to {most:,} classes in the table, and {top:,} are asked for.")
+    classifier = (backbone(network) if own is None else own.network).to(device)
     options = {"desc": "predicting", "unit": "picture", "leave": False, "disable": not progress}
     try:
         with (
@@ -109,7 +119,7 @@ def predict_folder(
         ):
             table = csv.writer(stream, lineterminator="\n")
             table.writerow(COLUMNS)
-            for row in _rows(classifier, folder, files, top, workers, report, bar):
+            for row in _rows(classifier, classes, folder, files, top, workers, report, bar):
                 table.writerow([spreadsheet_cell(value) for value in row])
             if not report.predicted:
                 raise K2CError(f"There is no image in {folder} that can be read. {report.load}")
@@ -146,6 +156,7 @@ def find_files(folder: Path, report: LoadReport, table: Path | None = None) -> l
 
 def _rows(
     network: Backbone,
+    classes: Sequence[str] | None,
     folder: Path,
     files: list[Path],
     top: int,
@@ -165,7 +176,7 @@ def _rows(
             inputs = torch.from_numpy(np.stack([picture for _, picture in good]))
             with torch.inference_mode():
                 logits = classify(inputs).float().cpu()
-            best = top_classes(logits, top, names).itertuples(index=False, name=None)
+            best = top_classes(logits, top, names, classes).itertuples(index=False, name=None)
             for file, rank, index, wnid, name, probability in best:
                 yield file, index, wnid, name, f"{probability:.6f}", rank
         bar.update(len(read))
