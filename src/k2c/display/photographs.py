@@ -82,6 +82,8 @@ def show_preprocessing(picture: Any, square: Any, inputs: Any, *, kept: float, t
         place.set(xticks=[0, place.images[0].get_array().shape[1] - 1])
         place.set(yticks=[0, place.images[0].get_array().shape[0] - 1], xlabel="column")
         place.tick_params(labelsize=10, length=2)
+    for place in axes[2:]:
+        place.set_yticks([])  # those of the square beside them
     axes[0].set_ylabel("row")
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     show_compact()

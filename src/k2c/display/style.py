@@ -5,12 +5,9 @@ import sys
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 from cycler import cycler
 from matplotlib import style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
 from k2c._system.outputs import still_image
 from k2c.display.describe import describe_figure
@@ -104,10 +101,8 @@ def show_compact() -> None:
         plt.show()
         return
     figure, file = plt.gcf(), io.BytesIO()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    image.save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    options = {"quality": JPEG_QUALITY, "optimize": True}
+    figure.savefig(file, format="jpeg", bbox_inches="tight", pil_kwargs=options)  # tight: no label is cut off
     title, about = figure.get_suptitle() or "picture", {"image/jpeg": {"alt": describe_figure(figure)}}
     plt.close(figure)
     data = still_image(file.getvalue(), title, "jpeg")
