@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from k2c.display.style import COLOURS
@@ -112,8 +113,9 @@ def show_answers(answers: Mapping[str, Sequence[float]], right: float, *, title:
     right
         The right answer.
     """
-    most = max(max(values) for values in answers.values())
-    edges = np.linspace(0, max(most, right) * 1.05, 60)
+    most = max(right, *(max(values) for values in answers.values()))
+    width = max(1, round(most / 60))
+    edges = np.arange(right % width - width / 2 - width, most + width, width)  # the right answer is mid-bar
     figure, panels = plt.subplots(1, len(answers), figsize=(11.0, 3.8), sharex=True, squeeze=False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     for ax, (name, values) in zip(panels[0], answers.items(), strict=True):
@@ -228,6 +230,7 @@ def _draw_family(axes: Axes, name: str, family: Mapping[str, Roofline], marker: 
         axes.annotate(
             label, (across, 10**last), xytext=(-10 if left else 10, 0), textcoords="offset points",
             ha="right" if left else "left", va="center", fontsize=12, color=line.get_color(),
+            path_effects=[withStroke(linewidth=4, foreground="white")],  # the roof may pass behind it
         )  # fmt: skip
 
 
@@ -255,7 +258,7 @@ def show_both_runs(curves: Mapping[str, Sequence[float]], *, title: str, xlabel:
 
 def show_layers(times: pd.DataFrame, *, title: str) -> None:
     """Draw the time of each layer (a row) as bars, one colour a column, on a logarithmic axis."""
-    _, axes = plt.subplots(figsize=(9.0, 0.62 * len(times) + 1.9))
+    _, axes = plt.subplots(figsize=(9.0, 0.23 * times.size + 1.9))
     _draw_bars(axes, times)
     axes.set(xlabel="time (each mark is ten times the one before)", xscale="log")
     axes.set_title(title, pad=34)
@@ -272,7 +275,7 @@ def _draw_bars(axes: Axes, times: pd.DataFrame) -> None:
         places = np.arange(len(times)) + (number - (times.shape[1] - 1) / 2) * height
         colour = "#B8B8B8" if str(name).startswith("predicted") else None
         bars = axes.barh(places, times[name], height * 0.92, label=name, color=colour)
-        axes.bar_label(bars, labels=[_duration(value) for value in times[name]], padding=3, fontsize=10)
+        axes.bar_label(bars, labels=[_duration(value) for value in times[name]], padding=3, fontsize=12)
     axes.set_yticks(range(len(times)), [str(row) for row in times.index])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
