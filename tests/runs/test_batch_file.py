@@ -7,7 +7,7 @@ import pytest
 
 from k2c._system.paths import project_root
 from k2c.errors import K2CError
-from k2c.runs.batch import BatchPlan, make_plan, read_batch
+from k2c.runs.batch import plan_batch, read_batch, read_plan
 
 SHIPPED = sorted((project_root() / "course/batches").glob("*.yml"))
 
@@ -17,7 +17,7 @@ def plan_of(tiny_course, tmp_path):
     def plan(text):
         path = tmp_path / "trial.yml"
         path.write_text(textwrap.dedent(text))
-        return make_plan(read_batch(path), path.stem, path.parent, path.parent / "out")
+        return plan_batch(path, path.parent / "out")
 
     return plan
 
@@ -221,7 +221,7 @@ def test_a_grid_crosses_and_a_filter_and_repeats_apply(plan_of, tmp_path):
     assert {run.parameters["source"] for run in plan.runs} == {"there"}
     assert len({run.id for run in plan.runs}) == 8
     (tmp_path / "plan.json").write_text(plan.to_json(), encoding="utf-8")
-    assert BatchPlan.read(tmp_path / "plan.json") == plan
+    assert read_plan(tmp_path) == plan
 
 
 def test_a_zip_pairs_and_a_list_lists(plan_of):
@@ -261,7 +261,7 @@ def test_a_batch_without_a_sweep_is_one_run(plan_of):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_batches_are_valid_and_say_what_they_teach(path):
-    plan = make_plan(read_batch(path), path.stem, path.parent, path.parent / "out")
+    plan = plan_batch(path, path.parent / "out")
     assert len(plan.runs) > 3
     assert path.read_text().startswith("# ")
 

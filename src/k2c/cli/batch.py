@@ -58,15 +58,10 @@ def run(file: Path, out: Path | None, workers: int | None, cluster: str, dry_run
     if not dry_run:
         _run(file, out, workers, cluster)
     from k2c._system.machine import usable_cores
-    from k2c.runs.batch import Store, make_plan, read_batch
-    from k2c.runs.batch.board import print_plan
+    from k2c.runs.batch import Store, plan_batch
+    from k2c.runs.batch.progress import print_plan
 
-    print_plan(
-        make_plan(read_batch(file), file.stem, file.parent, out),
-        Store(out),
-        workers or usable_cores(),
-        console,
-    )
+    print_plan(plan_batch(file, out), Store(out), workers or usable_cores(), console)
 
 
 @batch.command()
@@ -75,9 +70,9 @@ def run(file: Path, out: Path | None, workers: int | None, cluster: str, dry_run
 @_cluster
 def resume(folder: Path, workers: int | None, cluster: str) -> None:
     """Run what is missing in FOLDER or has failed there."""
-    from k2c.runs.batch import Store
+    from k2c.runs.batch import read_plan
 
-    Store(folder).plan()  # says what is wrong with the folder
+    read_plan(folder)  # says what is wrong with the folder
     _run(folder / "batch.yml", folder, workers, cluster)
 
 
@@ -101,7 +96,7 @@ def compare(a: Path, b: Path) -> None:
 def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
     """Run a batch, write its report, and leave."""
     from k2c.runs.batch import run_batch
-    from k2c.runs.batch.board import show_progress
+    from k2c.runs.batch.progress import show_progress
 
     try:
         show = partial(show_progress, console=console)

@@ -1,7 +1,7 @@
 """Batches: one lecture run many times, over a sweep of its parameters."""
 
 from k2c.runs.batch.file import BatchFile, read_batch
-from k2c.runs.batch.plan import BatchPlan, PlannedRun, make_plan
+from k2c.runs.batch.plan import BatchPlan, PlannedRun, plan_batch, read_plan
 from k2c.runs.batch.run import BatchProgress, run_batch
 from k2c.runs.batch.store import Store
 
@@ -11,7 +11,8 @@ __all__ = [
     "BatchProgress",
     "PlannedRun",
     "Store",
-    "make_plan",
+    "plan_batch",
     "read_batch",
+    "read_plan",
     "run_batch",
 ]

@@ -145,6 +145,11 @@ def _server(lecture: str) -> ForkServer | None:
     return fork_server(lecture, shared_cores(get_worker().state.nthreads))
 
 
+def dask_setup(worker: Any) -> None:
+    """Leave Ctrl-C, which reaches every process of the terminal, to the command: Dask calls this in each worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _keep_tracker() -> None:
     """Start multiprocessing's own helper so that a closed terminal does not end it: others would complain of that."""
     hang_up = getattr(signal, "SIGHUP", None)
@@ -165,7 +170,7 @@ def _start(where: str, workers: int | None) -> Any:
             n_workers=workers or usable_cores(),
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",
-            preload="k2c.runs.batch.worker_setup",
+            preload=__name__,
             silence_logs=logging.CRITICAL,  # workers that end with the batch complain of lost connections
         )
     path = Path(where)

@@ -1,18 +1,19 @@
-"""From a batch file to the table of its runs."""
+"""From a batch file to the plan: the table of its runs, and what each may take."""
 
 import itertools
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from k2c._system.plain_file import UnreadableError, read_text
 from k2c._system.printable import printable
 from k2c._system.sealed import read_sealed_json, seal_json
-from k2c.course.syllabus import Value, load_syllabus
+from k2c.course.syllabus import Lecture, Value, load_syllabus
 from k2c.errors import K2CError
-from k2c.runs.batch.file import BatchFile, Distribution, Sweep
+from k2c.runs.batch.file import BatchFile, Distribution, LimitsForm, Sweep, read_batch
 from k2c.runs.batch.filter import make_filter
 from k2c.runs.execution.own_data import Found, find_data, found_from_json
 from k2c.runs.execution.source import run_id
@@ -69,6 +70,10 @@ class BatchPlan:
         The result that the report shows first; empty for its own choice.
     base
         The folder that the file's relative paths start from.
+    limits
+        What a run may take; of the batch file alone, `plan.json` does not have them.
+    text
+        The batch file, likewise.
     """
 
     name: str
@@ -81,54 +86,100 @@ class BatchPlan:
     runs: list[PlannedRun]
     show: str = ""
     base: str = field(default="", compare=False)
+    limits: LimitsForm = field(default=LimitsForm(), compare=False)
+    text: str = field(default="", compare=False)
 
     def to_json(self) -> str:
         """Return the content of `plan.json`."""
         content = asdict(self)
+        del content["limits"], content["text"]
         content["sweep"] = {"kind": content.pop("kind"), "parameters": content.pop("parameters")}
         runs = content.pop("runs")
         seal = json.dumps({"sha256": seal_json(content | {"runs": runs})["sha256"]})[1:]
         rows = ",\n  ".join(json.dumps(run, ensure_ascii=False) for run in runs)
         return json.dumps(content, ensure_ascii=False)[:-1] + f',\n "runs": [\n  {rows}\n ],\n {seal}\n'
 
-    @classmethod
-    def read(cls, path: Path) -> "BatchPlan":
-        """Read a `plan.json`."""
-        content = read_sealed_json(path)
-        runs = [
-            PlannedRun(**(run | {"data": found_from_json(run.get("data", {}))}))
-            for run in content.pop("runs")
-        ]
-        return cls(**content.pop("sweep"), **content, runs=runs)
 
-
-def make_plan(batch: BatchFile, name: str, base: Path, out: Path) -> BatchPlan:
-    """Return the table of a batch's runs; equal settings are run once.
+def plan_batch(path: Path, out: Path) -> BatchPlan:
+    """Return what a batch file asks for; equal settings are run once.
 
     Parameters
     ----------
-    batch
-        What `read_batch` returned.
-    name
-        The batch's name.
-    base
-        The folder that relative paths start from.
+    path
+        The batch file. Its relative paths start from its folder; those of the copy that a batch keeps among its
+        results start where the original stood.
     out
         The folder of the results.
 
     Raises
     ------
     K2CError
-        When nothing is left to run, there is too much of it, or the filter is no expression of parameters.
+        When the file is wrong, nothing is left to run, there is too much of it, or the filter is no expression of
+        parameters.
     """
+    before = read_plan(out) if path.parent == out else None
+    name, base = (before.name, Path(before.base or out)) if before else (path.stem, path.parent)
+    batch = read_batch(path, base)
     lecture = load_syllabus().lectures[batch.lecture]
-    defaults = lecture.settings(batch.profile) | lecture.resolve(batch.fixed)
     repeat, values = next(iter((batch.repeats or {}).items()), (None, [None]))
+    _refuse_many(batch, len(values))
+    swept = list(dict.fromkeys(key for setting in _settings(batch.sweep) for key in setting))
+    return BatchPlan(
+        name,
+        batch.lecture,
+        lecture.title,
+        batch.profile,
+        batch.sweep.kind if batch.sweep else "none",
+        swept,
+        repeat,
+        _rows(batch, lecture, swept, repeat, values, base, out),
+        batch.show,
+        str(base.resolve()),
+        batch.limits,
+        read_text(path),
+    )
+
+
+def read_plan(folder: Path) -> BatchPlan:
+    """Return the plan that a batch's folder was started with.
+
+    Raises
+    ------
+    K2CError
+        When there is none.
+    """
+    try:
+        content = read_sealed_json(folder / "plan.json")
+        runs = [
+            PlannedRun(**(run | {"data": found_from_json(run.get("data", {}))}))
+            for run in content.pop("runs")
+        ]
+        return BatchPlan(**content.pop("sweep"), **content, runs=runs)
+    except OSError as error:
+        raise K2CError(
+            f"{printable(folder)} holds no batch: it has no plan.json. Name a folder that k2c batch made."
+        ) from error
+    except UnreadableError as error:
+        raise K2CError(f"{error} Run the batch file again.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise K2CError(
+            f"{printable(folder)}/plan.json is damaged ({printable(error)}). Run the batch file again."
+        ) from error
+
+
+def _rows(
+    batch: BatchFile,
+    lecture: Lecture,
+    swept: list[str],
+    repeat: str | None,
+    values: Sequence[Value | None],
+    base: Path,
+    out: Path,
+) -> list[PlannedRun]:
+    defaults = lecture.settings(batch.profile) | lecture.resolve(batch.fixed)
+    settings = _filtered(batch, [defaults | lecture.resolve(setting) for setting in _settings(batch.sweep)])
     runs: dict[str, PlannedRun] = {}
     data: dict[tuple[tuple[str, Path], ...], Found] = {}
-    _refuse_many(batch, len(values))
-    settings = _filtered(batch, [defaults | lecture.resolve(setting) for setting in _settings(batch.sweep)])
-    swept = list(dict.fromkeys(key for setting in _settings(batch.sweep) for key in setting))
     for setting, value in itertools.product(settings, values):
         typed = setting | (lecture.resolve({repeat: value}) if repeat else {})
         varied = {key: typed[key] for key in (*swept, *([repeat] if repeat else []))}
@@ -141,19 +192,7 @@ def make_plan(batch: BatchFile, name: str, base: Path, out: Path) -> BatchPlan:
         profile = lecture.profile_of(parameters)
         row = PlannedRun(identity, parameters, varied, seed, profile, data[read])  # type: ignore[arg-type]
         runs.setdefault(identity, row)
-    kind = batch.sweep.kind if batch.sweep else "none"
-    return BatchPlan(
-        name,
-        batch.lecture,
-        lecture.title,
-        batch.profile,
-        kind,
-        swept,
-        repeat,
-        list(runs.values()),
-        batch.show,
-        str(base.resolve()),
-    )
+    return list(runs.values())
 
 
 def _settings(sweep: Sweep | None) -> Iterator[Setting]:

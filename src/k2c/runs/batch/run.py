@@ -14,15 +14,12 @@ from typing import Any, Protocol
 from filelock import FileLock
 
 from k2c._system.advice import pip_install
-from k2c._system.plain_file import read_text
 from k2c.errors import K2CError
-from k2c.runs.batch.file import read_batch
-from k2c.runs.batch.plan import BatchPlan, PlannedRun, make_plan
+from k2c.runs.batch.plan import BatchPlan, PlannedRun, plan_batch
 from k2c.runs.batch.pool import LocalPool
 from k2c.runs.batch.store import Store
 from k2c.runs.execution.engine import Step
 from k2c.runs.execution.execute import DATA_CHANGED, Run
-from k2c.runs.execution.limits import Limits
 
 # A claim that does not hold fails again, and so does a limit; what else fails may be an accident.
 _FINAL_CAUSES = ("GuardError", "ParameterError", DATA_CHANGED)
@@ -113,10 +110,10 @@ class _Flight:
 class Scheduler:
     """Keeps a pool busy with the runs of a plan that the folder does not have yet."""
 
-    def __init__(self, plan: BatchPlan, store: Store, progress: BatchProgress, retries: int = 0) -> None:
+    def __init__(self, plan: BatchPlan, store: Store, progress: BatchProgress) -> None:
         self._plan, self._store, self._progress = plan, store, progress
         self._pool: Pool
-        self._retries = retries
+        self._retries = plan.limits.retries
         self._flying: dict[Future[Any], _Flight] = {}
         # (when it may start, place in the table, which attempt)
         self._waiting: list[tuple[float, int, int]] = []
@@ -260,31 +257,23 @@ def run_batch(
     K2CError
         When the file is wrong, or the folder takes nothing.
     """
-    store = Store(out)
-    before = store.plan() if path.parent == out else None  # the copy of a batch file that stood elsewhere
-    base = Path(before.base) if before and before.base else path.parent
-    batch = read_batch(path, base)
-    plan = make_plan(batch, before.name if before else path.stem, base, out)
+    plan, store = plan_batch(path, out), Store(out)
     progress = BatchProgress(plan)
-    with store.opened(plan, read_text(path)) as others:
+    with store.opened(plan) as others:
         if others:
             notice(
                 f"Already working in {out}: {', '.join(others)}. Both divide the runs; this one waits for those that "
-                "are in the other's hands."
+                "the other has begun."
             )
-        scheduler = Scheduler(plan, store, progress, batch.limits.retries)
+        scheduler = Scheduler(plan, store, progress)
         if scheduler.left:
-            with (
-                closing(_pool(plan, out, workers, cluster, batch.limits.limits(), progress)) as pool,
-                show(progress),
-            ):
+            with closing(_pool(plan, out, workers, cluster, progress)) as pool, show(progress):
                 scheduler.work(pool)
     return progress
 
 
-def _pool(
-    plan: BatchPlan, out: Path, workers: int | None, cluster: str, limits: Limits, progress: BatchProgress
-) -> Pool:
+def _pool(plan: BatchPlan, out: Path, workers: int | None, cluster: str, progress: BatchProgress) -> Pool:
+    limits = plan.limits.limits()
     if not cluster:
         return LocalPool(plan.lecture, out, workers, limits, progress.listen)
     try:

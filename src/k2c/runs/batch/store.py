@@ -20,10 +20,9 @@ from filelock import FileLock, Timeout
 
 from k2c._system.atomic import atomic_path
 from k2c._system.plain_file import UnreadableError
-from k2c._system.printable import printable
 from k2c._system.sealed import read_sealed_json
 from k2c.errors import K2CError
-from k2c.runs.batch.plan import BatchPlan
+from k2c.runs.batch.plan import BatchPlan, read_plan
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -39,33 +38,12 @@ class Store:
     Parameters
     ----------
     folder
-        `batch.yml`, `plan.json`, a folder a run, and `.batch` with the locks.
+        `batch.yml`, `plan.json`, a folder per run, and `.batch` with the locks.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._inside = folder / ".batch"
-
-    def plan(self) -> BatchPlan:
-        """Return the plan that the folder was started with.
-
-        Raises
-        ------
-        K2CError
-            When there is none.
-        """
-        try:
-            return BatchPlan.read(self.folder / "plan.json")
-        except OSError as error:
-            raise K2CError(
-                f"{printable(self.folder)} holds no batch: it has no plan.json. Name a folder that k2c batch made."
-            ) from error
-        except UnreadableError as error:
-            raise K2CError(f"{error} Run the batch file again.") from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise K2CError(
-                f"{printable(self.folder)}/plan.json is damaged ({printable(error)}). Run the batch file again."
-            ) from error
 
     def facts(self, run: str) -> dict[str, Any] | None:
         """Return the `run.json` of a run; None when it is not there, or damaged."""
@@ -87,7 +65,7 @@ class Store:
         return ""
 
     @contextmanager
-    def opened(self, plan: BatchPlan, batch_file: str) -> Iterator[list[str]]:
+    def opened(self, plan: BatchPlan) -> Iterator[list[str]]:
         """Hold the folder for a batch, and write down what is planned; yields who else holds it, in words.
 
         Several batches may hold a folder at once when they have the same plan.
@@ -101,15 +79,15 @@ class Store:
             self._inside.mkdir(parents=True, exist_ok=True)
             with FileLock(self._inside / "plan.lock"):
                 others = self._live()
-                if others and self.plan() != plan:
+                if others and read_plan(self.folder) != plan:
                     raise K2CError(
                         f"Another batch is running in {self.folder}, with other runs. Wait for it, or name another "
                         "folder with --out."
                     )
-                for name, content in (("batch.yml", batch_file), ("plan.json", plan.to_json())):
+                for name, content in (("batch.yml", plan.text), ("plan.json", plan.to_json())):
                     with atomic_path(self.folder / name) as part:
                         part.write_text(content, encoding="utf-8")
-                here = self._hold_place(others)
+                here = self._enter(others)
         try:
             yield [self._holder(number) for number in others]
         finally:
@@ -127,31 +105,32 @@ class Store:
         return lock
 
     def _live(self) -> list[int]:
-        """Return the numbers of the places that running batches hold."""
+        """Return the numbers that running batches have."""
         held = []
-        for path in self._inside.glob("place-*.lock"):
+        for path in self._inside.glob("batch-*.lock"):
             lock = FileLock(path)
             try:
                 lock.acquire(blocking=False)
                 lock.release()
             except Timeout:
-                held.append(int(path.stem.removeprefix("place-")))
+                held.append(int(path.stem.removeprefix("batch-")))
         return held
 
-    def _hold_place(self, others: list[int]) -> FileLock:
+    def _enter(self, others: list[int]) -> FileLock:
+        """Take a number that no running batch has, and write down whose it is."""
         number = next(number for number in range(len(others) + 1) if number not in others)
-        lock = FileLock(self._inside / f"place-{number}.lock", thread_local=False)
+        lock = FileLock(self._inside / f"batch-{number}.lock", thread_local=False)
         lock.acquire(blocking=False)
         # Not in the lock's own file: whoever asks for the lock empties that.
         facts = {"pid": os.getpid(), "host": platform.node(), "since": time.time()}
-        self._place(number).write_text(json.dumps(facts), encoding="utf-8")
+        self._about(number).write_text(json.dumps(facts), encoding="utf-8")
         return lock
 
-    def _place(self, number: int) -> Path:
-        return self._inside / f"place-{number}.json"
+    def _about(self, number: int) -> Path:
+        return self._inside / f"batch-{number}.json"
 
     def _holder(self, number: int) -> str:
-        facts = _read(self._place(number)) or {}
+        facts = _read(self._about(number)) or {}
         if not facts:
             return "another batch"
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(facts["since"]))

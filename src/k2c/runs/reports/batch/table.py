@@ -14,7 +14,7 @@ import pandas as pd
 from k2c._system.atomic import atomic_path
 from k2c._system.printable import plain, printable, spreadsheet_cell
 from k2c.datasets.load_report import LoadReport
-from k2c.runs.batch.plan import PlannedRun
+from k2c.runs.batch.plan import PlannedRun, read_plan
 from k2c.runs.batch.store import Store
 
 USED = ("seconds", "peak_memory_mb")  # measured of every run, whatever its lecture records
@@ -103,7 +103,7 @@ def read_batch_table(folder: Path) -> Batch:
         When the folder has no plan.
     """
     store = Store(folder)
-    plan = store.plan()
+    plan = read_plan(folder)
     rows, guards, measured = [], {}, {}
     loads: Counter[str] = Counter()
     for planned in plan.runs:

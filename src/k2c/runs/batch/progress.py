@@ -33,7 +33,9 @@ def show_progress(progress: BatchProgress, console: Terminal) -> Iterator[None]:
         progress.on_end = lambda planned, run: console.say(_ended(planned, run))
         yield
         return
-    with Live(get_renderable=lambda: _board(progress, console), console=console, refresh_per_second=4):
+    with Live(
+        get_renderable=lambda: _progress_table(progress, console), console=console, refresh_per_second=4
+    ):
         yield
 
 
@@ -72,7 +74,7 @@ def _estimate(plan: BatchPlan, store: Store, left: int, workers: int) -> str:
     return f"At most about {format_seconds(left * one)}: {source}."
 
 
-def _board(progress: BatchProgress, console: Terminal) -> RenderableType:
+def _progress_table(progress: BatchProgress, console: Terminal) -> RenderableType:
     total = len(progress.plan.runs)
     counts = [Text(f"{n:,} {name}", _STYLES.get(name, "red")) for name, n in progress.counts.items()]
     if progress.retried:
