@@ -102,7 +102,7 @@ def test_lectures_come_in_by_the_front_doors():
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         used = set(re.findall(r"^\s*(?:from|import) (k2c[\w.]+)", source, re.M))
-        # Pictures are many, and each subject of theirs is a front door.
+        # Images are many, and each subject of theirs is a front door.
         behind |= {f"{path.stem}: {name}": name for name in used if not is_door(name)}
     assert list(behind) == []
 
@@ -113,7 +113,7 @@ def is_door(name: str) -> bool:
     )
 
 
-# The opened lecture sets the style of its pictures; the command line and the runs use both.
+# The opened lecture sets the style of its images; the command line and the runs use both.
 @pytest.mark.parametrize("layer", ["runs", "display"])
 def test_data_flows_one_way(layer):
     allowed = {

@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "course/site").glob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_and_pictures_are_there(page):
+def test_links_and_images_are_there(page):
     text = page.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) + re.findall(r'src="([^"]+)"', text)
     missing = [name for name in targets if "://" not in name and not (page.parent / name).exists()]

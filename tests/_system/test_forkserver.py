@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not can_fork(), reason="processes cannot be fork
 
 OFFER = """
 import os, subprocess, sys
-from k2c._system.forkserver import standin
+from k2c._system.forkserver import substitute
 
 imported = ["once"]  # a Python that is started anew does not have it
 
@@ -23,12 +23,12 @@ def answer():
     print(imported, os.environ["WORD"], input(), flush=True)
     raise ValueError("it ends badly")
 
-where = standin.offer(answer)
+where = substitute.serve(answer)
 """
 ASK = """
 for word in ("one", "two"):
-    environment = os.environ | {standin.SOCKET: where, "WORD": word}
-    done = subprocess.run([sys.executable, "-m", standin.__name__], input="said", env=environment,
+    environment = os.environ | {substitute.SOCKET: where, "WORD": word}
+    done = subprocess.run([sys.executable, "-m", substitute.__name__], input="said", env=environment,
                           capture_output=True, text=True, timeout=60)
     print(done.stdout.strip(), "|", done.stderr.strip().splitlines()[-1])
 print(os.path.exists(where))

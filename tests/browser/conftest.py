@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-these-tests"
 PATIENCE = float(os.environ.get("K2C_BROWSER_PATIENCE", "240"))  # seconds; a loaded machine takes its time
-PICTURES = os.environ.get("K2C_BROWSER_PICTURES")  # a folder, to look at what the tests saw
+IMAGES = os.environ.get("K2C_BROWSER_IMAGES")  # a folder, to look at what the tests saw
 SETTINGS = {
     # Every cell is on the page, also those that are out of sight.
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -204,9 +204,9 @@ class OpenNotebook:
         """Wait until an expression (see `look`) is true."""
         self.page.wait_for_function(_LOOK.format(expression), polling=250, timeout=4 * PATIENCE * 1000)
 
-    def picture(self, name: str) -> None:
-        if PICTURES:
-            self.page.screenshot(path=Path(PICTURES) / f"{name}.png")
+    def image(self, name: str) -> None:
+        if IMAGES:
+            self.page.screenshot(path=Path(IMAGES) / f"{name}.png")
 
     def kernels(self) -> list[Any]:
         return self.lab.ask("kernels")

@@ -33,7 +33,7 @@ def test_a_callback_that_raises_shows_its_error_and_the_kernel_lives_on(open_not
     box.fill("0")
     box.press("Enter")
     expect(cell.get_by_role("alert")).to_contain_text("ZeroDivisionError: division by zero")
-    notebook.picture("error")
+    notebook.image("error")
     box.fill("4")
     box.press("Enter")
     expect(cell).to_contain_text("one over it: 0.25")

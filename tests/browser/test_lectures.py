@@ -33,7 +33,7 @@ def drag(page, cell, name, share):
 
 
 def says(cell, words):
-    """Wait until the caption of a picture says something, and see that the picture is there and nothing failed."""
+    """Wait until the caption of an image says something, and see that the image is there and nothing failed."""
     expect(cell.locator(".k2c-caption")).to_contain_text(words)
     expect(cell.locator("img")).to_have_attribute("alt", cell.locator(".k2c-caption").inner_text())
     expect(cell.locator("img")).to_be_visible()
@@ -50,7 +50,7 @@ def test_lecture_1_words_light_up_as_one_types(open_lecture):
     box.press_sequentially("claim your prize, pay the refund fee now")
     expect(cell.locator("span[title]", has_text="refund")).to_be_visible()
     expect(cell).to_contain_text(re.compile(r"log odds \+\d.*, so spam"))
-    notebook.picture("lecture-1-spam")
+    notebook.image("lecture-1-spam")
     box.fill("lunch on tuesday with the kids?")
     expect(cell).to_contain_text("so ham")
     expect(cell.locator("span[title]", has_text="refund")).to_have_count(0)
@@ -62,7 +62,7 @@ def test_lecture_2_training_is_stopped_and_the_digits_of_a_hand_are_read(open_le
     notebook.run_all()
     training = notebook.cell("training")
     expect(training).to_contain_text(re.compile(r"epoch (1[2-9]|[2-9]\d|1\d\d) of 200"))
-    notebook.picture("lecture-2-training")
+    notebook.image("lecture-2-training")
     training.get_by_role("button", name="Stop").click()
     notebook.wait_until_done()
     expect(training).to_contain_text("stopped by hand in epoch")
@@ -73,7 +73,7 @@ def test_lecture_2_training_is_stopped_and_the_digits_of_a_hand_are_read(open_le
         expect(pad.locator(".k2c-caption")).to_contain_text("The paper is empty")
         draw(notebook.page, pad.locator("canvas"), strokes)
         right.append(f"reads {digit} " in answer_to_all_points(notebook, pad))
-        notebook.picture(f"lecture-2-digit-{digit}")
+        notebook.image(f"lecture-2-digit-{digit}")
     assert sum(right) >= 9, right
     says(pad, "The network reads 9")
     assert notebook.errors() == []
@@ -86,7 +86,7 @@ def answer_to_all_points(notebook, pad):
     return pad.locator(".k2c-caption").inner_text()
 
 
-def test_lecture_3_a_picture_is_chosen_and_uploaded_and_another_answer_explained(open_lecture):
+def test_lecture_3_a_image_is_chosen_and_uploaded_and_another_answer_explained(open_lecture):
     notebook = open_lecture("03_pretrained_imagenet", stride=56, views=2, repeats=3)
     notebook.run_all()
     notebook.wait_until_done()
@@ -104,7 +104,7 @@ def test_lecture_3_a_picture_is_chosen_and_uploaded_and_another_answer_explained
     says(cell, "best answer is tripod")
     cell.get_by_label("ImageArray").select_option("coffee")
     says(cell, "best answer is espresso")
-    notebook.picture("lecture-3")
+    notebook.image("lecture-3")
     assert notebook.errors() == []
 
 
@@ -118,7 +118,7 @@ def test_lecture_4_a_work_group_steps(open_lecture):
     says(cell, "256 so far. Over all steps it reads 256")
     drag(page, cell, "Tile", 0)
     says(cell, "without tiles it would read 128")
-    notebook.picture("lecture-4")
+    notebook.image("lecture-4")
     assert notebook.errors() == []
 
 
@@ -134,21 +134,21 @@ def test_lecture_5_sliders_change_eye_augmentation_and_decision(open_lecture):
     drag(page, cell, "Blur", 1)
     drag(page, cell, "Grade", 0)
     says(cell, "Grade 0 (none), blur 4: no lesions.")
-    notebook.picture("lecture-5-eye")
+    notebook.image("lecture-5-eye")
     cell = notebook.cell("augment-sliders")
     drag(page, cell, "Noise", 1)
     drag(page, cell, "Turned", 0)
     says(cell, "noise of 50% of the range, and a turn with a chance of 0%")
-    notebook.picture("lecture-5-augmentation")
+    notebook.image("lecture-5-augmentation")
     cell = notebook.cell("threshold-slider")
     drag(page, cell, "Threshold", 0)
-    says(cell, re.compile(r"ill are found \(100%\) .* healthy are alarmed \(100%\)"))
+    says(cell, re.compile(r"positives are found \(100%\) .* negatives raise an alarm \(100%\)"))
     drag(page, cell, "Threshold", 1)
-    says(cell, re.compile(r"healthy are alarmed \(0%\)"))
+    says(cell, re.compile(r"negatives raise an alarm \(0%\)"))
     before = cell.locator(".k2c-caption").inner_text()
     drag(page, cell, "Miss costs", 1)
     expect(cell.locator(".k2c-caption")).not_to_have_text(before)
-    notebook.picture("lecture-5-threshold")
+    notebook.image("lecture-5-threshold")
     assert notebook.errors() == []
 
 
@@ -164,12 +164,12 @@ def test_lecture_6_a_ring_steps_and_a_link_speeds_up(open_lecture):
     says(cell, "16 of 16 pieces are complete. So far each has sent 6/4 of the gradient")
     drag(page, cell, "Workers", 1)
     says(cell, "So far each has sent 6/8 of the gradient")
-    notebook.picture("lecture-6-ring")
+    notebook.image("lecture-6-ring")
     cell = notebook.cell("scaling-sliders")
     says(cell, "64 workers, a link of 10 Gbit/s")
     drag(page, cell, "Nodes", 1)
     drag(page, cell, "Gbit/s", 0)
     drag(page, cell, "Model, MB", 1)
     says(cell, "256 workers, a link of 0.1 Gbit/s, 10000 MB of gradient")
-    notebook.picture("lecture-6-scaling")
+    notebook.image("lecture-6-scaling")
     assert notebook.errors() == []

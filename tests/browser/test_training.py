@@ -38,7 +38,7 @@ def outputs_of(notebook, name):
     )
 
 
-def test_the_stop_button_ends_the_training_and_leaves_a_still_picture(open_notebook):
+def test_the_stop_button_ends_the_training_and_leaves_a_still_image(open_notebook):
     notebook = open_notebook(
         "stop",
         ("set-up", SET_UP),
@@ -48,10 +48,10 @@ def test_the_stop_button_ends_the_training_and_leaves_a_still_picture(open_noteb
     notebook.run_all()
     cell = notebook.cell("train")
     expect(cell).to_contain_text(re.compile(r"epoch ([3-9]|\d\d) of 500"))
-    assert len(outputs_of(notebook, "train")) == 2, "a bar and a picture, however long it runs"
+    assert len(outputs_of(notebook, "train")) == 2, "a bar and an image, however long it runs"
     early = cell.locator("img").get_attribute("src")
     expect(cell.locator("img")).not_to_have_attribute("src", early)  # the curves grow while it runs
-    notebook.picture("training")
+    notebook.image("training")
     cell.get_by_role("button", name="Stop").click()
     notebook.wait_until_done()
     epochs, said = notebook.cell("after").locator(".jp-OutputArea-output").inner_text().split(" ", 1)
@@ -62,7 +62,7 @@ def test_the_stop_button_ends_the_training_and_leaves_a_still_picture(open_noteb
     assert bar["data"]["text/plain"].startswith(f"{epochs} of 500 epochs, train_loss 0.")
     assert set(curves["data"]) == {"image/png", "text/plain"}
     expect(cell.get_by_role("button", name="Stop")).to_have_count(0)
-    notebook.picture("stopped")
+    notebook.image("stopped")
 
 
 def test_a_page_closed_in_mid_training_shows_how_it_ended_when_it_is_opened_again(open_notebook):
@@ -77,7 +77,7 @@ def test_a_page_closed_in_mid_training_shows_how_it_ended_when_it_is_opened_agai
     expect(cell).to_contain_text("15 of 15 epochs, train_loss 0.")
     expect(cell.locator("img")).to_be_visible()
     expect(cell.get_by_role("button", name="Stop")).to_have_count(0)
-    notebook.picture("opened-again")
+    notebook.image("opened-again")
     notebook.run("after")
     expect(notebook.cell("after").locator(".jp-OutputArea-output")).to_have_text("15")
 

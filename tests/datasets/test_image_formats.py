@@ -50,7 +50,7 @@ def test_other_formats_are_named_with_what_to_do(tmp_path, name, content, said):
     ("content", "reason"),
     [
         (b"", "empty"),
-        (b"x", "not a picture in a format that can be read"),
+        (b"x", "not an image in a format that can be read"),
         (b"\xff\x0a", "JPEG XL image: save it as JPEG or PNG"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Reading pictures as people have them, and cutting the surround of an eye away."""
+"""Reading images as people have them, and cutting the surround of an eye away."""
 
 import struct
 
@@ -11,21 +11,21 @@ from k2c.datasets import ImageError, crop_to_eye, field_of_view, read_image, rea
 
 @pytest.fixture
 def red_left(tmp_path):
-    """Save a 40x20 picture, red on the left and blue on the right, in any mode and format."""
+    """Save a 40x20 image, red on the left and blue on the right, in any mode and format."""
 
     def save(name: str, mode: str = "RGB", **options):
-        picture = Image.new("RGB", (40, 20), "red")
-        picture.paste("blue", (20, 0, 40, 20))
+        image = Image.new("RGB", (40, 20), "red")
+        image.paste("blue", (20, 0, 40, 20))
         path = tmp_path / name
-        (picture.convert(mode) if isinstance(mode, str) else mode(picture)).save(path, **options)
+        (image.convert(mode) if isinstance(mode, str) else mode(image)).save(path, **options)
         return path
 
     return save
 
 
-def colours(picture: np.ndarray) -> tuple[str, str]:
+def colours(image: np.ndarray) -> tuple[str, str]:
     """The strongest channel at both ends of the longer side."""
-    long = picture if picture.shape[1] > picture.shape[0] else picture.swapaxes(0, 1)
+    long = image if image.shape[1] > image.shape[0] else image.swapaxes(0, 1)
     return tuple("rgb"[int(long[10, column].argmax())] for column in (3, -4))
 
 
@@ -42,25 +42,25 @@ def colours(picture: np.ndarray) -> tuple[str, str]:
     ids=["jpeg", "cmyk-jpeg", "palette-png", "gif", "cmyk-tiff", "bmp"],
 )
 def test_every_colour_model_becomes_rgb(red_left, name, mode):
-    picture = read_image(red_left(name, mode))
-    assert picture.dtype == np.uint8 and picture.shape == (20, 40, 3)
-    assert colours(picture) == ("r", "b")
+    image = read_image(red_left(name, mode))
+    assert image.dtype == np.uint8 and image.shape == (20, 40, 3)
+    assert colours(image) == ("r", "b")
 
 
 @pytest.mark.parametrize(("orientation", "shape"), [(3, (20, 40, 3)), (6, (40, 20, 3)), (8, (40, 20, 3))])
 def test_a_turned_photograph_stands_upright(red_left, orientation, shape):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = read_image(red_left("turned.jpg", exif=exif))
-    assert picture.shape == shape
-    assert colours(picture) == (("r", "b") if orientation == 6 else ("b", "r"))
+    image = read_image(red_left("turned.jpg", exif=exif))
+    assert image.shape == shape
+    assert colours(image) == (("r", "b") if orientation == 6 else ("b", "r"))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_what_is_transparent_shows_white(tmp_path, mode):
-    picture = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
-    picture.paste((0, 0, 0, 255), (0, 0, 10, 20))
-    picture.convert(mode).save(tmp_path / "a.png")
+    image = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 10, 20))
+    image.convert(mode).save(tmp_path / "a.png")
     seen = read_image(tmp_path / "a.png")
     assert seen[5, 2].max() < 5 and seen[5, 15].min() > 250
 
@@ -74,10 +74,10 @@ def test_sixteen_bits_keep_their_brightness(tmp_path, suffix):
     assert read_image(path).shape == (20, 20, 3)
 
 
-def test_floating_point_pictures_show_something(tmp_path):
+def test_floating_point_images_show_something(tmp_path):
     Image.fromarray(np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)).save(tmp_path / "a.tif")
-    picture = read_image(tmp_path / "a.tif", grey=True)
-    assert (picture.min(), picture.max()) == (0, 255)
+    image = read_image(tmp_path / "a.tif", grey=True)
+    assert (image.min(), image.max()) == (0, 255)
 
 
 def noise_jpeg(path) -> bytes:
@@ -92,13 +92,13 @@ def test_a_large_jpeg_is_decoded_smaller_when_that_is_enough(tmp_path):
     assert read_image(tmp_path / "a.jpg", at_least=150).shape == (200, 300, 3)
 
 
-def test_files_that_are_no_pictures_say_why(tmp_path):
+def test_files_that_are_no_images_say_why(tmp_path):
     whole = noise_jpeg(tmp_path / "whole.jpg")
     broken_png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 13, b"IHDR") + b"\0" * 5
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
     contents = {
         "cut.jpg": (whole[: len(whole) // 2], "cut short"),
-        "text.jpg": (b"dear diary", "not a picture in a format"),
+        "text.jpg": (b"dear diary", "not an image in a format"),
         "empty.jpg": (b"", "is empty"),
         "header.png": (broken_png, "."),
     }
@@ -117,7 +117,7 @@ def test_files_that_are_no_pictures_say_why(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_no_damage_to_a_file_raises_anything_else(tmp_path):
-    """Bytes overwritten at random: a picture or a sentence."""
+    """Bytes overwritten at random: an image or a sentence."""
     random = np.random.default_rng(0)
     Image.fromarray(random.integers(0, 256, (30, 30, 3), dtype=np.uint8)).quantize(16).save(
         tmp_path / "a.png"
@@ -146,7 +146,7 @@ def test_many_are_read_at_once_in_order_and_the_broken_ones_are_named(tmp_path):
     read = list(read_images(paths, size=16, workers=3))
     assert [path for path, _ in read] == paths
     assert isinstance(read[7][1], ImageError)
-    assert [int(picture[0, 0, 0]) for row, (_, picture) in enumerate(read) if row != 7] == [
+    assert [int(image[0, 0, 0]) for row, (_, image) in enumerate(read) if row != 7] == [
         row for row in range(30) if row != 7
     ]
 
@@ -181,12 +181,12 @@ def test_without_an_eye_nothing_is_cut(value):
     assert field_of_view(nothing).all()
 
 
-def test_a_picture_that_fills_its_frame_is_left_alone(draw_eye):
+def test_a_image_that_fills_its_frame_is_left_alone(draw_eye):
     middle = draw_eye(0, size=300, margin=0.0)[60:240, 60:240]
     assert crop_to_eye(middle).shape == (180, 180, 3)
 
 
 @pytest.mark.parametrize("size", [9, 3000])
-def test_tiny_and_huge_pictures_can_be_cropped(draw_eye, size):
+def test_tiny_and_huge_images_can_be_cropped(draw_eye, size):
     cropped = crop_to_eye(draw_eye(0, size=size))
     assert 0.7 * size <= cropped.shape[0] <= size

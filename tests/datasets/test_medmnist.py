@@ -15,7 +15,7 @@ NUMBERS = {"train": 6, "val": 3, "test": 4}
 
 
 def npz(size: int = 28, grey: bool = False, **changes: np.ndarray) -> bytes:
-    """The file of a tiny MedMNIST: picture i is plain with the value i, and of grade i % 5."""
+    """The file of a tiny MedMNIST: image i is plain with the value i, and of grade i % 5."""
     arrays, start = {}, 0
     for split, number in NUMBERS.items():
         values = np.arange(start, start + number)
@@ -50,7 +50,7 @@ def test_the_splits_come_with_grades_and_labels(serve):
     serve("retinamnist-28", npz())
     data = retina_mnist(size=28)
     assert repr(data) == (
-        "RetinaMNIST 28x28, train + val + test: 13 pictures of 13 patients (healthy: 6, retinopathy: 7)"
+        "RetinaMNIST 28x28, train + val + test: 13 images of 13 patients (no retinopathy: 6, retinopathy: 7)"
     )
     assert data.table["grade"].tolist() == [row % 5 for row in range(13)]
     assert [int(data.image(row).max()) for row in range(13)] == list(range(13))
@@ -89,8 +89,8 @@ def test_large_arrays_are_mapped_and_found_again(serve, cache, monkeypatch):
     before = retina_mnist("train", 28).fingerprint()
     (unpacked,) = (cache / "retinamnist-28").glob("*train_images*.npy")
     stamp = unpacked.stat().st_mtime_ns
-    pictures = medmnist.read_member(fetch("retinamnist-28"), "train_images")
-    assert isinstance(pictures, np.memmap) and unpacked.stat().st_mtime_ns == stamp
+    images = medmnist.read_member(fetch("retinamnist-28"), "train_images")
+    assert isinstance(images, np.memmap) and unpacked.stat().st_mtime_ns == stamp
     assert retina_mnist("train", 28).fingerprint() == before
 
     whole = unpacked.read_bytes()

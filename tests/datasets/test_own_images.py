@@ -163,7 +163,7 @@ def test_all_that_is_left_out_is_named_with_its_reason(half_broken, capsys):
         "it cannot be read: cut short or damaged": ["cut"],
         "it cannot be read: web page, not an image": ["page"],
         HEIC: ["phone"],
-        "it cannot be read: not a picture in a format that can be read": ["notes.txt"],
+        "it cannot be read: not an image in a format that can be read": ["notes.txt"],
         "it cannot be read: has too many pixels to be decoded safely": ["bomb"],
         "no row of labels.csv names it": ["extra.png"],
     }
@@ -209,7 +209,7 @@ def test_the_report_stays_with_parts_and_grows_when_more_is_left_out(folder, cap
     assert len(good) == 1 and good.report.read == 1
     assert good.report.left_out == {
         "no row of labels.csv names it": ["x.png"],
-        "it cannot be read: not a picture in a format that can be read": [str(data.table["image"][1])],
+        "it cannot be read: not an image in a format that can be read": [str(data.table["image"][1])],
     }
     assert len(data.report) == 1 and capsys.readouterr().out.count("Read 1 image;") == 1
 

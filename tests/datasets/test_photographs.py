@@ -21,14 +21,14 @@ def folder(tmp_path):
         colour = np.full((20, 30, 3), 10 * number, np.uint8)
         Image.fromarray(colour).save(tmp_path / f"n02123045_{number:02}.png")
     Image.new("RGB", (30, 20)).save(tmp_path / "holiday.png")
-    (tmp_path / "broken.jpg").write_text("no picture")
+    (tmp_path / "broken.jpg").write_text("no image")
     return tmp_path
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_sample_is_there_without_a_network(name):
-    picture = sample_photograph(name)
-    assert picture.dtype == np.uint8 and picture.ndim == 3 and min(picture.shape[:2]) > 100
+    image = sample_photograph(name)
+    assert image.dtype == np.uint8 and image.ndim == 3 and min(image.shape[:2]) > 100
 
 
 def test_the_names_of_the_samples_are_classes_of_imagenet():
@@ -42,7 +42,7 @@ def test_own_photographs_are_a_file_or_what_can_be_read_of_a_folder(folder, caps
     assert capsys.readouterr().out == "Read 1 image; left out none.\n"
     assert len(own_photographs(folder)) == 21
     assert capsys.readouterr().out == (
-        "Read 21 images; left out 1, because: not a picture in a format that can be read (broken.jpg).\n"
+        "Read 21 images; left out 1, because: not an image in a format that can be read (broken.jpg).\n"
     )
     with pytest.raises(K2CError, match="missing"):
         own_photographs(folder / "nothing.jpg")

@@ -87,7 +87,7 @@ def test_one_value_that_is_no_number_darkens_no_film(films, capsys, value):
 def test_the_audit_names_films_that_use_few_grey_levels(films):
     (finding,) = (found for found in audit(load_chest(films)).findings if found.kind == "narrow range")
     assert finding.severity == "warning" and finding.rows == [0]
-    assert "1 picture uses less than a quarter of the grey levels (dark)" in finding.sentence
+    assert "1 image uses less than a quarter of the grey levels (dark)" in finding.sentence
 
 
 def test_eight_bits_have_no_common_scale(tmp_path):

@@ -12,8 +12,8 @@ from k2c.datasets import ArraySource, LabelledImages, image_quality, quality_sco
 from k2c.datasets.fundus import fundus_folder, synthetic_fundus
 
 
-def score(picture: np.ndarray) -> float:
-    return image_quality(picture).score
+def score(image: np.ndarray) -> float:
+    return image_quality(image).score
 
 
 def test_blur_darkness_and_glare_each_cost(draw_eye):
@@ -28,19 +28,19 @@ def test_blur_darkness_and_glare_each_cost(draw_eye):
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
-def test_a_picture_of_nothing_is_worth_nothing(value):
+def test_a_image_of_nothing_is_worth_nothing(value):
     assert score(np.full((80, 100, 3), value, np.uint8)) < 0.01
 
 
-def test_the_size_of_the_picture_hardly_matters(draw_eye):
+def test_the_size_of_the_image_hardly_matters(draw_eye):
     scores = [score(draw_eye(3, size=size, margin=0.02)) for size in (256, 512, 1024)]
     assert max(scores) - min(scores) < 0.15
 
 
 def test_scores_go_with_the_rows(draw_eye):
-    pictures = [draw_eye(row, blur=3 * (row % 2)) for row in range(6)]
+    images = [draw_eye(row, blur=3 * (row % 2)) for row in range(6)]
     table = pd.DataFrame({"image": range(6), "patient": "a", "label": 0})
-    scores = quality_scores(LabelledImages(table, ArraySource(pictures), ("healthy",)))
+    scores = quality_scores(LabelledImages(table, ArraySource(images), ("negative",)))
     assert (scores > 0.5).tolist() == [True, False] * 3
 
 

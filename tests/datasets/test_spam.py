@@ -196,7 +196,7 @@ def test_broken_messages_cost_only_themselves(mailbox):
     messages = mailbox(
         empty=b"",
         blank=b"\n\n",
-        picture=b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20,
+        image=b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20,
         cut=b"Subject: cut\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>half <a h",
         no_boundary=b"Subject: lost\nContent-Type: multipart/mixed\n\nwords",
         bad_base64=b"Subject: b64\nContent-Transfer-Encoding: base64\n\n!!!!",
@@ -215,7 +215,7 @@ def test_broken_messages_cost_only_themselves(mailbox):
         "a link to nothing": ["spam/broken-link"],
         "empty": ["spam/empty"],
         "no text in it": ["spam/blank"],
-        "binary data, not a message": ["spam/picture"],
+        "binary data, not a message": ["spam/image"],
     }
     assert messages.report.read == 6
     text_of = dict(zip(messages.table["file"], messages.texts, strict=True))

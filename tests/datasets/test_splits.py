@@ -10,8 +10,8 @@ from k2c.datasets import LabelledImages, folds_by_patient, split_by_patient
 from k2c.errors import K2CError
 
 
-def eyes(patients: int, ill: float, seed: int = 0, findings: int = 0) -> LabelledImages:
-    """One to four pictures a patient."""
+def eyes(patients: int, positive: float, seed: int = 0, findings: int = 0) -> LabelledImages:
+    """One to four images a patient."""
     random = np.random.default_rng(seed)
     of_row = np.repeat(np.arange(patients), random.integers(1, 5, patients))
     table = pd.DataFrame({"image": np.arange(len(of_row)).astype(str), "patient": of_row.astype(str)})
@@ -19,23 +19,23 @@ def eyes(patients: int, ill: float, seed: int = 0, findings: int = 0) -> Labelle
     for column, name in enumerate(names):
         table[name] = (random.random(len(table)) < 0.3 / (1 + column)).astype(float)
     if not findings:
-        is_ill = random.random(patients) < ill
-        is_ill[:2] = True
-        table["label"] = (is_ill[of_row] & (random.random(len(table)) < 0.8)).astype(int)
-        table.loc[table.groupby("patient").head(1).index, "label"] = is_ill.astype(int)
+        is_positive = random.random(patients) < positive
+        is_positive[:2] = True
+        table["label"] = (is_positive[of_row] & (random.random(len(table)) < 0.8)).astype(int)
+        table.loc[table.groupby("patient").head(1).index, "label"] = is_positive.astype(int)
     pixels = np.zeros((len(table), 8, 8), np.uint8)
-    return LabelledImages(table, pixels, names or ["healthy", "ill"])
+    return LabelledImages(table, pixels, names or ["negative", "positive"])
 
 
 @settings(max_examples=40, deadline=None)
 @given(
     patients=st.integers(4, 60),
-    ill=st.floats(0.05, 0.95),
+    positive=st.floats(0.05, 0.95),
     seed=st.integers(0, 99),
     fraction=st.floats(0.1, 0.9),
 )
-def test_no_patient_is_on_both_sides_and_no_picture_is_lost(patients, ill, seed, fraction):
-    data = eyes(patients, ill, seed)
+def test_no_patient_is_on_both_sides_and_no_image_is_lost(patients, positive, seed, fraction):
+    data = eyes(patients, positive, seed)
     try:
         train, test = split_by_patient(data, fraction, seed)
     except K2CError as error:
@@ -61,7 +61,7 @@ def test_the_seed_decides():
 
 
 @pytest.mark.parametrize("findings", [0, 6])
-def test_each_picture_is_tested_in_one_fold(findings):
+def test_each_image_is_tested_in_one_fold(findings):
     data = eyes(80, 0.2, findings=findings)
     tested = []
     for train, test in folds_by_patient(data, n=4):
@@ -86,10 +86,10 @@ def test_the_rarest_findings_are_shared_out_too():
         (lambda data: split_by_patient(data.filter(patient="0")), "takes two patients"),
         (lambda data: split_by_patient(data.filter(lambda t: (t.label == 0) | (t.patient == "0"))), "only 1 patient"),
         (lambda data: folds_by_patient(data.filter(patient=["0", "1"]), 5), "too few patients for 5 folds"),
-        (lambda data: folds_by_patient(data.filter(lambda t: (t.label == 0) | (t.patient < "2")), 9), "with 'ill'"),
+        (lambda data: folds_by_patient(data.filter(lambda t: (t.label == 0) | (t.patient < "2")), 9), "with 'positive'"),
         (lambda data: folds_by_patient(data, 1), "n=1 must be 2 or more"),
     ],
-    ids=["fraction", "one-patient", "one-ill-patient", "few-patients", "few-ill-patients", "one-fold"],
+    ids=["fraction", "one-patient", "one-positive-patient", "few-patients", "few-positive-patients", "one-fold"],
 )  # fmt: skip
 def test_what_cannot_be_split_says_why(split, said):
     with pytest.raises(K2CError, match=said):

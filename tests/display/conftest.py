@@ -1,4 +1,4 @@
-"""How the tests of pictures draw: each module lists its pictures by name in `PICTURES`."""
+"""How the tests of images draw: each module lists its images by name in `IMAGES`."""
 
 from functools import cache
 
@@ -15,8 +15,8 @@ from k2c.display.style import use_style
 
 @pytest.fixture(scope="module")
 def draw(request):
-    """Return a function that draws a picture, once, as a notebook does: `plt.show` closes what it has shown."""
-    pictures = request.module.PICTURES
+    """Return a function that draws an image, once, as a notebook does: `plt.show` closes what it has shown."""
+    images = request.module.IMAGES
     with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context():
         use_style()
         plt.close("all")
@@ -25,7 +25,7 @@ def draw(request):
         def draw_one(name):
             shown = []
             patch.setattr(plt, "show", lambda: [shown.append(plt.gcf()), plt.close(plt.gcf())])
-            assert pictures[name]() is None  # a value would be printed below the picture
+            assert images[name]() is None  # a value would be printed below the image
             assert plt.get_fignums() == []
             (figure,) = shown
             FigureCanvasAgg(figure).draw()

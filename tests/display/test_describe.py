@@ -1,4 +1,4 @@
-"""What a picture shows, in words."""
+"""What an image shows, in words."""
 
 import nbformat
 import numpy as np
@@ -35,7 +35,7 @@ def test_bars_tell_their_lengths_and_small_tables_of_colours_their_numbers():
     for row, column, number in ((0, 0, 3), (0, 1, 1), (1, 0, 0), (1, 1, 4)):
         right.text(column, row, str(number))
     told = describe_figure(figure)
-    assert told == "2 panels. bar chart; words 0.88 0.714; picture of true over predicted; with 3 1 0 4."
+    assert told == "2 panels. bar chart; words 0.88 0.714; image of true over predicted; with 3 1 0 4."
 
 
 def test_many_panels_are_counted_and_a_colour_bar_is_no_panel():
@@ -47,7 +47,7 @@ def test_many_panels_are_counted_and_a_colour_bar_is_no_panel():
     figure.colorbar(drawn, ax=panels)
     figure.suptitle("Ten digits")
     told = describe_figure(figure)
-    assert told.startswith("Ten digits. 10 panels. digit 0: picture; digit 1: picture;")
+    assert told.startswith("Ten digits. 10 panels. digit 0: image; digit 1: image;")
     assert told.endswith("and 4 more.")
 
 

@@ -1,4 +1,4 @@
-"""Features that people designed, as pictures: every sound has its line, every match its colour."""
+"""Features that people designed, as images: every sound has its line, every match its colour."""
 
 import matplotlib.pyplot as plt
 import numpy as np

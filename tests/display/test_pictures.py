@@ -1,4 +1,4 @@
-"""The pictures of a lecture: they show the data that they were given, labelled, and nothing lies over anything."""
+"""The images of a lecture: they show the data that they were given, labelled, and nothing lies over anything."""
 
 import matplotlib
 import numpy as np
@@ -28,7 +28,7 @@ STEPS = list(np.geomspace(2.3, 0.02, 90))
 SIZES = [40, 80, 160, 320, 640, 1280, 2560, 3619]
 LABELS = {"title": "A title", "xlabel": "examples", "ylabel": "accuracy"}
 
-PICTURES = {
+IMAGES = {
     "five sizes": lambda: show_curves(SIZES[:5], {"one": SIZES[:5]}, log_x=True, **LABELS),
     "eight sizes": lambda: show_curves(SIZES, {"one": SIZES}, log_x=True, **LABELS),
     "digits": lambda: show_digits(DIGITS, [f"{n}\nsure" for n in range(12)], title="A title", columns=5),
@@ -60,8 +60,8 @@ def images(figure) -> list[np.ndarray]:
     return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_every_picture_has_a_title_and_labelled_axes(name, draw):
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_image_has_a_title_and_labelled_axes(name, draw):
     figure = draw(name)
     assert "A title" in said(figure)
     with_axes = [axes for axes in figure.axes if axes.axison]
@@ -70,7 +70,7 @@ def test_every_picture_has_a_title_and_labelled_axes(name, draw):
     )
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", IMAGES)
 def test_no_text_is_cut_off_or_written_over_another(name, draw):
     figure = draw(name)
     renderer = figure.canvas.get_renderer()

@@ -36,18 +36,22 @@ def test_the_row_holds_the_usual_measures():
     assert row["accuracy"] == pytest.approx((positive == LABELS).mean())
     assert row["sensitivity"] == pytest.approx(recall_score(LABELS, positive))
     assert row["specificity"] == pytest.approx(recall_score(LABELS, positive, pos_label=0))
-    ill = LABELS == 1
-    assert row["cross-entropy, ill"] == pytest.approx(log_loss(LABELS[ill], SCORES[ill], labels=[0, 1]))
-    assert row["cross-entropy, healthy"] == pytest.approx(log_loss(LABELS[~ill], SCORES[~ill], labels=[0, 1]))
+    positive = LABELS == 1
+    assert row["cross-entropy, positives"] == pytest.approx(
+        log_loss(LABELS[positive], SCORES[positive], labels=[0, 1])
+    )
+    assert row["cross-entropy, negatives"] == pytest.approx(
+        log_loss(LABELS[~positive], SCORES[~positive], labels=[0, 1])
+    )
     assert row["AUC, low"] < row["ROC AUC"] < row["AUC, high"]
 
 
 def test_the_table_has_a_row_a_stage():
-    table = screening_table({"everybody healthy": np.zeros(800), "network": SCORES}, LABELS)
-    assert list(table.index) == ["everybody healthy", "network"]
-    healthy = table.loc["everybody healthy"]
-    assert healthy["accuracy"] == 1 - LABELS.mean() > 0.85  # the paradox
-    assert healthy["sensitivity"] == 0 and healthy["ROC AUC"] == 0.5
+    table = screening_table({"everybody negative": np.zeros(800), "network": SCORES}, LABELS)
+    assert list(table.index) == ["everybody negative", "network"]
+    negative = table.loc["everybody negative"]
+    assert negative["accuracy"] == 1 - LABELS.mean() > 0.85  # the paradox
+    assert negative["sensitivity"] == 0 and negative["ROC AUC"] == 0.5
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
@@ -124,11 +128,11 @@ def test_risk_groups_and_the_error_of_a_risk():
 @pytest.mark.parametrize(
     ("attempt", "sentence"),
     [
-        (lambda: roc_auc(SCORES, np.zeros(800)), "all ill or all healthy"),
+        (lambda: roc_auc(SCORES, np.zeros(800)), "all positive or all negative"),
         (lambda: roc_auc(SCORES[:-1], LABELS), "one score and one label"),
         (lambda: roc_auc(np.stack([SCORES, SCORES], 1), LABELS), "softmax"),
         (lambda: roc_auc(np.full(800, np.nan), LABELS), "NaN"),
-        (lambda: roc_auc(SCORES, LABELS + 1), "1 for the ill"),
+        (lambda: roc_auc(SCORES, LABELS + 1), "1 for positives"),
         (lambda: screening_row(SCORES * 5, LABELS), "not probabilities"),
         (lambda: operating_point(SCORES, LABELS), "must reach"),
         (lambda: operating_point(SCORES, LABELS, specificity=90), "share from 0 to 1"),

@@ -94,11 +94,11 @@ def test_preprocessing_is_the_publishers(name, shapes_of):
     ours = shapes_of(name).preprocessing
     assert ([ours.size], [ours.resize]) == (theirs.crop_size, theirs.resize_size)
     assert ours.interpolation == theirs.interpolation.value
-    picture = skimage.data.chelsea()
-    inputs = theirs(Image.fromarray(picture))
+    image = skimage.data.chelsea()
+    inputs = theirs(Image.fromarray(image))
     if name in ("googlenet", "inception_v3"):  # there it is the network's first step
         inputs = published.Inception3._transform_input(nn.Module.__new__(Transforming), inputs[None])[0]
-    torch.testing.assert_close(ours(picture)[0], inputs, atol=1e-5, rtol=0)
+    torch.testing.assert_close(ours(image)[0], inputs, atol=1e-5, rtol=0)
 
 
 class Transforming:
@@ -106,10 +106,10 @@ class Transforming:
 
 
 @pytest.mark.parametrize("shape", [(300, 451), (451, 300), (256, 256), (60, 500), (1000, 999)])
-def test_a_crop_of_any_picture_is_the_one_of_torchvision(shape, shapes_of):
-    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    theirs = published.DenseNet121_Weights.DEFAULT.transforms()(Image.fromarray(picture))
-    ours = shapes_of("densenet121").preprocessing(picture)[0]
+def test_a_crop_of_any_image_is_the_one_of_torchvision(shape, shapes_of):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    theirs = published.DenseNet121_Weights.DEFAULT.transforms()(Image.fromarray(image))
+    ours = shapes_of("densenet121").preprocessing(image)[0]
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
@@ -138,7 +138,7 @@ def test_densenets_file_of_2017_is_understood(tmp_path):
     assert not any(tensor.is_meta for tensor in again.state_dict().values())
 
 
-def test_a_thread_of_a_picture_does_not_fill_the_memory(lite0):
+def test_a_thread_of_a_image_does_not_fill_the_memory(lite0):
     line = np.zeros((8, 60_000, 3), np.uint8)  # resized as a whole: 1.4 GB
     line[:, 29_900:30_100] = 255
     assert (lite0.preprocessing.square(line) == 255).all()
@@ -149,7 +149,7 @@ def test_nothing_overwrites_a_map_that_a_hook_keeps(shapes_of):
     assert not [m for network in networks for m in network.modules() if getattr(m, "inplace", False)]
 
 
-def test_inputs_that_are_no_pictures_are_refused_with_a_sentence(lite0):
+def test_inputs_that_are_no_images_are_refused_with_a_sentence(lite0):
     with pytest.raises(K2CError, match=r"backbone\.preprocessing\(images\)"):
         lite0(torch.zeros(1, 224, 224, 3))
     with pytest.raises(K2CError, match="uint8"):
@@ -437,7 +437,7 @@ def test_top_1_on_photographs(lite0):
     right = []
     with torch.inference_mode():
         for row in rows:
-            picture = np.asarray(Image.open(folder / row["file"]).convert("RGB"))
-            right.append(lite0.logits(lite0.preprocessing(picture)).argmax().item() == int(row["index"]))
+            image = np.asarray(Image.open(folder / row["file"]).convert("RGB"))
+            right.append(lite0.logits(lite0.preprocessing(image)).argmax().item() == int(row["index"]))
     assert len(right) == 200
     assert np.mean(right) >= 0.84

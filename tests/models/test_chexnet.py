@@ -141,11 +141,11 @@ def block_means(network, data):
         )
     with torch.inference_mode():
         for start in range(0, len(data), 8):
-            pictures = [
+            images = [
                 network.preprocessing.whole(data.image(row))
                 for row in range(start, min(start + 8, len(data)))
             ]
-            network.trunk(network.preprocessing.normalise(torch.from_numpy(np.stack(pictures))))
+            network.trunk(network.preprocessing.normalise(torch.from_numpy(np.stack(images))))
     blocks = [torch.cat(parts).numpy().astype(float) for parts in found.values()]
     spread = [block / np.maximum(block.std(axis=0), 1e-6) for block in blocks]  # some channels never change
     return [block / np.sqrt(block.shape[1] * len(blocks)) for block in spread]

@@ -14,7 +14,7 @@ from k2c.datasets.sources import ArraySource
 from k2c.errors import K2CError
 from k2c.models import backbone, pooled_features, variant_features
 
-SIZE = 64  # small pictures keep these tests short
+SIZE = 64  # small images keep these tests short
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +29,13 @@ def network():
 
 
 @pytest.fixture
-def pictures():
-    """Ten pictures in their own size, which is not the network's."""
+def images():
+    """Ten images in their own size, which is not the network's."""
     return np.random.default_rng(0).integers(0, 256, (10, 50, 70, 3), dtype=np.uint8)
 
 
 class CountingSource(ArraySource):
-    """Counts how often a picture is read; `break_at` is one that cannot be."""
+    """Counts how often an image is read; `break_at` is one that cannot be."""
 
     reads, break_at = 0, None
 
@@ -47,13 +47,13 @@ class CountingSource(ArraySource):
 
 
 @pytest.fixture
-def source(pictures, monkeypatch):
+def source(images, monkeypatch):
     monkeypatch.setattr(CountingSource, "reads", 0)
-    return CountingSource(pictures, "pictures")
+    return CountingSource(images, "images")
 
 
 @pytest.fixture
-def data(source, pictures):
+def data(source, images):
     table = pd.DataFrame({"image": [str(i) for i in range(10)], "patient": "p", "label": [0, 1] * 5})
     return LabelledImages(table, source, ("no", "yes"))
 
@@ -84,14 +84,14 @@ class UpsideDown(nn.Module):
     forward = staticmethod(upside_down)
 
 
-def test_they_are_what_the_network_gives_for_the_whole_picture(network, data, pictures):
-    prepared = np.stack([network.preprocessing.whole(picture) for picture in pictures])
+def test_they_are_what_the_network_gives_for_the_whole_image(network, data, images):
+    prepared = np.stack([network.preprocessing.whole(image) for image in images])
     with torch.inference_mode():
         expected = network(network.preprocessing.normalise(prepared)).numpy()
     features = pooled_features(network, data, batch_size=4)
     assert features.shape == (10, network.n_features) and features.dtype == np.float32
     np.testing.assert_allclose(features, expected, atol=1e-3)
-    assert np.array_equal(pooled_features(network, pictures, cache=False, batch_size=4), features)
+    assert np.array_equal(pooled_features(network, images, cache=False, batch_size=4), features)
 
 
 def test_threads_change_neither_the_features_nor_torchs_setting(network, data):
@@ -105,24 +105,24 @@ def test_threads_change_neither_the_features_nor_torchs_setting(network, data):
 
 
 @pytest.mark.parametrize("name", ["googlenet", "densenet121", "resnet50"])
-def test_folding_the_normalisations_changes_nothing_but_rounding(name, pictures):
+def test_folding_the_normalisations_changes_nothing_but_rounding(name, images):
     torch.manual_seed(0)
     network = backbone(name, pretrained=False).train()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):  # statistics as training leaves them
             nn.init.uniform_(module.running_mean, -0.5, 0.5)
             nn.init.uniform_(module.running_var, 0.5, 2)
-    features = pooled_features(network, pictures[:2], size=SIZE, cache=False)
+    features = pooled_features(network, images[:2], size=SIZE, cache=False)
     assert network.training  # as it was
     preparation = network.preprocessing
     square = np.stack([network.preprocessing.__class__(SIZE, SIZE, preparation.interpolation,
-                       preparation.mean, preparation.std).whole(picture) for picture in pictures[:2]])  # fmt: skip
+                       preparation.mean, preparation.std).whole(image) for image in images[:2]])  # fmt: skip
     with torch.inference_mode():
         expected = network.eval()(preparation.normalise(square)).numpy()
     np.testing.assert_allclose(features, expected, atol=1e-4 * np.abs(expected).max(), rtol=1e-3)
 
 
-def test_the_second_call_reads_no_picture(network, data, source, cache):
+def test_the_second_call_reads_no_image(network, data, source, cache):
     first = pooled_features(network, data, size=SIZE)
     assert source.reads == 10
     second = pooled_features(network, data.with_columns(label=0), size=SIZE)  # labels play no role
@@ -138,7 +138,7 @@ def test_what_is_written_to_the_array_does_not_reach_the_file(network, data):
     assert np.array_equal(pooled_features(network, data, size=SIZE), before)
 
 
-def test_other_pictures_size_variant_or_weights_are_other_features(network, data, cache):
+def test_other_images_size_variant_or_weights_are_other_features(network, data, cache):
     others = [
         pooled_features(network, data, size=SIZE),
         pooled_features(network, data.subset([9, *range(9)]), size=SIZE),
@@ -155,7 +155,7 @@ def test_other_pictures_size_variant_or_weights_are_other_features(network, data
     assert len(files_in(cache)) == len(others)
     for i, one in enumerate(others):
         assert not any(np.array_equal(one, other) for other in others[:i])
-    np.testing.assert_allclose(others[0][9], others[1][0], atol=1e-3)  # the same picture
+    np.testing.assert_allclose(others[0][9], others[1][0], atol=1e-3)  # the same image
 
 
 def test_a_variant_draws_the_same_in_every_run_and_leaves_the_generator_alone(network, data):
@@ -228,7 +228,7 @@ def test_without_a_place_to_keep_them_they_are_computed_all_the_same(network, da
     assert features.shape == (10, network.n_features)
 
 
-def test_grey_pictures_are_read_too(network, pictures):
-    grey = pooled_features(network, pictures[..., 0], size=SIZE)
-    same = pooled_features(network, np.repeat(pictures[..., :1], 3, axis=3), size=SIZE)
+def test_grey_images_are_read_too(network, images):
+    grey = pooled_features(network, images[..., 0], size=SIZE)
+    same = pooled_features(network, np.repeat(images[..., :1], 3, axis=3), size=SIZE)
     assert np.array_equal(grey, same)

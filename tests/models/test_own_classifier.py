@@ -18,7 +18,7 @@ from k2c.models import (
     WeightsError,
     backbone,
     load_classifier,
-    picture_logits,
+    image_logits,
     predict_folder,
     top_classes,
 )
@@ -50,22 +50,22 @@ def file(own, tmp_path):
 
 
 def test_the_new_layer_names_the_new_classes_and_leaves_the_old_network_alone(own, network, images):
-    logits = picture_logits(own.network, images)
+    logits = image_logits(own.network, images)
     assert logits.shape == (2, 2)
     top = top_classes(logits, 1, ["first", "second"], own.classes)
-    assert top[["picture", "name", "wnid"]].to_numpy().tolist() == [
+    assert top[["image", "name", "wnid"]].to_numpy().tolist() == [
         ["first", "a cat", ""],
         ["second", "coffee", ""],
     ]
-    assert picture_logits(network, images).shape == (2, 1000)
-    assert picture_logits(own.network, []).shape == (0, 2)
+    assert image_logits(network, images).shape == (2, 1000)
+    assert image_logits(own.network, []).shape == (0, 2)
 
 
 def test_what_is_saved_is_small_and_read_again_to_the_last_bit(own, file, images):
     again = load_classifier(file)
     assert again.classes == own.classes
     assert again.network.preprocessing == own.network.preprocessing
-    assert torch.equal(picture_logits(again.network, images), picture_logits(own.network, images))
+    assert torch.equal(image_logits(again.network, images), image_logits(own.network, images))
     assert file.stat().st_size < 20_000
 
 

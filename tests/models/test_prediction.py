@@ -17,7 +17,7 @@ from k2c.models.prediction import COLUMNS, find_files, predict_folder
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with four good images, some of them odd, and files that are none."""
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     (folder / "below" / "deeper").mkdir(parents=True)
     (folder / ".hidden").mkdir()
     cat = Image.fromarray(sample_photograph("cat"))
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
     Image.fromarray(sample_photograph("coffee")).save(folder / "größe, klein.webp")
     whole = (folder / "cat.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (folder / "text.jpg").write_text("no picture")
+    (folder / "text.jpg").write_text("no image")
     (folder / "empty.png").touch()
     Image.new("RGB", (1, 1)).save(folder / "one.png")
     (folder / ".hidden/cat.jpg").write_bytes(whole)
@@ -44,7 +44,7 @@ def predicted(folder, tmp_path_factory):
         return report, list(csv.DictReader(stream)), file
 
 
-def test_every_good_picture_has_its_rows_in_order(predicted):
+def test_every_good_image_has_its_rows_in_order(predicted):
     report, rows, _ = predicted
     assert report.predicted == 4
     assert tuple(rows[0]) == COLUMNS
@@ -70,7 +70,7 @@ def test_every_other_file_is_named_with_its_reason(predicted):
         "hidden": [".hidden/"],
         "empty": ["empty.png"],
         "cut short or damaged": ["cut.jpg"],
-        "not a picture in a format that can be read": ["notes.txt", "text.jpg"],
+        "not an image in a format that can be read": ["notes.txt", "text.jpg"],
         "too small": ["one.png"],
     }
     # Where an image was expected by the name; notes and hidden files are no such loss.
@@ -156,7 +156,7 @@ def test_a_folder_without_images_is_a_sentence(tmp_path):
 
 
 def test_where_nothing_can_be_read_an_old_table_stays(tmp_path):
-    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.jpg").write_text("no image")
     old = tmp_path / "old.csv"
     old.write_text("kept")
     with pytest.raises(
@@ -195,7 +195,7 @@ def test_names_cannot_move_the_terminals_cursor_nor_compute(tmp_path, k2c):
     done = k2c("predict", "mine", "--csv", "out.csv")
     assert done.returncode == 0, done.stderr  # a text is no image that could not be read
     assert (
-        "\x1b]0" not in done.stderr and "Left out: [red]\\x1b]0;owned\\x07.txt: not a picture" in done.stderr
+        "\x1b]0" not in done.stderr and "Left out: [red]\\x1b]0;owned\\x07.txt: not an image" in done.stderr
     )
     assert "'=cmd()\\x1b[2J.jpg," in (tmp_path / "out.csv").read_text(encoding="utf-8")
 

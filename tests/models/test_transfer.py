@@ -1,4 +1,4 @@
-"""TransferModel: frozen means frozen, features and pictures train the same head, and fine-tuning moves both."""
+"""TransferModel: frozen means frozen, features and images train the same head, and fine-tuning moves both."""
 
 import copy
 import os
@@ -30,11 +30,11 @@ def network(lite0):
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    """Eight pictures of two kinds: fine stripes, broad stripes."""
+def stripes():
+    """Eight images of two kinds: fine stripes, broad stripes."""
     rows, label = np.arange(SIZE), np.arange(8) % 2
-    stripes = 127 + 100 * np.sin(rows / np.where(label, 1.0, 6.0)[:, None] + np.arange(8)[:, None])
-    images = np.broadcast_to(stripes[:, :, None, None], (8, SIZE, SIZE, 3)).astype(np.uint8)
+    values = 127 + 100 * np.sin(rows / np.where(label, 1.0, 6.0)[:, None] + np.arange(8)[:, None])
+    images = np.broadcast_to(values[:, :, None, None], (8, SIZE, SIZE, 3)).astype(np.uint8)
     return np.ascontiguousarray(images), torch.tensor(label)
 
 
@@ -73,8 +73,8 @@ def test_the_head_is_the_lectures_and_starts_from_the_seed_alone(network):
     assert not differing(first.state_dict(), again.state_dict())
 
 
-def test_a_frozen_backbone_stays_as_it_is_in_training_too(network, pictures):
-    images, labels = pictures
+def test_a_frozen_backbone_stays_as_it_is_in_training_too(network, stripes):
+    images, labels = stripes
     model = TransferModel(network)
     before = state_of(model.backbone)
     history = train(model, network.preprocessing.normalise(images), labels, model.parameter_groups(head=0.01))
@@ -83,23 +83,23 @@ def test_a_frozen_backbone_stays_as_it_is_in_training_too(network, pictures):
     assert history.rows[-1]["train_loss"] < history.rows[0]["train_loss"] / 2
 
 
-def test_training_the_head_on_features_is_training_the_frozen_model(network, pictures, tmp_path, monkeypatch):
+def test_training_the_head_on_features_is_training_the_frozen_model(network, stripes, tmp_path, monkeypatch):
     monkeypatch.setenv("K2C_DATA", str(tmp_path))
-    images, labels = pictures
+    images, labels = stripes
     torch.manual_seed(0)
     model = TransferModel(network)
     head = copy.deepcopy(model.head)
-    features = torch.from_numpy(pooled_features(network, images, size=SIZE))
+    features = torch.from_numpy(pooled_features(network, stripes, size=SIZE))
     on_features = train(head, features, labels, head.parameters())
-    on_pictures = train(
+    on_images = train(
         model, network.preprocessing.normalise(images), labels, model.parameter_groups(head=1e-3)
     )
-    losses = [[row["train_loss"] for row in history.rows] for history in (on_features, on_pictures)]
+    losses = [[row["train_loss"] for row in history.rows] for history in (on_features, on_images)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
-def test_fine_tuning_has_a_learning_rate_for_each_part(network, pictures):
-    images, labels = pictures
+def test_fine_tuning_has_a_learning_rate_for_each_part(network, stripes):
+    images, labels = stripes
     model = TransferModel(network, freeze=False)
     before = state_of(model)
     groups = model.parameter_groups(head=1e-2, backbone=1e-4)
@@ -132,11 +132,11 @@ def test_a_frozen_backbone_can_be_let_go(network):
     assert model.backbone.training and len(model.parameter_groups()) == 2
 
 
-def test_grad_cam_can_look_through_a_frozen_backbone(network, pictures):
+def test_grad_cam_can_look_through_a_frozen_backbone(network, stripes):
     model = TransferModel(network)
     maps = []
     network.last_convolution.register_forward_hook(lambda module, args, output: maps.append(output))
-    inputs = network.preprocessing.normalise(pictures[0][:1]).requires_grad_()
+    inputs = network.preprocessing.normalise(stripes[0][:1]).requires_grad_()
     gradient = torch.autograd.grad(model(inputs)[0, 1], maps)[0]
     assert gradient.shape == maps[0].shape == (1, 1280, 2, 2)
     assert gradient.abs().sum() > 0

@@ -11,7 +11,7 @@ import torch
 import k2c
 from k2c._system.paths import project_root
 from k2c.datasets import read_image, sample_photograph
-from k2c.models import backbone, picture_logits
+from k2c.models import backbone, image_logits
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_ten_halves_of_the_real_photographs_agree_with_the_table(script):
         pytest.skip("K2C_REALDATA is not set")
     folder = Path(root, "imagenet")
     labels = pd.read_csv(folder / "labels.csv")
-    logits = picture_logits(backbone(), (read_image(folder / file) for file in labels["file"]))
+    logits = image_logits(backbone(), (read_image(folder / file) for file in labels["file"]))
     again = script.halves(logits, torch.tensor(labels["index"].tolist()), count=10)
     facts = k2c.measured("calibration_halves").head(10)
     pd.testing.assert_frame_equal(again, facts, check_dtype=False, atol=0.02, rtol=0)

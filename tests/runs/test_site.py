@@ -27,24 +27,24 @@ $$\frac{a}{b} = \sum_i p_i$$
 
 
 class Resources(HTMLParser):
-    """What a page loads, and its pictures."""
+    """What a page loads, and its images."""
 
     def __init__(self, page):
         super().__init__()
-        self.loaded, self.pictures = [], []
+        self.loaded, self.images = [], []
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         if tag == "img":
-            self.pictures.append(attrs)
+            self.images.append(attrs)
         if "src" in attrs:
             self.loaded.append(attrs["src"])
         if tag == "link" and attrs.get("rel") not in ("search", "next", "prev", "index", "canonical"):
             self.loaded.append(attrs["href"])
 
 
-def a_picture(values):
+def an_image(values):
     figure = matplotlib.figure.Figure(figsize=(2, 1))
     figure.subplots().plot(values)
     file = io.BytesIO()
@@ -54,13 +54,13 @@ def a_picture(values):
 
 @pytest.fixture
 def illustrated_course(tiny_course):
-    """Give the tiny lecture a formula, a table and two pictures, one of which says what it shows."""
+    """Give the tiny lecture a formula, a table and two images, one of which says what it shows."""
     path = tiny_course / "notebooks/00_tiny.ipynb"
     notebook = nbformat.read(path, as_version=4)
     told = {"image/png": {"alt": "A line that rises."}}
     outputs = [
-        new_output("display_data", {"image/png": a_picture([1, 2]), "text/plain": "figure"}, metadata=told),
-        new_output("display_data", {"image/png": a_picture([2, 1]), "text/plain": "figure"}),
+        new_output("display_data", {"image/png": an_image([1, 2]), "text/plain": "figure"}, metadata=told),
+        new_output("display_data", {"image/png": an_image([2, 1]), "text/plain": "figure"}),
         new_output("display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}),
     ]
     notebook.cells += [new_markdown_cell(STORY), new_code_cell("show()", outputs=outputs, execution_count=1)]
@@ -86,7 +86,7 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     start, lecture = ((out / name).read_text(encoding="utf-8") for name in ("index.html", "00_tiny.html"))
     assert 'href="00_tiny.html"' in start
     assert "A tiny lecture" in start
-    assert [picture["alt"] for picture in Resources(lecture).pictures] == [
+    assert [image["alt"] for image in Resources(lecture).images] == [
         "A line that rises.", "Image under the heading: 1. A formula"]  # fmt: skip
     assert len(re.findall(r"<math", lecture)) == 2
     assert "<th" in lecture

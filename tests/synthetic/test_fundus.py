@@ -49,7 +49,7 @@ def test_images_are_kept_and_taken_from_the_cache(cache, monkeypatch):
 def test_three_of_203_eyes_are_positive_by_default():
     for seed in range(5):
         data = synthetic_fundus(seed=seed)
-        assert data.counts() == {"healthy": 200, "retinopathy": 3}
+        assert data.counts() == {"no retinopathy": 200, "retinopathy": 3}
         assert (len(data), data.table["patient"].nunique()) == (203, 102)
         assert ((data.table["grade"] >= 2) == data.labels).all()
 
@@ -121,14 +121,14 @@ def test_blur_and_exposure_do_what_they_say():
 def test_the_masks_lie_where_the_image_differs_from_the_eye_without_them(camera):
     for seed in range(3):
         eye = Eye(seed=seed, camera=camera, grade=4)
-        positive, healthy = draw_eye(eye), draw_eye(replace(eye, grade=0))
-        change = np.abs(positive.image.astype(int) - healthy.image).max(axis=2)
+        positive, plain = draw_eye(eye), draw_eye(replace(eye, grade=0))
+        change = np.abs(positive.image.astype(int) - plain.image).max(axis=2)
         marked = np.any([*positive.masks.values()], axis=0)
         grown = np.any([np.roll(marked, (i, j), (0, 1)) for i in range(-2, 3) for j in range(-2, 3)], axis=0)
         assert (change[~grown] > 4 * LEAST_CHANGE).mean() < 0.002  # JPEG smears a little
-        strong = marked & ~positive.masks["venous_beading"] & (healthy.image.max(axis=2) > 60)
+        strong = marked & ~positive.masks["venous_beading"] & (plain.image.max(axis=2) > 60)
         assert (change[strong] > LEAST_CHANGE).mean() > 0.6
-        assert not any(mask.any() for mask in healthy.masks.values())
+        assert not any(mask.any() for mask in plain.masks.values())
 
 
 def test_a_higher_grade_has_more_lesions_and_its_own_kinds():

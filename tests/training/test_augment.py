@@ -26,7 +26,7 @@ def test_noise_stays_in_the_range_and_leaves_the_batch_alone():
     assert torch.equal(GaussianNoise(0.0)(batch), batch)
 
 
-def test_a_turned_picture_is_upside_down_and_turned_twice_as_it_was():
+def test_a_turned_image_is_upside_down_and_turned_twice_as_it_was():
     turned = Rotate180(p=1.0)(RAMP)
     assert turned[2, 1, 0, 0] == RAMP[2, 1, 3, 4]
     assert turned[2, 1, 1, 2] == RAMP[2, 1, 2, 2]
@@ -34,7 +34,7 @@ def test_a_turned_picture_is_upside_down_and_turned_twice_as_it_was():
     assert torch.equal(Rotate180(p=0.0)(RAMP), RAMP)
 
 
-def test_about_half_of_the_pictures_are_turned_each_as_a_whole():
+def test_about_half_of_the_images_are_turned_each_as_a_whole():
     batch = torch.arange(2.0).expand(1000, 1, 1, 2)
     turned = Rotate180()(batch)[:, 0, 0, 0] == 1
     assert 440 < turned.sum() < 560

@@ -34,7 +34,7 @@ def test_a_batch_of_one_class_keeps_its_weight():
     assert WeightedSoftmax([1.0, 10.0])(logits, targets) == pytest.approx(6.931, abs=1e-3)
 
 
-def test_weights_turn_a_model_that_calls_everybody_healthy(blobs):
+def test_weights_turn_a_model_that_calls_everybody_negative(blobs):
     inputs = torch.cat([torch.zeros(95, 1), torch.ones(5, 1)]) + 0.6 * torch.randn(
         100, 1, generator=torch.Generator().manual_seed(0)
     )
@@ -51,19 +51,19 @@ def test_weights_turn_a_model_that_calls_everybody_healthy(blobs):
 
 def test_the_metric_averages_over_classes_not_over_examples():
     logits = torch.zeros(100, 2)
-    logits[:95, 0] = 5.0  # sure of the healthy ones, no idea of the ill
+    logits[:95, 0] = 5.0  # sure of the negatives, no idea of the positives
     batches = [(logits[:50], RARE[:50]), (logits[50:], RARE[50:])]
     identity = torch.nn.Identity()
     metrics = {
         "mean": class_cross_entropy(2),
         "each": class_cross_entropy(2, each=True),
-        "ill": class_cross_entropy(2, weights=[0, 1]),
+        "positive": class_cross_entropy(2, weights=[0, 1]),
     }
     measured = evaluate(identity, batches, metrics)
-    healthy, ill = measured["each"]
-    assert healthy == pytest.approx(0.00672, abs=1e-5) and ill == pytest.approx(0.6931, abs=1e-4)
-    assert measured["mean"] == pytest.approx((healthy + ill) / 2)
-    assert measured["ill"] == pytest.approx(ill)
+    negative, positive = measured["each"]
+    assert negative == pytest.approx(0.00672, abs=1e-5) and positive == pytest.approx(0.6931, abs=1e-4)
+    assert measured["mean"] == pytest.approx((negative + positive) / 2)
+    assert measured["positive"] == pytest.approx(positive)
 
 
 def test_a_class_without_examples_does_not_spoil_the_mean():

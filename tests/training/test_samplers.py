@@ -1,4 +1,4 @@
-"""Balanced epochs: as many ill as healthy examples, others every time, and the same ones after a resume."""
+"""Balanced epochs: as many positive as negative examples, others every time, and the same ones after a resume."""
 
 from collections import Counter
 
@@ -34,8 +34,8 @@ def test_an_epoch_has_equally_many_of_each_class_and_its_usual_length():
 def test_both_classes_are_drawn_anew_every_epoch():
     loader = BalancedLoader(NUMBERS, LABELS, batch_size=32, per_class=8)
     drawn = [epoch(loader)[0] for _ in range(30)]
-    for healthy in (True, False):
-        parts = [frozenset(n for n in numbers.tolist() if (n < 190) == healthy) for numbers in drawn]
+    for negative in (True, False):
+        parts = [frozenset(n for n in numbers.tolist() if (n < 190) == negative) for numbers in drawn]
         assert len(set(parts)) > 10
         assert all(len(part) == 8 for part in parts)
     assert {n for numbers in drawn for n in numbers.tolist()} > set(range(190, 200))

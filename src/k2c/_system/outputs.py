@@ -30,7 +30,7 @@ def widget_bundle(widget: Any, still: Mapping[str, str]) -> Bundle:
     widget
         An ipywidgets widget.
     still
-        What stands for it where no widget can be shown: `text/plain`, and a picture or `text/html`.
+        What stands for it where no widget can be shown: `text/plain`, and an image or `text/html`.
     """
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     about = {kind: {"alt": still["text/plain"]} for kind in still if kind.startswith("image/")}
@@ -44,6 +44,6 @@ def shown_image(output: Mapping[str, Any]) -> tuple[str, str] | None:
     return next(((kind, "".join(data[kind].split())) for kind in found), None)
 
 
-def still_image(picture: bytes, words: str, kind: str = "png") -> dict[str, str]:
-    """Return the representations of a picture, `png` or `jpeg`, with the words that stand for it."""
-    return {f"image/{kind}": base64.b64encode(picture).decode("ascii"), "text/plain": words}
+def still_image(image: bytes, words: str, kind: str = "png") -> dict[str, str]:
+    """Return the representations of an image, `png` or `jpeg`, with the words that stand for it."""
+    return {f"image/{kind}": base64.b64encode(image).decode("ascii"), "text/plain": words}

@@ -56,7 +56,7 @@ def _accuracy_row(ours: float, reference: float) -> Row:
         name=f"mnist: LeNet, test accuracy after {EPOCHS} epochs",
         ours=ours,
         reference=reference,
-        unit="share",
+        unit="fraction",
         ratio=ours / reference,
         target=1 - EQUAL_ACCURACY,
         ok=ours >= reference - EQUAL_ACCURACY,

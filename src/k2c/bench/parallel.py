@@ -85,9 +85,9 @@ def parallel() -> list[Row]:
         for name, measure in sides.items():
             speeds[name].append(IMAGES / measure())
     how = (
-        f"DenseNet-121, {PIXELS} x {PIXELS}, {BATCH_SIZE} images a worker a step; images a second: two one-thread "
-        f"workers {spread(speeds['workers'])}, %s; {TURNS} starts in turns, the median of {EPOCHS - 1} epochs "
-        "each; the ratio is the median of the turns' ratios"
+        f"DenseNet-121, {PIXELS} x {PIXELS}, {BATCH_SIZE} images per worker and step; images per second: two "
+        f"one-thread workers {spread(speeds['workers'])}, %s; {TURNS} starts in turns, the median of {EPOCHS - 1} "
+        "epochs each; the ratio is the median of the turns' ratios"
     )
     threads = (
         how % f"one process with two threads and batches of {2 * BATCH_SIZE} {spread(speeds['threads'])}"

@@ -22,11 +22,11 @@ from k2c.datasets.sources import FileSource
 from k2c.models import TransferModel, backbone, pooled_features
 from k2c.training import InMemoryLoader, Learner, keep_freed_memory
 
-PICTURES = 128
+IMAGES = 128
 HEIGHT, WIDTH = 375, 500  # the commonest size of an ImageNet photograph
 BATCH_SIZE = 32
 TURNS = 3
-# Two ways through one network differ by rounding: these shares of the largest feature and of the loss are "equal".
+# Two ways through one network differ by rounding: these fractions of the largest feature and of the loss are "equal".
 EQUAL_FEATURES, EQUAL_LOSS = 1e-4, 1e-3
 
 _epoch: Callable[[], float]
@@ -54,7 +54,7 @@ def _cached_against_recomputed(ours: Side, reference: Side, folder: Path) -> lis
     times = alternate(lambda: ours(_one_epoch)[0], lambda: reference(_one_epoch)[0], TURNS)
     losses = ours(_one_epoch)[1], reference(_one_epoch)[1]
     detail = (
-        f"the head on {PICTURES} photographs, batches of {BATCH_SIZE}, {threads} threads, Adam; features from the "
+        f"the head on {IMAGES} photographs, batches of {BATCH_SIZE}, {threads} threads, Adam; features from the "
         f"cache against features computed in every epoch by the kit's fast way; {TURNS} epochs in turns: "
         f"{_ms(times[0])} ms against {_ms(times[1])} ms"
     )
@@ -74,20 +74,20 @@ def _kit_against_loop(ours: Side, reference: Side, folder: Path) -> list[Row]:
         side(_seconds)
     times = alternate(partial(ours, _seconds), partial(reference, _seconds), TURNS)
     computed = ours(_last), reference(_last)
-    speeds = [spread([PICTURES / seconds for seconds in side]) for side in times]
+    speeds = [spread([IMAGES / seconds for seconds in side]) for side in times]
     detail = (
-        f"EfficientNet-Lite0 from {PICTURES} JPEG files of {WIDTH}x{HEIGHT}, {threads} threads; "
-        f"{speeds[0]} against {speeds[1]} pictures a second, {TURNS} passes in turns. Ours: each "
+        f"EfficientNet-Lite0 from {IMAGES} JPEG files of {WIDTH}x{HEIGHT}, {threads} threads; "
+        f"{speeds[0]} against {speeds[1]} images a second, {TURNS} passes in turns. Ours: each "
         "thread reads and computes batches of 4, channels-last, normalisations folded; reference: file after "
         f"file, then a batch of {BATCH_SIZE} on all threads"
     )
     largest = [float(np.abs(features).max()) for features in computed]
     difference = float(np.abs(computed[0] - computed[1]).max()) / largest[1]
     same = (
-        f"any feature of any picture differs by at most {difference:.1g} of it; allowed is {EQUAL_FEATURES:g}"
+        f"any feature of any image differs by at most {difference:.1g} of it; allowed is {EQUAL_FEATURES:g}"
     )
     return [
-        time_row(f"transfer: features of {PICTURES} photographs", times, target=1.3, detail=detail),
+        time_row(f"transfer: features of {IMAGES} photographs", times, target=1.3, detail=detail),
         _equal("transfer: the largest feature", largest[0], largest[1], difference <= EQUAL_FEATURES, same),
     ]
 
@@ -105,7 +105,7 @@ def _write_photographs(folder: Path) -> None:
     """Write cuts of scikit-image's photographs, each somewhere else, as a camera's JPEG files."""
     random = np.random.default_rng(0)
     photographs = [Image.fromarray(made()) for made in (samples.astronaut, samples.coffee, samples.rocket)]
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         photograph = photographs[number % len(photographs)]
         width = int(photograph.width * random.uniform(0.5, 0.85))
         height = width * HEIGHT // WIDTH
@@ -119,7 +119,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.jpg"))
 
 
-def _pictures(folder: Path) -> LabelledImages:
+def _images(folder: Path) -> LabelledImages:
     files = _files(folder)
     table = pd.DataFrame(
         {"image": [file.stem for file in files], "patient": "", "label": np.arange(len(files)) % 2}
@@ -132,7 +132,7 @@ def _start_head(folder: Path, cached: bool) -> int:
     global _epoch
     os.environ["K2C_DATA"] = str(folder / "cache")
     keep_freed_memory()
-    data, network = _pictures(folder), backbone()
+    data, network = _images(folder), backbone()
     torch.manual_seed(0)
     head = TransferModel(network).head
     labels = torch.tensor(data.labels)
@@ -158,7 +158,7 @@ def _one_epoch() -> tuple[float, float]:
 
 def _start_kit(folder: Path) -> int:
     global _features
-    data, network = _pictures(folder), backbone()
+    data, network = _images(folder), backbone()
     _features = partial(pooled_features, network, data, cache=False)
     return torch.get_num_threads()
 

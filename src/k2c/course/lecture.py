@@ -11,7 +11,7 @@ _open: dict[str, Any] = {"profile": "custom", "everything": True}
 
 
 def open_lecture(name: str, variables: Mapping[str, Any]) -> str:
-    """Open a lecture: check its parameters, seed every random generator, set the style of its pictures.
+    """Open a lecture: check its parameters, seed every random generator, set the style of its figures.
 
     Where a lecture has a parameter `everything` and that is false, cells that begin with `# Aside:` are skipped from
     now on.

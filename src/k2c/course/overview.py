@@ -22,7 +22,7 @@ class Line:
 
 
 class CourseProgress:
-    """A line a lecture; a notebook shows it as a table, a terminal as text.
+    """A line per lecture; a notebook shows it as a table, a terminal as text.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class CourseProgress:
 
 
 def progress() -> CourseProgress:
-    """Return what is solved and what is left, a line a lecture. It is kept when kernels and notebooks are closed."""
+    """Return what is solved and what is left, a line per lecture. It is kept when kernels and notebooks are closed."""
     # pydantic loads here, so that `import k2c` stays cheap.
     from k2c.course.syllabus import load_syllabus
 

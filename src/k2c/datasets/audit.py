@@ -45,7 +45,7 @@ class Audit:
     def table(self) -> pd.DataFrame:
         """Return one row per finding: kind, severity, number of images, sentence."""
         rows = [(found.kind, found.severity, len(found.rows), found.sentence) for found in self.findings]
-        return pd.DataFrame(rows, columns=["kind", "severity", "pictures", "sentence"])
+        return pd.DataFrame(rows, columns=["kind", "severity", "images", "sentence"])
 
 
 def audit(
@@ -89,7 +89,7 @@ def audit(
         except ImageError as error:
             return ImageView(identity, str(error))
 
-    words = "looking at pictures" if progress else None
+    words = "looking at images" if progress else None
     views = list(in_parallel(look, range(len(together)), workers, words))
     case = AuditCase(together, len(data) if test is not None else None, views, shortcut_auc)
     results = [result for check in CHECKS for result in check(case)]

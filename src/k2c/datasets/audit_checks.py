@@ -99,7 +99,7 @@ def check_files(case: AuditCase) -> Iterator[Finding | str]:
     broken = [row for row, view in enumerate(case.views) if view.trouble]
     if broken:
         first = case.views[broken[0]].trouble or ""
-        several = f"{len(broken):,} pictures cannot be read, the first: " if len(broken) > 1 else ""
+        several = f"{len(broken):,} images cannot be read, the first: " if len(broken) > 1 else ""
         sentence = (
             f"{several}{first} Leave them out with readable(), or load the folder with "
             f"{set_parameter('missing', 'skip')}."
@@ -107,18 +107,18 @@ def check_files(case: AuditCase) -> Iterator[Finding | str]:
         yield Finding("unreadable", "error", sentence, broken)
     empty = [int(row) for row in case.readable if case.views[row].contrast < FLAT]
     if empty:
-        sentence = f"{_pictures(len(empty))} of one colour: {case.names([[row] for row in empty])}."
+        sentence = f"{_images(len(empty))} of one colour: {case.names([[row] for row in empty])}."
         yield Finding("empty", "error", sentence, empty)
     narrow = [int(row) for row in case.readable if FLAT <= case.views[row].grey_range < NARROW]
     if narrow:
         sentence = (
-            f"{len(narrow):,} picture{'s use' if len(narrow) > 1 else ' uses'} less than a quarter of the grey levels "
+            f"{len(narrow):,} image{'s use' if len(narrow) > 1 else ' uses'} less than a quarter of the grey levels "
             f"({case.names([[row] for row in narrow])}): taken too dark or too bright, or values of 10 or 12 bits that "
             "were saved as 16. Look at them."
         )
         yield Finding("narrow range", "warning", sentence, narrow)
     if not broken and not empty:
-        yield f"all {len(case.views):,} pictures can be read"
+        yield f"all {len(case.views):,} images can be read"
 
 
 def check_copies(case: AuditCase) -> Iterator[Finding | str]:
@@ -128,21 +128,21 @@ def check_copies(case: AuditCase) -> Iterator[Finding | str]:
     rest = [group for group in case.copies if group not in across and group not in contradictory]
     if across:
         sentence = (
-            f"{_pictures(len(across))} in the training part and in the test part ({case.names(across)}): the test "
+            f"{_images(len(across))} in the training part and in the test part ({case.names(across)}): the test "
             "measures memory. Split again, or drop them from one part."
         )
         yield Finding("copy on both sides", "error", sentence, _flat(across))
     if contradictory:
         sentence = (
-            f"{_pictures(len(contradictory))} there twice with different labels ({case.names(contradictory)}): one "
+            f"{_images(len(contradictory))} there twice with different labels ({case.names(contradictory)}): one "
             "of them is wrong."
         )
         yield Finding("copy with another label", "error", sentence, _flat(contradictory))
     if rest:
-        sentence = f"{_pictures(len(rest))} there more than once ({case.names(rest)}). Keep one of each."
+        sentence = f"{_images(len(rest))} there more than once ({case.names(rest)}). Keep one of each."
         yield Finding("copy", "warning", sentence, _flat(rest))
     if not case.copies:
-        yield "no picture is there twice"
+        yield "no image is there twice"
 
 
 def check_patients(case: AuditCase) -> Iterator[Finding | str]:
@@ -170,8 +170,8 @@ def check_contradictions(case: AuditCase) -> Iterator[Finding | str]:
     if len(wrong):
         found = True
         sentence = (
-            f"{_pictures(len(wrong))} labelled otherwise than the grade says "
-            f"({case.names([[int(row)] for row in wrong])}): learn from the one that was given to the picture itself."
+            f"{_images(len(wrong))} labelled otherwise than the grade says "
+            f"({case.names([[int(row)] for row in wrong])}): learn from the one that was given to the image itself."
         )
         yield Finding("label against grade", "error", sentence, wrong.tolist())
     if "eye" in table:
@@ -182,7 +182,7 @@ def check_contradictions(case: AuditCase) -> Iterator[Finding | str]:
         if differing:
             found = True
             sentence = (
-                f"{len(differing):,} eye{'s have' if len(differing) > 1 else ' has'} pictures with different labels "
+                f"{len(differing):,} eye{'s have' if len(differing) > 1 else ' has'} images with different labels "
                 f"({case.names(differing)}). Taken years apart, both may be right."
             )
             yield Finding("eye with two labels", "warning", sentence, _flat(differing))
@@ -249,8 +249,8 @@ def grey_range(image: ImageArray) -> int:
     return int(high - low)
 
 
-def _pictures(number: int) -> str:
-    return f"{number:,} picture{'s are' if number > 1 else ' is'}"
+def _images(number: int) -> str:
+    return f"{number:,} image{'s are' if number > 1 else ' is'}"
 
 
 def _flat(groups: Sequence[Sequence[int]]) -> list[int]:

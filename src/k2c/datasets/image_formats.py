@@ -88,7 +88,7 @@ def fault(path: Path, error: Exception | None = None) -> str:
         if not path.stat().st_size:
             return "is empty"
         known = _other_format(path)
-        return f"is a {known}" if known else "is not a picture in a format that can be read"
+        return f"is a {known}" if known else "is not an image in a format that can be read"
     if "truncated" in str(error) or "broken data" in str(error):
         return f"is cut short or damaged ({error})"
     return f"cannot be read ({error.strerror if isinstance(error, OSError) and error.strerror else error})"

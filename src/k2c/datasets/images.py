@@ -158,16 +158,16 @@ def read_images(
 
     def read(path: Path) -> tuple[Path, ImageArray | ImageError]:
         try:
-            picture = read_image(path, at_least=size)
+            image = read_image(path, at_least=size)
         except ImageError as error:
             return path, error
-        return path, resize(picture, size) if size else picture
+        return path, resize(image, size) if size else image
 
     files = [Path(path) for path in paths]
-    yield from in_parallel(read, files, workers, "reading pictures" if progress else None)
+    yield from in_parallel(read, files, workers, "reading images" if progress else None)
 
 
-def resize(picture: ImageArray, size: int) -> ImageArray:
+def resize(image: ImageArray, size: int) -> ImageArray:
     """Resize to a square without aliasing (bicubic over the area that a new pixel covers).
 
     Parameters
@@ -182,9 +182,9 @@ def resize(picture: ImageArray, size: int) -> ImageArray:
     numpy.ndarray
         uint8 (size, size, 3) or (size, size).
     """
-    if picture.shape[:2] == (size, size):
-        return picture
-    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
+    if image.shape[:2] == (size, size):
+        return image
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
 
 
 def in_parallel(
@@ -210,7 +210,7 @@ def in_parallel(
         The words before a progress bar; None for no bar.
     """
     workers = workers or usable_cores()
-    bar = tqdm(total=len(items), desc=progress, unit="picture", leave=False, disable=progress is None)
+    bar = tqdm(total=len(items), desc=progress, unit="image", leave=False, disable=progress is None)
     waiting: deque[Future[Result]] = deque()
     with bar, ThreadPoolExecutor(workers) as pool:
         try:

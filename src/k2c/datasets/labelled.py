@@ -27,7 +27,7 @@ class LabelledImages:
     Parameters
     ----------
     table
-        A row an image. Columns: `image` (text, names the image), `patient` (text), the labels, and any
+        A row per image. Columns: `image` (text, names the image), `patient` (text), the labels, and any
         others, such as `eye`, `grade` and `quality`.
     images
         Where they come from: a `ImageSource` or uint8 (N, H, W, 3) or (N, H, W).
@@ -57,14 +57,14 @@ class LabelledImages:
     def __init__(
         self,
         table: pd.DataFrame,
-        pictures: ImageSource | NDArray[np.uint8],
+        images: ImageSource | NDArray[np.uint8],
         classes: Sequence[str],
-        name: str = "pictures",
+        name: str = "images",
         report: LoadReport | None = None,
     ) -> None:
-        source = pictures if isinstance(pictures, ImageSource) else ArraySource(pictures, name)
+        source = images if isinstance(images, ImageSource) else ArraySource(images, name)
         if len(table) != len(source):
-            raise K2CError(f"The table has {len(table):,} rows, but there are {len(source):,} pictures.")
+            raise K2CError(f"The table has {len(table):,} rows, but there are {len(source):,} images.")
         self.table = table.reset_index(drop=True)
         self.classes = tuple(classes)
         self.name, self.report = name, report
@@ -78,7 +78,7 @@ class LabelledImages:
     def __repr__(self) -> str:
         patients = self.table["patient"].nunique()
         counted = ", ".join(f"{name}: {count:,}" for name, count in self.counts().items())
-        return f"{self.name}: {len(self):,} pictures of {patients:,} patients ({counted})"
+        return f"{self.name}: {len(self):,} images of {patients:,} patients ({counted})"
 
     @property
     def multi_label(self) -> bool:
@@ -162,7 +162,7 @@ class LabelledImages:
         ImageError
             At the first image that cannot be read; `readable` leaves those out.
         """
-        words = progress if isinstance(progress, str) else "reading pictures" if progress else None
+        words = progress if isinstance(progress, str) else "reading images" if progress else None
         return in_parallel(lambda row: function(self.image(row, at_least)), range(len(self)), workers, words)
 
     def images(self, size: int, workers: int | None = None, progress: bool = False) -> ImageArray:
@@ -174,15 +174,15 @@ class LabelledImages:
             uint8 (N, size, size, 3), or (N, size, size) when all are grey.
         """
         shrunk = self.each(
-            lambda picture: resize(picture, size), at_least=size, workers=workers, progress=progress
+            lambda image: resize(image, size), at_least=size, workers=workers, progress=progress
         )
         together: ImageArray | None = None
-        for row, picture in enumerate(shrunk):
+        for row, image in enumerate(shrunk):
             if together is None:
-                together = np.empty((len(self), *picture.shape), np.uint8)
-            if picture.ndim > together.ndim - 1:  # the first colour image after grey ones
+                together = np.empty((len(self), *image.shape), np.uint8)
+            if image.ndim > together.ndim - 1:  # the first colour image after grey ones
                 together = np.repeat(together[..., None], 3, axis=-1)
-            together[row] = picture if picture.ndim == together.ndim - 1 else picture[..., None]
+            together[row] = image if image.ndim == together.ndim - 1 else image[..., None]
         return np.empty((0, size, size, 3), np.uint8) if together is None else together
 
     def readable(self, workers: int | None = None, progress: bool = False) -> "LabelledImages":
@@ -208,7 +208,7 @@ class LabelledImages:
                 return error
             return None
 
-        words = "reading pictures" if progress else None
+        words = "reading images" if progress else None
         errors = in_parallel(trouble, range(len(self)), workers, words)
         return {row: error for row, error in enumerate(errors) if error}
 

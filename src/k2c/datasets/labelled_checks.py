@@ -22,9 +22,9 @@ def as_index(rows: Rows, length: int) -> Any:
     if index.size == 0:
         return index.astype(np.int64)
     if index.dtype == bool and len(index) != length:
-        raise K2CError(f"The mask has {len(index):,} values, but there are {length:,} pictures.")
+        raise K2CError(f"The mask has {len(index):,} values, but there are {length:,} images.")
     if index.dtype != bool and (index.max() >= length or index.min() < -length):
-        raise K2CError(f"There is no row {index.max()}: there are {length:,} pictures, 0 to {length - 1}.")
+        raise K2CError(f"There is no row {index.max()}: there are {length:,} images, 0 to {length - 1}.")
     return index
 
 

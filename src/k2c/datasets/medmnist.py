@@ -124,7 +124,7 @@ def _read_split(path: Path, collection: Collection, split: str) -> LabelledImage
     width = len(collection.classes) if collection.multi_label else 1
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or labels.shape != (len(images), width):
         raise K2CError(
-            f"{path} is no {collection.title}: its {split} pictures are {images.dtype} {images.shape} and its "
+            f"{path} is no {collection.title}: its {split} images are {images.dtype} {images.shape} and its "
             f"labels {labels.shape}."
         )
     names = [f"{split}_{row}" for row in range(len(images))]
@@ -133,7 +133,7 @@ def _read_split(path: Path, collection: Collection, split: str) -> LabelledImage
         table[list(collection.classes)] = labels.astype(np.float32)
     else:
         table["label"] = labels[:, 0].astype(np.int64)
-    source = ArraySource(images, f"{collection.title} pictures")
+    source = ArraySource(images, f"{collection.title} images")
     return LabelledImages(table, source, collection.classes, name=collection.title)
 
 

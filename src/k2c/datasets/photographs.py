@@ -55,7 +55,7 @@ class Labelled:
     """A photograph, uint8 (H, W, 3), and the names (or WordNet ids) of the ImageNet classes that are right."""
 
     name: str
-    picture: ImageArray
+    image: ImageArray
     names: tuple[str, ...]
 
 
@@ -119,12 +119,12 @@ def _read_own(path: str | os.PathLike[str], at_most: int) -> tuple[dict[str, Ima
     for file in files[at_most:]:
         report.leave_out(file.relative_to(path).as_posix(), f"not among the first {at_most:,} files")
     read: dict[str, ImageArray] = {}
-    for file, picture in read_images(files[:at_most]):
+    for file, image in read_images(files[:at_most]):
         name = file.relative_to(path).as_posix()
-        if isinstance(picture, ImageError):
-            report.leave_out(name, picture.reason)
+        if isinstance(image, ImageError):
+            report.leave_out(name, image.reason)
         else:
-            read[name] = picture
+            read[name] = image
     report.read = len(read)
     if not read:
         raise K2CError(f"There is no image in {path} that can be read. {report}")
@@ -149,9 +149,9 @@ def labelled_photographs(path: str | os.PathLike[str] = "", at_least: int = 20) 
     if path and Path(path).expanduser().is_dir():
         read, report = _read_own(path, at_most=500)
         own = []
-        for name, picture in read.items():
+        for name, image in read.items():
             if label := label_in_name(name):
-                own.append(Labelled(name, picture, (label,)))
+                own.append(Labelled(name, image, (label,)))
             else:
                 report.leave_out(name, "its name does not begin with a WordNet id, such as n02123045")
         report.what, report.read = "labelled images", len(own)

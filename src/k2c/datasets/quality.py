@@ -64,11 +64,11 @@ def image_quality(image: ImageArray) -> Quality:
     small = resize(image, SIDE)
     seen = field_of_view(small)
     red, green = (small[..., 0], small[..., 1]) if small.ndim == 3 else (small, small)
-    share = ndimage.uniform_filter(seen.astype(np.float32), NEIGHBOURHOOD)
-    inside = share > 0.95  # the rim is an edge, but none of the eye
+    fraction = ndimage.uniform_filter(seen.astype(np.float32), NEIGHBOURHOOD)
+    inside = fraction > 0.95  # the rim is an edge, but none of the eye
     if not inside.any():
         return Quality(0.0, 0.0, 0.0)
-    lines = _dark_lines((green * seen).astype(np.float32), share)
+    lines = _dark_lines((green * seen).astype(np.float32), fraction)
     sharpness = float(np.percentile(lines[inside], 95))
     burnt = float(np.mean(green[inside] >= SATURATED))
     exposure = min(float(red[inside].mean()) / WELL_EXPOSED, 1.0) * (1 - burnt)
@@ -86,9 +86,9 @@ def quality_scores(
     return np.fromiter(scores, np.float64, len(data))
 
 
-def _dark_lines(green: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.float32]:
+def _dark_lines(green: NDArray[np.float32], fraction: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how much darker than both its sides a pixel is, at the scale of fine vessels."""
-    mean = ndimage.uniform_filter(green, NEIGHBOURHOOD) / np.maximum(share, 0.05)
+    mean = ndimage.uniform_filter(green, NEIGHBOURHOOD) / np.maximum(fraction, 0.05)
     level = ndimage.gaussian_filter(
         green / (mean + 8), FINE, truncate=3
     )  # 8: do not enlarge the noise of black

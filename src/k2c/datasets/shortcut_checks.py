@@ -11,8 +11,8 @@ from k2c.datasets.images import ImageArray
 
 # What the classifier sees, and which columns of `traits` that is.
 TRAITS = {
-    "the size of the file's picture": [0, 1, 2],
-    "the share of the surround": [3, 4],
+    "the size of the file's image": [0, 1, 2],
+    "the fraction of the surround": [3, 4],
     "the mean colour": [5, 6, 7],
 }
 SIDE = 100  # pixels about; enough for the surround and the colour

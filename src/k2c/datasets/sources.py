@@ -20,8 +20,8 @@ class ImageSource(ABC):
     A source is asked from several threads at once.
     """
 
-    name: str = "pictures"
-    """What the pictures are, for messages."""
+    name: str = "images"
+    """What the images are, for messages."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -72,7 +72,7 @@ class FileSource(ImageSource):
         self,
         files: Sequence[Path],
         *,
-        name: str = "pictures",
+        name: str = "images",
         prepare: Callable[[ImageArray], ImageArray] | None = None,
         variant: str = "",
         margin: float = 1.0,
@@ -88,8 +88,8 @@ class FileSource(ImageSource):
     def image(self, index: int, at_least: int | None = None) -> ImageArray:
         """Read a file, and prepare it."""
         wanted = round(at_least * self.margin) if at_least else None
-        picture = read_image(self.files[index], at_least=wanted, grey=self.grey, full_scale=self.full_scale)
-        return self.prepare(picture) if self.prepare else picture
+        image = read_image(self.files[index], at_least=wanted, grey=self.grey, full_scale=self.full_scale)
+        return self.prepare(image) if self.prepare else image
 
     def file_size(self, index: int) -> tuple[int, int]:
         """Read height and width from the file's header."""
@@ -110,25 +110,25 @@ class ArraySource(ImageSource):
         uint8 (N, H, W, 3) or (N, H, W), or a sequence of N images of any sizes.
     """
 
-    def __init__(self, pictures: NDArray[np.uint8] | Sequence[ImageArray], name: str = "pictures") -> None:
-        self.pictures, self.name = pictures, name
-        first = pictures[0] if len(pictures) else np.zeros((0, 0), np.uint8)
+    def __init__(self, images: NDArray[np.uint8] | Sequence[ImageArray], name: str = "images") -> None:
+        self.images, self.name = images, name
+        first = images[0] if len(images) else np.zeros((0, 0), np.uint8)
         if first.dtype != np.uint8 or first.ndim not in (2, 3):
             raise K2CError(
                 f"The {name} are {first.dtype} with {first.ndim} axes each, but must be uint8 (H, W, 3) or (H, W)."
             )
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def image(self, index: int, at_least: int | None = None) -> ImageArray:
         """Return an image as it is."""
-        return np.asarray(self.pictures[index])
+        return np.asarray(self.images[index])
 
     def identity(self, index: int) -> str:
         """Return the hash of the pixels."""
-        picture = np.ascontiguousarray(self.pictures[index])
-        return f"{hashlib.sha256(picture.data).hexdigest()} {picture.shape}"
+        image = np.ascontiguousarray(self.images[index])
+        return f"{hashlib.sha256(image.data).hexdigest()} {image.shape}"
 
 
 @lru_cache(maxsize=1 << 17)

@@ -122,7 +122,7 @@ def load_spam(source: str | os.PathLike[str] = "shipped") -> Messages:
 
 
 def read_sms(path: Path) -> Messages:
-    """Read a file in the format of the SMS Spam Collection: a line a message, its label, a tab, its text."""
+    """Read a file in the format of the SMS Spam Collection: a line per message: its label, a tab, its text."""
     rows = [line.partition("\t") for line in path.read_bytes().decode("utf-8").split("\n") if line.strip()]
     texts = [text.rstrip("\r") for _, _, text in rows]
     return Messages(

@@ -81,7 +81,7 @@ def folds_by_patient(
 
 
 def _strata(data: LabelledImages, least: int) -> NDArray[np.int64]:
-    """Return what folds share out evenly: the label, or of several findings the rarest that an image has."""
+    """Return what folds distribute evenly: the label, or of several findings the rarest that an image has."""
     if not data.multi_label:
         return data.labels
     found = data.labels == 1
@@ -124,7 +124,7 @@ def _best_of_random(
     taken = (counts[order, -1].cumsum(axis=1) < fraction * total[-1]).sum(axis=1) + 1
     rank = order.argsort(axis=1)
     chosen = rank < np.clip(taken, 1, patients - 1)[:, None]
-    share = chosen @ counts[:, total > 0] / total[total > 0]
+    parts = chosen @ counts[:, total > 0] / total[total > 0]
     # A class that is missing on one side is worse than any unevenness.
-    badness = np.abs(share - fraction).sum(axis=1) + 1000 * ((share == 0) | (share == 1)).sum(axis=1)
+    badness = np.abs(parts - fraction).sum(axis=1) + 1000 * ((parts == 0) | (parts == 1)).sum(axis=1)
     return chosen[badness.argmin()]

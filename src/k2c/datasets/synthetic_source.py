@@ -33,7 +33,7 @@ class Generator(Generic[Thing]):
     chunk
         Images in a file.
     image, masks
-        Functions of a thing and a size in pixels; `picture` gives uint8 (S, S, 3) or (S, S), `masks` bool (S, S)
+        Functions of a thing and a size in pixels; `image` gives uint8 (S, S, 3) or (S, S), `masks` bool (S, S)
         by name. They travel to other processes, so they are functions of a module. The `repr` of a thing must
         say all that decides its image.
     """
@@ -41,7 +41,7 @@ class Generator(Generic[Thing]):
     name: str
     version: int
     chunk: int
-    picture: Callable[[Thing, int], ImageArray]
+    image: Callable[[Thing, int], ImageArray]
     masks: Callable[[Thing, int], dict[str, NDArray[np.bool_]]]
 
     def identity(self, thing: Thing, size: int) -> str:
@@ -53,13 +53,13 @@ class Generator(Generic[Thing]):
         if not cache:
             return self._drawn(things, size)
 
-        def fits(pictures: NDArray[Any]) -> bool:
-            return len(pictures) == len(things) and pictures.dtype == np.uint8
+        def fits(images: NDArray[Any]) -> bool:
+            return len(images) == len(things) and images.dtype == np.uint8
 
         return kept_array(self._path(things, size), lambda: self._drawn(things, size), fits, "images")
 
     def _drawn(self, things: Sequence[Thing], size: int) -> NDArray[np.uint8]:
-        return np.stack([self.picture(thing, size) for thing in things])
+        return np.stack([self.image(thing, size) for thing in things])
 
     def _path(self, things: Sequence[Thing], size: int) -> Path:
         text = "\n".join(self.identity(thing, size) for thing in things)

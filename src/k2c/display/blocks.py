@@ -27,7 +27,7 @@ def draw_blocks(blocks: pd.DataFrame, input_shape: tuple[int, ...], *, title: st
         The shape of one example: `(3, 224, 224)`.
     """
     shapes = [tuple(input_shape), *blocks["output_shape"]]
-    names = ["picture", *blocks.index]
+    names = ["image", *blocks.index]
     figure, (tower, weights, work) = plt.subplots(
         3, 1, figsize=(13.0, 6.6), height_ratios=(3.1, 1, 1), sharex=True
     )
@@ -46,7 +46,7 @@ def draw_blocks(blocks: pd.DataFrame, input_shape: tuple[int, ...], *, title: st
         axes.set_ylabel(f"{column.replace('_', '-')}\n{_short(values.sum())} in all", fontsize=12)
         axes.spines["left"].set_visible(False)
         axes.grid(visible=False)
-    work.set_xlabel("from the picture to the logits")
+    work.set_xlabel("from the image to the logits")
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     plt.show()
 
@@ -110,12 +110,12 @@ def draw_branches(layers: pd.DataFrame, input_shape: tuple[int, ...], *, title: 
             _card(axes, 1 + number, height, step["words"], colour, 0.76)
             if number:
                 _arrow(axes, (number + 0.38, height), (number + 0.62, height))
-        share = steps[-1]["maps"] / total * len(branches)
-        below = len(branches) - top - share
-        axes.add_patch(Rectangle((out - 0.1, below), 0.28, share, facecolor=colour, edgecolor="#222222"))
-        axes.text(out + 0.24, below + share / 2, str(steps[-1]["maps"]), ha="left", va="center", fontsize=12)
-        _arrow(axes, (len(steps) + 0.38, height), (out - 0.12, below + share / 2))
-        top += share
+        part = steps[-1]["maps"] / total * len(branches)
+        below = len(branches) - top - part
+        axes.add_patch(Rectangle((out - 0.1, below), 0.28, part, facecolor=colour, edgecolor="#222222"))
+        axes.text(out + 0.24, below + part / 2, str(steps[-1]["maps"]), ha="left", va="center", fontsize=12)
+        _arrow(axes, (len(steps) + 0.38, height), (out - 0.12, below + part / 2))
+        top += part
     side = " × ".join(str(length) for length in input_shape[1:])
     words = f"stacked:\n{total} × {side}"
     axes.text(out + 0.5, middle, words, ha="left", va="center", fontsize=13, fontweight="bold")

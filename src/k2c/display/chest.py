@@ -54,14 +54,14 @@ def show_cooccurrence(table: pd.DataFrame, *, title: str) -> None:
     table
         Shares of all films: with both findings; on the diagonal, with the one. A row and one column per finding.
     """
-    share = table.to_numpy(float)
-    alone = np.diag(share)
-    lift = share / np.outer(alone, alone)
+    fraction = table.to_numpy(float)
+    alone = np.diag(fraction)
+    lift = fraction / np.outer(alone, alone)
     size = len(table)
     _, axes = plt.subplots(figsize=(9.4, 8.2))
     limit = 3.0
     shown = np.clip(np.log2(np.where(np.eye(size, dtype=bool), 1.0, np.maximum(lift, 1e-9))), -limit, limit)
-    picture = axes.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    image = axes.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit)
     names = [str(name).replace("_", " ") for name in table.index]
     axes.set_xticks(range(size), names, rotation=60, ha="right", fontsize=11)
     axes.set_yticks(range(size), names, fontsize=11)
@@ -69,7 +69,7 @@ def show_cooccurrence(table: pd.DataFrame, *, title: str) -> None:
         axes.text(row, row, f"{100 * alone[row]:.1f}%", ha="center", va="center", fontsize=8.5)
     axes.set(title=title, xlabel="finding", ylabel="finding")
     axes.grid(visible=False)
-    bar = axes.figure.colorbar(picture, ax=axes, shrink=0.75, label="times as often as by chance")
+    bar = axes.figure.colorbar(image, ax=axes, shrink=0.75, label="times as often as by chance")
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda power, _: f"{2.0**power:g}"))
     plt.show()
 

@@ -32,7 +32,7 @@ def describe_figure(figure: Figure) -> str:
     count = f"{len(panels)} panels. " if len(panels) > 1 else ""
     title = figure.get_suptitle()
     text = (f"{_one_line(title)}. " if title else "") + count + "; ".join(told)
-    return text.strip().rstrip(".") + "." if text.strip() else "A picture without a title."
+    return text.strip().rstrip(".") + "." if text.strip() else "An image without a title."
 
 
 def _describe_panel(axes: Axes) -> str:
@@ -40,7 +40,7 @@ def _describe_panel(axes: Axes) -> str:
         filter(None, (_one_line(axes.get_title(loc=place)) for place in ("left", "center", "right")))
     )
     kind, over, of = _kind(axes), _one_line(axes.get_xlabel()), _one_line(axes.get_ylabel())
-    if kind == "picture" and not (over and of):  # a label alone below a picture is its caption
+    if kind == "image" and not (over and of):  # a label alone below an image is its caption
         title, over = title or over, ""
     if not kind:
         return title
@@ -52,7 +52,7 @@ def _describe_panel(axes: Axes) -> str:
 
 def _kind(axes: Axes) -> str:
     if axes.images:
-        return "picture"
+        return "image"
     if not axes.axison:
         return "drawing" if not axes.get_title(loc="left") else ""
     if any(isinstance(part, BarContainer) for part in axes.containers):

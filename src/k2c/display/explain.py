@@ -42,7 +42,7 @@ def show_colour_filters(filters: Any, *, title: str, columns: int = 16) -> None:
 
 
 def show_heat(
-    picture: Any,
+    image: Any,
     maps: Mapping[str, Any],
     *,
     title: str,
@@ -72,7 +72,7 @@ def show_heat(
     figure, axes = plt.subplots(
         rows, columns, figsize=(columns * inches, rows * (inches + 0.26 * lines) + 0.5), squeeze=False
     )
-    grey = np.repeat(np.asarray(picture).mean(axis=2, keepdims=True), 3, axis=2)
+    grey = np.repeat(np.asarray(image).mean(axis=2, keepdims=True), 3, axis=2)
     for place in axes.flat:
         place.set_axis_off()
     for place, (name, values) in zip(axes.flat, maps.items(), strict=False):

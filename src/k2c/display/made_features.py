@@ -1,4 +1,4 @@
-"""Pictures of features that people designed: MFCC of vowels, and SIFT matches between two photographs."""
+"""Figures of features that people designed: MFCC of vowels, and SIFT matches between two photographs."""
 
 from collections.abc import Sequence
 from typing import Any

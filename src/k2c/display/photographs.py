@@ -41,14 +41,14 @@ def show_photographs(
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for place in axes.flat:
         place.set_axis_off()
-    for place, picture, text in zip(axes.flat, named.values(), texts, strict=False):
-        draw_photograph(place, picture)
+    for place, image, text in zip(axes.flat, named.values(), texts, strict=False):
+        draw_photograph(place, image)
         place.set_xlabel(text, fontsize=12)
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     show_compact()
 
 
-def show_preprocessing(picture: Any, square: Any, inputs: Any, *, kept: float, title: str) -> None:
+def show_preprocessing(image: Any, square: Any, inputs: Any, *, kept: float, title: str) -> None:
     """Draw what becomes of a photograph before a network reads it.
 
     Parameters
@@ -64,9 +64,9 @@ def show_preprocessing(picture: Any, square: Any, inputs: Any, *, kept: float, t
     """
     channels = np.asarray(inputs, dtype=float)
     figure, axes = plt.subplots(1, 5, figsize=(13.0, 3.3), width_ratios=(1.5, 1, 1, 1, 1))
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     side = kept * min(height, width)
-    draw_photograph(axes[0], picture)
+    draw_photograph(axes[0], image)
     corner = ((width - side) / 2 - 0.5, (height - side) / 2 - 0.5)
     axes[0].add_patch(Rectangle(corner, side, side, fill=False, edgecolor=COLOURS["yellow"], linewidth=2.5))
     draw_photograph(axes[1], square)
@@ -104,7 +104,7 @@ def show_top_classes(
     photographs
         (H, W, 3) arrays, 0 to 255, by name.
     top
-        What `k2c.models.classify.top_classes` returns with these names: `picture`, `name`, `probability`.
+        What `k2c.models.classify.top_classes` returns with these names: `image`, `name`, `probability`.
     right
         Names of classes that are right, by photograph; their bars are green.
     columns
@@ -119,21 +119,21 @@ def show_top_classes(
     for place in axes.flat:
         place.set_axis_off()
     pairs = axes.reshape(-1, 2)
-    for (left, bars), (name, picture) in zip(pairs, photographs.items(), strict=False):
-        draw_photograph(left, picture)
+    for (left, bars), (name, image) in zip(pairs, photographs.items(), strict=False):
+        draw_photograph(left, image)
         left.set_title(str(name), fontsize=13, loc="center")
         bars.set_axis_on()
-        _draw_bars(bars, top[top["picture"] == name], (right or {}).get(name, ()))
+        _draw_bars(bars, top[top["image"] == name], (right or {}).get(name, ()))
     for bars in [pair[1] for pair in pairs[: len(photographs)]][-columns:]:
         bars.set_xlabel("probability")
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     show_compact()
 
 
-def draw_photograph(axes: Any, picture: Any) -> None:
+def draw_photograph(axes: Any, image: Any) -> None:
     """Draw a photograph into axes, uint8 (H, W, 3) or grey (H, W), without ticks."""
-    picture = np.asarray(picture)
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="auto")
+    image = np.asarray(image)
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="auto")
     axes.set_axis_on()
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)

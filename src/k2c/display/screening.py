@@ -13,8 +13,6 @@ from k2c.display.style import COLOURS, show_compact
 from k2c.metrics import OperatingPoint, screening_costs
 from k2c.training import History
 
-HEALTHY, ILL = COLOURS["blue"], COLOURS["red"]
-
 
 def show_epochs(
     runs: Mapping[str, History], columns: Mapping[str, str], *, title: str, log_y: Sequence[str] = ()
@@ -75,14 +73,14 @@ def show_roc(
     title: str,
     points: Mapping[str, OperatingPoint] | None = None,
 ) -> None:
-    """Draw ROC curves: the fraction of the ill that is found against the fraction of the healthy that is alarmed.
+    """Draw ROC curves: the fraction of positives found against the fraction of negatives that raise an alarm.
 
     Parameters
     ----------
     scores
         The scores, (N,), by the name in the legend.
     labels
-        1 for the ill, 0 for the healthy, (N,).
+        1 for positives, 0 for negatives, (N,).
     points
         Operating points by name, drawn as dots.
     """
@@ -96,7 +94,9 @@ def show_roc(
         )
     axes.plot([0, 1], [0, 1], color=COLOURS["grey"], linestyle="--", linewidth=1.4, label="guessing")
     axes.set(
-        title=title, xlabel="healthy eyes alarmed (1 - specificity)", ylabel="ill eyes found (sensitivity)"
+        title=title,
+        xlabel="negatives with an alarm (1 - specificity)",
+        ylabel="positives found (sensitivity)",
     )
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     for axis in (axes.xaxis, axes.yaxis):
@@ -108,7 +108,7 @@ def show_roc(
 def show_thresholds(
     probabilities: Any, labels: Any, points: Mapping[str, OperatingPoint], *, title: str
 ) -> None:
-    """Draw how the log odds of healthy and ill eyes are spread, in shares of each, with operating points.
+    """Draw how the log odds of negatives and positives are distributed, as fractions of each, with operating points.
 
     Parameters
     ----------
@@ -117,18 +117,21 @@ def show_thresholds(
     points
         Operating points by name; their thresholds become vertical lines.
     """
-    odds, ill = _log_odds(probabilities), np.asarray(labels, dtype=bool)
+    odds, positive = _log_odds(probabilities), np.asarray(labels, dtype=bool)
     low, high = np.quantile(odds, [0.002, 0.998]).tolist()
     edges = np.linspace(low, high, 41)
     _, axes = plt.subplots(figsize=(9.0, 4.6))
-    for chosen, name, colour in ((~ill, "healthy eyes", HEALTHY), (ill, "ill eyes", ILL)):
+    for chosen, name, colour in (
+        (~positive, "negatives", COLOURS["blue"]),
+        (positive, "positives", COLOURS["red"]),
+    ):
         part = np.clip(odds[chosen], edges[0], edges[-1])
         weights = np.full(len(part), 1 / max(len(part), 1))
         axes.hist(part, bins=edges.tolist(), weights=weights, color=colour, alpha=0.55, label=name)
     for (name, point), style in zip(points.items(), ("-", "--", ":", "-."), strict=False):
         place = float(np.clip(_log_odds(point.threshold), edges[0], edges[-1]))
         axes.axvline(place, color="#222222", linestyle=style, label=name)
-    axes.set(title=title, xlabel="log odds of disease", ylabel="share of these eyes")
+    axes.set(title=title, xlabel="log odds of disease", ylabel="fraction of these eyes")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(fontsize=12)
     plt.show()
@@ -150,24 +153,24 @@ def show_risk(curves: Mapping[str, Mapping[str, Any]], *, title: str) -> None:
     axes.plot(
         [floor, 1], [floor, 1], color=COLOURS["grey"], linestyle="--", linewidth=1.4, label="calibrated"
     )
-    axes.set(title=title, xlabel="predicted probability of disease", ylabel="share that is ill")
+    axes.set(title=title, xlabel="predicted probability of disease", ylabel="fraction of positives")
     for axis, scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
         scale("log")
-        axis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
+        axis.set_major_formatter(lambda fraction, _: f"{100 * fraction:g}%")
     axes.set(xlim=(floor / 1.3, 1.3), ylim=(floor / 1.3, 1.3))
     axes.legend(fontsize=12)
     plt.show()
 
 
 def show_costs(scores: Any, labels: Any, prices: Sequence[float] = (1, 10, 100), *, title: str) -> None:
-    """Draw the mean cost an eye against the fraction of eyes that is sent to a doctor.
+    """Draw the mean cost per eye against the fraction of eyes that is sent to a doctor.
 
     Parameters
     ----------
     scores, labels
         The scores and the truth, (N,).
     prices
-        What a missed ill eye costs, where a false alarm costs 1.
+        What a missed positive costs, where a false alarm costs 1.
     """
     values = np.sort(np.asarray(scores, dtype=float))
     _, axes = plt.subplots()
@@ -176,7 +179,7 @@ def show_costs(scores: Any, labels: Any, prices: Sequence[float] = (1, 10, 100),
         sent = 1 - np.searchsorted(values, thresholds) / len(values)
         (line,) = axes.plot(sent, costs, label=f"a missed eye costs {price:g} alarms")
         axes.plot(sent[costs.argmin()], costs.min(), "o", color=line.get_color(), markersize=10)
-    axes.set(title=title, xlabel="eyes sent to a doctor", ylabel="mean cost an eye, in false alarms")
+    axes.set(title=title, xlabel="eyes sent to a doctor", ylabel="mean cost per eye, in false alarms")
     axes.set_yscale("log")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter("{x:g}")
@@ -190,13 +193,13 @@ def show_auc_grid(grid: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -
     Parameters
     ----------
     grid
-        AUCs; the rows and columns are shares.
+        AUCs; the rows and columns are fractions.
     """
     values = grid.to_numpy(dtype=float)
     _, axes = plt.subplots(figsize=(1.5 * grid.shape[1] + 2.6, 0.85 * grid.shape[0] + 1.9))
     axes.imshow(values, cmap="Blues", vmin=0.5, vmax=1.0, aspect="auto")
-    axes.set_xticks(range(grid.shape[1]), [_share(column) for column in grid.columns])
-    axes.set_yticks(range(grid.shape[0]), [_share(row) for row in grid.index])
+    axes.set_xticks(range(grid.shape[1]), [_fraction(column) for column in grid.columns])
+    axes.set_yticks(range(grid.shape[0]), [_fraction(row) for row in grid.index])
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
@@ -215,7 +218,7 @@ def _use_log_axis(axes: Any) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _share(value: Any) -> str:
+def _fraction(value: Any) -> str:
     return f"{value:.0%}" if isinstance(value, float) else str(value)
 
 

@@ -103,7 +103,7 @@ def show_compact() -> None:
     figure, file = plt.gcf(), io.BytesIO()
     options = {"quality": JPEG_QUALITY, "optimize": True}
     figure.savefig(file, format="jpeg", bbox_inches="tight", pil_kwargs=options)  # tight: no label is cut off
-    title, about = figure.get_suptitle() or "picture", {"image/jpeg": {"alt": describe_figure(figure)}}
+    title, about = figure.get_suptitle() or "image", {"image/jpeg": {"alt": describe_figure(figure)}}
     plt.close(figure)
     data = still_image(file.getvalue(), title, "jpeg")
     ipython.display.display(data, metadata=about, raw=True)

@@ -160,12 +160,12 @@ class LivePlot(Callback):
         columns = ", ".join(line.get_label() for axes in self._axes() for line in axes.lines)
         words = f"{words}: {columns}" if columns else words
         png = self._png()
-        picture, about = still_image(png, words), {"image/png": {"alt": words}}
+        image, about = still_image(png, words), {"image/png": {"alt": words}}
         if self._handle is None:
-            display(picture, metadata=about, raw=True)
+            display(image, metadata=about, raw=True)
             return
         self._view.value = png  # for a page that was closed meanwhile and is opened again
-        self._handle.update(picture, metadata=about, raw=True)
+        self._handle.update(image, metadata=about, raw=True)
 
     def _forget(self) -> None:
         self._within, self._mean, self._next = [], None, 0.0

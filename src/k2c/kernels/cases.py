@@ -100,8 +100,8 @@ def first_difference(what: str, got: np.ndarray, expected: np.ndarray, tolerance
         return ""
     at = int(wrong.argmax())
     shown = "was never written" if np.isnan(got[at]) else f"is {got[at]:.6g}"
-    share = f"{int(wrong.sum())} of {got.size} elements are wrong"
-    return f"{what}[{at}] {shown}, and has to be {expected[at]:.6g}; {share}."
+    wrong_elements = f"{int(wrong.sum())} of {got.size} elements are wrong"
+    return f"{what}[{at}] {shown}, and has to be {expected[at]:.6g}; {wrong_elements}."
 
 
 def first_error(

@@ -92,7 +92,7 @@ _LIST = [
         "n", (256,), "6*n", "20*n",
     ),
     _kernel(
-        "sum", "reduce.cl", "partial[group] = sum of the group's share of x", "x in[n], partial out[groups], n int",
+        "sum", "reduce.cl", "partial[group] = sum of the group's part of x", "x in[n], partial out[groups], n int",
         "min(n,512*256)", (256,), "n", "4*n", fixed=True, reference=references.sum_of_groups,
     ),
     _kernel(

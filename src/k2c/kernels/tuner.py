@@ -27,7 +27,7 @@ from k2c.kernels.buffers import Buffer
 from k2c.kernels.build import SHAPES, full_source, source_of
 from k2c.kernels.kernel_device import KernelDevice, Shapes
 
-BUDGET = 6.0  # seconds a device, compilation included
+BUDGET = 6.0  # seconds per device, compilation included
 ROUNDS = 9  # in turns, so that what else the machine does meets all shapes; the least time counts
 BETTER = 0.97  # what a shape needs of the default's time to replace it
 WAIT = 120.0  # seconds for another process that measures the same device

@@ -1,8 +1,8 @@
 """How good is a test that looks for a rare disease? Measures, thresholds and their uncertainty.
 
 Throughout, `scores` are probabilities (or any numbers) that rise with the suspicion of disease, shape (N,), and
-`labels` are 1 for the ill and 0 for the healthy, shape (N,). A test is positive where the score is at least the
-threshold.
+`labels` are 1 for positives (with the disease) and 0 for negatives, shape (N,). The test raises an alarm where the
+score is at least the threshold.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = (
-    "accuracy", "cross-entropy, healthy", "cross-entropy, ill", "sensitivity", "specificity",
+    "accuracy", "cross-entropy, negatives", "cross-entropy, positives", "sensitivity", "specificity",
     "ROC AUC", "AUC, low", "AUC, high",
 )  # fmt: skip
 
@@ -30,11 +30,11 @@ class OperatingPoint:
     Attributes
     ----------
     threshold
-        The test is positive where the score is at least this.
+        The test raises an alarm where the score is at least this.
     sensitivity
-        The share of the ill that the test finds.
+        The fraction of the positives that raise an alarm.
     specificity
-        The share of the healthy that it leaves alone.
+        The fraction of the negatives that raise none.
     """
 
     threshold: float
@@ -44,9 +44,9 @@ class OperatingPoint:
 
 def at_threshold(scores: Any, labels: Any, threshold: float = 0.5) -> OperatingPoint:
     """Return what a threshold does: its sensitivity and its specificity."""
-    scores, ill = _check(scores, labels)
-    positive = scores >= threshold
-    return OperatingPoint(float(threshold), float(positive[ill].mean()), float((~positive[~ill]).mean()))
+    scores, positive = _check(scores, labels)
+    alarm = scores >= threshold
+    return OperatingPoint(float(threshold), float(alarm[positive].mean()), float((~alarm[~positive]).mean()))
 
 
 def operating_point(
@@ -65,28 +65,28 @@ def operating_point(
     Raises
     ------
     K2CError
-        When both or none is given, or it is not a share.
+        When both or none is given, or it is not a fraction.
     """
     wanted = [value for value in (specificity, sensitivity) if value is not None]
     if len(wanted) != 1 or not 0 <= wanted[0] <= 1:
         raise K2CError(
-            "Say what the threshold must reach: specificity=0.9 or sensitivity=0.9, a share from 0 to 1."
+            "Say what the threshold must reach: specificity=0.9 or sensitivity=0.9, a fraction from 0 to 1."
         )
-    scores, ill = _check(scores, labels)
-    # Every score is a possible threshold, and one above all of them, which calls everybody healthy.
+    scores, positive = _check(scores, labels)
+    # Every score is a possible threshold, and one above all of them, which raises no alarm.
     thresholds = np.append(np.unique(scores), np.nextafter(scores.max(), np.inf))
-    found = 1 - np.searchsorted(np.sort(scores[ill]), thresholds) / ill.sum()
-    spared = np.searchsorted(np.sort(scores[~ill]), thresholds) / (~ill).sum()
+    found = 1 - np.searchsorted(np.sort(scores[positive]), thresholds) / positive.sum()
+    spared = np.searchsorted(np.sort(scores[~positive]), thresholds) / (~positive).sum()
     reached, gained = (spared, found) if sensitivity is None else (found, spared)
     best = np.flatnonzero(reached >= wanted[0] - 1e-12)
     chosen = best[np.lexsort((reached[best], gained[best]))[-1]]
-    return at_threshold(scores, ill, thresholds[chosen])
+    return at_threshold(scores, positive, thresholds[chosen])
 
 
 def roc_auc(scores: Any, labels: Any) -> float:
     """Return the area under the ROC curve: how often a positive scores higher than a negative (ties count half)."""
-    scores, ill = _check(scores, labels)
-    return float(auc_of_rows(scores[None], ill)[0])
+    scores, positive = _check(scores, labels)
+    return float(auc_of_rows(scores[None], positive)[0])
 
 
 def auc_of_rows(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
@@ -115,23 +115,25 @@ def bootstrap_auc(
 ) -> np.ndarray:
     """Return the ROC AUC of `samples` resamples of the examples, float64 (samples,).
 
-    The ill and the healthy are resampled separately, so every resample has as many of each as the data (Efron and
+    Positives and negatives are resampled separately, so every resample has as many of each as the data (Efron and
     Tibshirani, 1993, section 8.3). Equal seeds and labels give equal resamples: subtract two results to compare
     two models on the same people.
 
     With `patients`, (N,), the names of whom the examples belong to, whole patients are resampled instead: two eyes
     of one patient tell less than the eyes of two.
     """
-    scores, ill = _check(scores, labels)
+    scores, positive = _check(scores, labels)
     generator = np.random.default_rng(seed)
     order = np.unique(scores, return_inverse=True)[1]
     if patients is not None:
-        return _auc_of_patients(order, ill, as_array(patients), samples, generator)
+        return _auc_of_patients(order, positive, as_array(patients), samples, generator)
     drawn = []
-    for members in (order[ill], order[~ill]):
+    for members in (order[positive], order[~positive]):
         picks = generator.integers(len(members), size=(samples, len(members)))
         drawn.append(members[picks])
-    return auc_of_rows(np.concatenate(drawn, axis=1), np.repeat([True, False], [ill.sum(), (~ill).sum()]))
+    return auc_of_rows(
+        np.concatenate(drawn, axis=1), np.repeat([True, False], [positive.sum(), (~positive).sum()])
+    )
 
 
 def auc_interval(
@@ -156,7 +158,7 @@ def screening_row(probabilities: Any, labels: Any, threshold: float = 0.5, seed:
     probabilities
         Of disease, (N,).
     labels
-        1 for the ill, 0 for the healthy, (N,).
+        1 for positives, 0 for negatives, (N,).
     threshold
         Positive is a probability of at least this.
     seed
@@ -165,20 +167,20 @@ def screening_row(probabilities: Any, labels: Any, threshold: float = 0.5, seed:
     Returns
     -------
     dict
-        `COLUMNS`: accuracy, the mean `-log p` of the healthy and of the ill, sensitivity, specificity, and the ROC
-        AUC with its 95% interval.
+        `COLUMNS`: accuracy, the mean `-log p` of the negatives and of the positives, sensitivity, specificity, and the
+        ROC AUC with its 95% interval.
     """
-    scores, ill = _check(probabilities, labels)
+    scores, positive = _check(probabilities, labels)
     if scores.min() < 0 or scores.max() > 1:
         raise K2CError(
             "These are not probabilities: some are below 0 or above 1. Use logits.softmax(dim=1)[:, 1]."
         )
-    point = at_threshold(scores, ill, threshold)
-    surprise = -np.log(np.clip(np.where(ill, scores, 1 - scores), 1e-12, 1))
-    accuracy = float(((scores >= threshold) == ill).mean())
+    point = at_threshold(scores, positive, threshold)
+    surprise = -np.log(np.clip(np.where(positive, scores, 1 - scores), 1e-12, 1))
+    accuracy = float(((scores >= threshold) == positive).mean())
     values = (
-        accuracy, float(surprise[~ill].mean()), float(surprise[ill].mean()),
-        point.sensitivity, point.specificity, roc_auc(scores, ill), *auc_interval(scores, ill, seed=seed),
+        accuracy, float(surprise[~positive].mean()), float(surprise[positive].mean()),
+        point.sensitivity, point.specificity, roc_auc(scores, positive), *auc_interval(scores, positive, seed=seed),
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -213,13 +215,13 @@ def risk_groups(probabilities: Any, labels: Any, bins: int = 10) -> dict[str, np
     Returns
     -------
     dict
-        `predicted` (mean probability), `observed` (share of the ill) and `count`, each (bins,).
+        `predicted` (mean probability), `observed` (fraction of positives) and `count`, each (bins,).
     """
-    scores, ill = _check(probabilities, labels)
+    scores, positive = _check(probabilities, labels)
     groups = [group for group in np.array_split(np.argsort(scores, kind="stable"), bins) if len(group)]
     return {
         "predicted": np.array([scores[group].mean() for group in groups]),
-        "observed": np.array([ill[group].mean() for group in groups]),
+        "observed": np.array([positive[group].mean() for group in groups]),
         "count": np.array([len(group) for group in groups]),
     }
 
@@ -234,31 +236,35 @@ def screening_costs(
     scores, labels
         The scores and the truth.
     missed, alarm
-        What one missed ill eye and one false alarm cost.
+        What one missed positive and one false alarm cost.
     """
-    scores, ill = _check(scores, labels)
+    scores, positive = _check(scores, labels)
     thresholds = np.append(np.unique(scores), np.nextafter(scores.max(), np.inf))
-    misses = np.searchsorted(np.sort(scores[ill]), thresholds)
-    alarms = (~ill).sum() - np.searchsorted(np.sort(scores[~ill]), thresholds)
+    misses = np.searchsorted(np.sort(scores[positive]), thresholds)
+    alarms = (~positive).sum() - np.searchsorted(np.sort(scores[~positive]), thresholds)
     return thresholds, (missed * misses + alarm * alarms) / len(scores)
 
 
 def _auc_of_patients(
-    order: np.ndarray, ill: np.ndarray, patients: np.ndarray, samples: int, generator: np.random.Generator
+    order: np.ndarray,
+    positive: np.ndarray,
+    patients: np.ndarray,
+    samples: int,
+    generator: np.random.Generator,
 ) -> np.ndarray:
-    """Return the AUC of resamples of whole patients; those without an ill or a healthy eye are drawn anew."""
+    """Return the AUC of resamples of whole patients; those without a positive or a negative eye are drawn anew."""
     rows = rows_of_groups(patients)
     values: list[float] = []
     while len(values) < samples:
         drawn = draw_groups(rows, generator)
-        found = ill[drawn]
+        found = positive[drawn]
         if found.any() and not found.all():
             values.append(auc_of_rows(order[drawn][None], found)[0])
     return np.array(values)
 
 
 def _check(scores: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return scores as float64 (N,) and whether each is ill, bool (N,)."""
+    """Return scores as float64 (N,) and whether each is positive, bool (N,)."""
     values, truth = as_array(scores).astype(float), as_array(labels)
     if values.ndim != 1 or values.shape != truth.shape:
         raise K2CError(
@@ -270,10 +276,10 @@ def _check(scores: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
             f"{np.isnan(values).sum():,} of the scores are NaN. Look for the cause in the model's inputs."
         )
     if set(np.unique(truth)) - {0, 1}:
-        raise K2CError("Labels must be 1 for the ill and 0 for the healthy.")
-    ill = truth.astype(bool)
-    if ill.all() or not ill.any():
+        raise K2CError("Labels must be 1 for positives and 0 for negatives.")
+    positive = truth.astype(bool)
+    if positive.all() or not positive.any():
         raise K2CError(
-            "These examples are all ill or all healthy, so nothing can be told apart. Take more of them."
+            "These examples are all positive or all negative, so nothing can be told apart. Take more of them."
         )
-    return values, ill
+    return values, positive

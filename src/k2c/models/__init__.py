@@ -2,7 +2,7 @@
 
 from k2c.models.backbones import Backbone, backbone, backbone_table
 from k2c.models.chexnet import CheXNet, chexnet, first_loss
-from k2c.models.classify import picture_logits, top_classes
+from k2c.models.classify import image_logits, top_classes
 from k2c.models.describe import block_table, count_operations, layer_table
 from k2c.models.explain import (
     fast_gradient_sign,
@@ -51,11 +51,11 @@ __all__ = [
     "grad_cam",
     "gradients",
     "hog",
+    "image_logits",
     "imagenet_classes",
     "layer_table",
     "load_classifier",
     "occlusion",
-    "picture_logits",
     "pooled_features",
     "predict_folder",
     "share_inside",

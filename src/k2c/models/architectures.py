@@ -23,7 +23,7 @@ class Parts:
     Attributes
     ----------
     trunk, pool, classifier
-        From pictures to the last feature map, from there to the pooled features, and to the logits.
+        From images to the last feature map, from there to the pooled features, and to the logits.
     last
         Name in `trunk` of the module whose output is the last map of features.
     original

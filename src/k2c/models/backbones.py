@@ -17,14 +17,14 @@ from k2c.models.weights import download_weights, installed_weights, load_weights
 
 
 class Backbone(nn.Module):
-    """A convolutional network for pictures, up to its pooled features.
+    """A convolutional network for images, up to its pooled features.
 
     Attributes
     ----------
     name
         As `backbone` knows it.
     trunk
-        The convolutional part, an `nn.Sequential` from picture to the last feature map.
+        The convolutional part, an `nn.Sequential` from image to the last feature map.
     pool
         From the feature map to the features: the mean over places (in VGG, the hidden fully connected layers).
     classifier
@@ -32,7 +32,7 @@ class Backbone(nn.Module):
     n_features
         The number of features.
     preprocessing
-        How pictures become inputs.
+        How images become inputs.
     last_convolution
         The module whose output is the last map of features that still knows places: where Grad-CAM looks.
     licence, citation
@@ -89,7 +89,7 @@ class Backbone(nn.Module):
     def cut(self, layer: str, pooling: str = "mean") -> "Backbone":
         """Return a network that ends earlier, or pools otherwise. It shares its weights with this one.
 
-        The last maps are the furthest from a picture of another kind, and their mean forgets a lesion that only
+        The last maps are the furthest from an image of another kind, and their mean forgets a lesion that only
         one place of it shows. Earlier maps and their maximum may tell more.
 
         Parameters
@@ -191,7 +191,7 @@ def backbone_table() -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by `name`: `parameters` (classifier included), `features`, `input` (side in pixels), `top1`
-        (share of ImageNet's validation set, as published), `licence`, `source`, `offline` (works without a
+        (accuracy on ImageNet's validation set, as published), `licence`, `source`, `offline` (works without a
         network), `citation`.
     """
     rows = [

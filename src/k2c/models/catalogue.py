@@ -20,7 +20,7 @@ _TORCHVISION_LICENCE = "BSD-3-Clause (code); trained on ImageNet, whose terms ar
 
 @dataclass(frozen=True)
 class About:
-    """Facts of one network; `top1` is the published share of right answers on ImageNet's validation set."""
+    """Facts of one network; `top1` is the published accuracy on ImageNet's validation set."""
 
     build: Callable[[bool], Parts]
     n_features: int

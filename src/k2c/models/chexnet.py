@@ -164,8 +164,8 @@ def _biases(kind: str, labels: Any, n_findings: int) -> Tensor:
         )
     known = (~np.isnan(values)).sum(axis=0)
     # Half a film more of each kind keeps the log-odds of a finding that nobody has finite.
-    share = (np.nansum(values, axis=0) + 0.5) / (known + 1)
-    return torch.from_numpy(np.log(share / (1 - share))).float()
+    fraction = (np.nansum(values, axis=0) + 0.5) / (known + 1)
+    return torch.from_numpy(np.log(fraction / (1 - fraction))).float()
 
 
 def _small(name: str, n_findings: int) -> CheXNet:

@@ -1,4 +1,4 @@
-"""From pictures to the names of what a network takes them for."""
+"""From images to the names of what a network takes them for."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -14,17 +14,17 @@ from k2c.models.folding import folded
 from k2c.models.imagenet import imagenet_classes
 
 
-def picture_logits(network: Backbone, pictures: Iterable[ImageArray], batch_size: int = 16) -> Tensor:
-    """Return the logits of pictures of any size, seen as the network was evaluated: resized, centre cropped.
+def image_logits(network: Backbone, images: Iterable[ImageArray], batch_size: int = 16) -> Tensor:
+    """Return the logits of images of any size, seen as the network was evaluated: resized, centre cropped.
 
     Parameters
     ----------
     network
         A backbone with a classifier.
-    pictures
+    images
         uint8 (H, W, 3) each.
     batch_size
-        Pictures that go through the network at once.
+        Images that go through the network at once.
 
     Returns
     -------
@@ -34,9 +34,9 @@ def picture_logits(network: Backbone, pictures: Iterable[ImageArray], batch_size
     Raises
     ------
     K2CError
-        When an array is no picture, or the network has no classifier.
+        When an array is no image, or the network has no classifier.
     """
-    squares = (network.preprocessing.square(picture) for picture in pictures)
+    squares = (network.preprocessing.square(image) for image in images)
     batches = list(_stacks(squares, batch_size))
     if not batches:
         return torch.empty(0, getattr(network.as_classifier()[-1], "out_features", len(imagenet_classes())))
@@ -58,7 +58,7 @@ def _stacks(squares: Iterable[ImageArray], size: int) -> Iterator[ImageArray]:
 def top_classes(
     logits: Tensor, k: int = 5, names: Sequence[str] | None = None, classes: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Return the k most probable classes of each picture.
+    """Return the k most probable classes of each image.
 
     Parameters
     ----------
@@ -67,20 +67,20 @@ def top_classes(
     k
         How many, from 1 to the number of classes.
     names
-        What to call the pictures; 0 to N - 1 where it is left out.
+        What to call the images; 0 to N - 1 where it is left out.
     classes
         Names of one's own classes (`wnid` is empty for them); those of ImageNet where it is left out.
 
     Returns
     -------
     pandas.DataFrame
-        N · k rows: `picture`, `rank` (1 is the most probable), `index`, `wnid`, `name`, `probability`.
+        N · k rows: `image`, `rank` (1 is the most probable), `index`, `wnid`, `name`, `probability`.
     """
     best = logits.softmax(dim=1).topk(k, dim=1)
     known = imagenet_classes() if classes is None else _own_classes(classes)
     found = known.iloc[best.indices.flatten().tolist()].reset_index()
-    pictures = list(range(len(logits))) if names is None else list(names)
-    found.insert(0, "picture", [picture for picture in pictures for _ in range(k)])
+    images = list(range(len(logits))) if names is None else list(names)
+    found.insert(0, "image", [image for image in images for _ in range(k)])
     found.insert(1, "rank", list(range(1, k + 1)) * len(logits))
     return found.assign(probability=best.values.flatten().tolist())
 

@@ -104,8 +104,8 @@ def occlusion(
         for start in tqdm(range(0, len(places), _SQUARES_AT_ONCE), disable=not progress, leave=False):
             some = places[start : start + _SQUARES_AT_ONCE]
             covered = inputs.repeat(len(some), 1, 1, 1)
-            for picture, place in zip(covered, some, strict=True):
-                picture[:, *place] = 0  # of standardised inputs: the mean grey
+            for image, place in zip(covered, some, strict=True):
+                image[:, *place] = 0  # of standardised inputs: the mean grey
             for place, fall in zip(
                 some, (whole - classifier(covered)[:, targets]).cpu().numpy(), strict=True
             ):
@@ -168,19 +168,19 @@ def fast_gradient_sign(network: Backbone, inputs: Tensor, target: int, levels: f
 
 
 def share_inside(explanation: Map, mask: NDArray[np.bool_]) -> float:
-    """Return the share of a map's positive mass inside a mask, to compare with the mask's share of the area.
+    """Return the fraction of a map's positive mass inside a mask, to compare with the mask's fraction of the area.
 
     Parameters
     ----------
     explanation
-        (S, S), as `grad_cam` and `occlusion` return (for one picture).
+        (S, S), as `grad_cam` and `occlusion` return (for one image).
     mask
         bool (S, S).
 
     Returns
     -------
     float
-        From 0 to 1. A map without positive mass points nowhere, and gets the mask's share of the area.
+        From 0 to 1. A map without positive mass points nowhere, and gets the mask's fraction of the area.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def share_inside(explanation: Map, mask: NDArray[np.bool_]) -> float:
 
 
 def first_filters(network: Backbone) -> Map:
-    """Return the weights of the first convolution as pictures, float32 (N, h, w, 3).
+    """Return the weights of the first convolution as images, float32 (N, h, w, 3).
 
     Each filter is scaled by its largest weight to 0..1, grey (0.5) being 0. Those with strong weights come first.
     """
@@ -209,7 +209,7 @@ def first_filters(network: Backbone) -> Map:
 
 
 def feature_maps(network: Backbone, inputs: Tensor, layers: Sequence[str]) -> dict[str, Map]:
-    """Return what comes out of parts of the trunk for one picture.
+    """Return what comes out of parts of the trunk for one image.
 
     Parameters
     ----------

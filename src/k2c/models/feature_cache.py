@@ -1,4 +1,4 @@
-"""Pooled features of pictures: computed fast, once, and kept in the cache."""
+"""Pooled features of images: computed fast, once, and kept in the cache."""
 
 import hashlib
 import json
@@ -26,9 +26,9 @@ from k2c.models.preprocessing import Preprocessing
 
 Variant: TypeAlias = Callable[[Tensor], Tensor]
 Run: TypeAlias = Callable[[Tensor], Tensor]
-Pictures: TypeAlias = LabelledImages | NDArray[np.uint8]
+Images: TypeAlias = LabelledImages | NDArray[np.uint8]
 
-# Pictures at once: on a processor so few that the maps of a batch stay in its cache.
+# Images at once: on a processor so few that the maps of a batch stay in its cache.
 BATCH_ON_CPU, BATCH_ELSEWHERE = 4, 64
 _one_draws = threading.Lock()
 _FORMAT = 1  # another number makes every cached file of older code a stranger
@@ -36,7 +36,7 @@ _FORMAT = 1  # another number makes every cached file of older code a stranger
 
 def pooled_features(
     network: Backbone,
-    data: Pictures,
+    data: Images,
     *,
     variant: Variant | None = None,
     seed: int = 0,
@@ -46,9 +46,9 @@ def pooled_features(
     workers: int | None = None,
     progress: bool = False,
 ) -> NDArray[np.float32]:
-    """Return the features of every picture, from the cache when they were computed before.
+    """Return the features of every image, from the cache when they were computed before.
 
-    Each picture is seen whole, squeezed into the network's square, not cropped as ImageNet's pictures are.
+    Each image is seen whole, squeezed into the network's square, not cropped as ImageNet's images are.
     The network runs in evaluation mode, on the device it is on, with its normalisations folded away. On a
     processor each thread reads and computes batches of its own: sharing the work of every layer instead makes
     threads wait for each other, for long when the machine is busy. For a GPU the threads read ahead.
@@ -58,7 +58,7 @@ def pooled_features(
     network
         The frozen part. A change of its weights is noticed.
     data
-        Pictures: a `LabelledImages`, or uint8 (N, H, W, 3) or (N, H, W). Labels play no role.
+        Images: a `LabelledImages`, or uint8 (N, H, W, 3) or (N, H, W). Labels play no role.
     variant
         An augmentation: takes and returns the network's input, float32 (N, 3, S, S). Its `repr` must say all of
         its settings, as it is part of the cache's key. What it draws from torch's generator is the same in
@@ -70,7 +70,7 @@ def pooled_features(
     cache
         Whether to look into the cache and to keep the result there (`features`, in the folder of the data).
     batch_size
-        Pictures that go through the network at once: 4 on a processor, 64 elsewhere, when it is left out.
+        Images that go through the network at once: 4 on a processor, 64 elsewhere, when it is left out.
     workers
         Threads; as many as torch uses by default.
     progress
@@ -79,13 +79,13 @@ def pooled_features(
     Returns
     -------
     numpy.ndarray
-        float32 (N, n_features), in the order of the pictures; mapped from the file where there is one, so that
+        float32 (N, n_features), in the order of the images; mapped from the file where there is one, so that
         opening it takes no time. Writing to the array does not change the file.
 
     Raises
     ------
     K2CError
-        When a picture cannot be read (`data.readable()` leaves those out) or the variant has no lasting name.
+        When an image cannot be read (`data.readable()` leaves those out) or the variant has no lasting name.
     """
     if batch_size is None:
         batch_size = BATCH_ON_CPU if _device(network).type == "cpu" else BATCH_ELSEWHERE
@@ -105,11 +105,11 @@ def pooled_features(
 
 
 def variant_features(
-    network: Backbone, data: Pictures, variants: Sequence[Variant | None], **options: Any
+    network: Backbone, data: Images, variants: Sequence[Variant | None], **options: Any
 ) -> NDArray[np.float32]:
-    """Return the features of several variants of each picture, float32 (N, len(variants), n_features).
+    """Return the features of several variants of each image, float32 (N, len(variants), n_features).
 
-    A training that takes one of them for each picture, anew in every epoch, comes close to augmentation, and
+    A training that takes one of them for each image, anew in every epoch, comes close to augmentation, and
     the backbone runs over the data only as often as there are variants.
 
     Parameters
@@ -117,7 +117,7 @@ def variant_features(
     network, data, **options
         As for `pooled_features`.
     variants
-        None stands for the picture as it is. The place in the list is the seed, so that the same noise given
+        None stands for the image as it is. The place in the list is the seed, so that the same noise given
         twice is drawn twice.
     """
     each = [
@@ -132,7 +132,7 @@ class _Features:
     """The computation behind `pooled_features`. `draw` says what the variant draws, None without one."""
 
     network: Backbone
-    data: Pictures
+    data: Images
     preparation: Preprocessing
     variant: Variant | None
     draw: str | None
@@ -142,9 +142,7 @@ class _Features:
 
     def __call__(self) -> NDArray[np.float32]:
         features = np.empty((len(self.data), self.network.n_features), np.float32)
-        bar = tqdm(
-            total=len(features), desc="features", unit="picture", leave=False, disable=not self.progress
-        )
+        bar = tqdm(total=len(features), desc="features", unit="image", leave=False, disable=not self.progress)
         with bar, _evaluated(self.network, self.preparation.size) as run:
             for start, found in self._batches(run):
                 features[start : start + len(found)] = found
@@ -152,12 +150,12 @@ class _Features:
         return features
 
     def _batches(self, run: Run) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield the number of each batch's first picture and the features of the batch, in order."""
+        """Yield the number of each batch's first image and the features of the batch, in order."""
         starts, threads = range(0, len(self.data), self.batch_size), torch.get_num_threads()
         workers = self.workers or threads
         if _device(self.network).type != "cpu":
-            for start, pictures in zip(starts, in_parallel(self._read, starts, workers), strict=True):
-                yield start, self._compute(run, start, pictures)
+            for start, images in zip(starts, in_parallel(self._read, starts, workers), strict=True):
+                yield start, self._compute(run, start, images)
             return
 
         def alone(start: int) -> NDArray[np.float32]:
@@ -171,18 +169,18 @@ class _Features:
 
     def _read(self, start: int) -> NDArray[np.uint8]:
         rows = range(start, min(start + self.batch_size, len(self.data)))
-        return np.stack([self.preparation.whole(self._picture(row)) for row in rows])
+        return np.stack([self.preparation.whole(self._image(row)) for row in rows])
 
-    def _compute(self, run: Run, start: int, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _compute(self, run: Run, start: int, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         device = _device(self.network)
         with torch.inference_mode():
-            inputs = self.preparation.normalise(torch.from_numpy(pictures).to(device))
+            inputs = self.preparation.normalise(torch.from_numpy(images).to(device))
             if self.variant is not None:
-                with _drawing(f"{self.draw}, from picture {start}", device):
+                with _drawing(f"{self.draw}, from image {start}", device):
                     inputs = self.variant(inputs)
             return run(inputs).cpu().numpy()
 
-    def _picture(self, row: int) -> NDArray[np.uint8]:
+    def _image(self, row: int) -> NDArray[np.uint8]:
         if isinstance(self.data, np.ndarray):
             return self.data[row]
         return self.data.image(row, at_least=self.preparation.size)
@@ -227,14 +225,14 @@ def _name(variant: Variant) -> str:
     return name
 
 
-def _file(network: Backbone, data: Pictures, preparation: Preprocessing, draw: str | None) -> Path:
+def _file(network: Backbone, data: Images, preparation: Preprocessing, draw: str | None) -> Path:
     content = _fingerprint(data) if isinstance(data, np.ndarray) else data.fingerprint()
     key = json.dumps([_FORMAT, network.weights_hash(), content, repr(preparation), draw])
     digest = hashlib.sha256(key.encode()).hexdigest()
     return cache_dir() / "features" / f"{network.name}-{digest[:24]}.npy"
 
 
-def _fingerprint(pictures: NDArray[np.uint8]) -> str:
-    digest = hashlib.sha256(f"{pictures.shape}".encode())
-    digest.update(np.ascontiguousarray(pictures).data)
+def _fingerprint(images: NDArray[np.uint8]) -> str:
+    digest = hashlib.sha256(f"{images.shape}".encode())
+    digest.update(np.ascontiguousarray(images).data)
     return digest.hexdigest()

@@ -39,7 +39,7 @@ class NaiveBayes(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     class_log_prior_ : ndarray of shape (n_classes,), float64
-        Log of the share of each class in the training set.
+        Log of the fraction of each class in the training set.
     feature_log_prob_ : ndarray of shape (n_classes, n_words), float64
         Log-probability of each word given the class (`bernoulli`: of its being there at all).
     """
@@ -155,7 +155,7 @@ class NaiveBayes(ClassifierMixin, BaseEstimator):
         -------
         Series of float64, indexed by word
             What each word of the message contributes to the log odds of `classes_[1]`, largest effect first,
-            after the entry `(before the first word)`: the classes' shares (and, for `bernoulli`, all words
+            after the entry `(before the first word)`: the classes' fractions (and, for `bernoulli`, all words
             being absent). The sum is the prediction's log odds.
 
         Raises

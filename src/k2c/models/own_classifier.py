@@ -48,7 +48,7 @@ class OwnClassifier:
     ----------
     network
         A backbone that shares the weights of the one that was given, and whose classifier is the new layer:
-        `picture_logits(own.network, images)` gives the logits, float32 (N, classes).
+        `image_logits(own.network, images)` gives the logits, float32 (N, classes).
     classes
         The names, in the order of the logits.
 

@@ -67,27 +67,27 @@ def predict_folder(
     workers: int | None = None,
     progress: bool = False,
 ) -> PredictionReport:
-    """Write what a network takes the pictures of a folder for.
+    """Write what a network takes the images of a folder for.
 
-    Threads read and resize the next pictures while the network computes.
+    Threads read and resize the next images while the network computes.
 
     Parameters
     ----------
     folder
         Every file in it and in the folders below is tried, whatever its name is.
     csv_file
-        The table: a row for each of the `top` classes of each picture, in the order of the files' names, with
+        The table: a row for each of the `top` classes of each image, in the order of the files' names, with
         `file` (relative to the folder; a name that a spreadsheet would compute has an apostrophe before it),
         `index`, `wnid`, `name`, `probability`, `rank`. It appears when it is complete.
     top
-        Classes a picture, the most probable first.
+        Classes an image, the most probable first.
     network
         Name of the backbone (see `k2c.models.backbone_table`).
     model
         A file that `k2c.models.OwnClassifier.save` wrote: its classes instead of ImageNet's, and its network; `wnid`
         is empty then.
     workers
-        Threads that read pictures; one a processor by default.
+        Threads that read images; one a processor by default.
     progress
         Whether to show a progress bar.
 
@@ -110,7 +110,7 @@ def predict_folder(
     if not 1 <= top <= (most := 1000 if classes is None else len(classes)):
         raise K2CError(f"Each image can have 1 to {most:,} classes in the table, and {top:,} are asked for.")
     classifier = (backbone(network) if own is None else own.network).to(device)
-    options = {"desc": "predicting", "unit": "picture", "leave": False, "disable": not progress}
+    options = {"desc": "predicting", "unit": "image", "leave": False, "disable": not progress}
     try:
         with (
             atomic_path(csv_file) as part,
@@ -166,14 +166,14 @@ def _rows(
 ) -> Iterator[tuple[object, ...]]:
     classify = _fast(network)
     for read in _batches(network, files, workers):
-        for path, picture in read:
-            if isinstance(picture, ImageError):
-                report.load.leave_out(path.relative_to(folder).as_posix(), picture.reason)
-        good = [(path, picture) for path, picture in read if not isinstance(picture, ImageError)]
+        for path, image in read:
+            if isinstance(image, ImageError):
+                report.load.leave_out(path.relative_to(folder).as_posix(), image.reason)
+        good = [(path, image) for path, image in read if not isinstance(image, ImageError)]
         report.load.read += len(good)
         if good:
             names = [path.relative_to(folder).as_posix() for path, _ in good]
-            inputs = torch.from_numpy(np.stack([picture for _, picture in good]))
+            inputs = torch.from_numpy(np.stack([image for _, image in good]))
             with torch.inference_mode():
                 logits = classify(inputs).float().cpu()
             best = top_classes(logits, top, names, classes).itertuples(index=False, name=None)
@@ -183,20 +183,20 @@ def _rows(
 
 
 def _fast(network: Backbone) -> nn.Module:
-    """Return the network from uint8 pictures to logits, its normalisations folded away."""
+    """Return the network from uint8 images to logits, its normalisations folded away."""
     weight = next(network.parameters())
     side = network.preprocessing.size
     classifier = folded(network.as_classifier(), weight.new_zeros(1, 3, side, side))
 
-    class FromPictures(nn.Module):
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            return classifier(network.preprocessing.normalise(pictures.to(weight.device)))
+    class FromImages(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return classifier(network.preprocessing.normalise(images.to(weight.device)))
 
-    return FromPictures()
+    return FromImages()
 
 
 def _batches(network: Backbone, files: list[Path], workers: int | None) -> Iterator[list[_Read]]:
-    """Yield the pictures as squares, batch by batch, several batches being read ahead."""
+    """Yield the images as squares, batch by batch, several batches being read ahead."""
     workers = workers or usable_cores()
     size = min(_BATCH, -(-len(files) // (2 * workers)))
     preprocessing = network.preprocessing

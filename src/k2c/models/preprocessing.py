@@ -1,4 +1,4 @@
-"""From a picture to what a pretrained network was trained to read."""
+"""From an image to what a pretrained network was trained to read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How the pictures of a network's evaluation were made: resize, crop the centre, normalise the colours.
+    """How the images of a network's evaluation were made: resize, crop the centre, normalise the colours.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Preprocessing:
     resize
         Length that the shorter side is brought to before the crop, in pixels; at least `size`.
     interpolation
-        `"bilinear"` or `"bicubic"`, always with the filter that keeps a shrunken picture free of aliasing.
+        `"bilinear"` or `"bicubic"`, always with the filter that keeps a shrunken image free of aliasing.
     mean, std
         Of the red, green and blue channel, for values between 0 and 1.
     """
@@ -38,7 +38,7 @@ class Preprocessing:
     std: tuple[float, float, float]
 
     def square(self, image: np.ndarray) -> np.ndarray:
-        """Return the picture as the network was evaluated on it: shorter side to `resize`, centre cropped.
+        """Return the image as the network was evaluated on it: shorter side to `resize`, centre cropped.
 
         Parameters
         ----------
@@ -53,7 +53,7 @@ class Preprocessing:
         Raises
         ------
         K2CError
-            When the array is no such picture.
+            When the array is no such image.
         """
         image = _middle(_coloured(image))
         height, width = image.shape[:2]
@@ -62,7 +62,7 @@ class Preprocessing:
         return self._resized(image, scaled[0], scaled[1])[top : top + self.size, left : left + self.size]
 
     def whole(self, image: np.ndarray) -> np.ndarray:
-        """Return the whole picture, squeezed into a square: nothing of a clinical image may be cut off.
+        """Return the whole image, squeezed into a square: nothing of a clinical image may be cut off.
 
         Parameters
         ----------
@@ -72,12 +72,12 @@ class Preprocessing:
         Returns
         -------
         numpy.ndarray
-            uint8 (size, size, 3); the picture itself when it has that size already.
+            uint8 (size, size, 3); the image itself when it has that size already.
 
         Raises
         ------
         K2CError
-            When the array is no such picture.
+            When the array is no such image.
         """
         image = _coloured(image)
         height, width = image.shape[:2]
@@ -86,12 +86,12 @@ class Preprocessing:
         return self._resized(image, self.size, self.size)
 
     def normalise(self, images: np.ndarray | Tensor) -> Tensor:
-        """Return the network's input: float32 (N, 3, S, S), channels-last, on the pictures' device.
+        """Return the network's input: float32 (N, 3, S, S), channels-last, on the images' device.
 
         Parameters
         ----------
         images
-            Square pictures: uint8 (N, S, S, 3), an array or a tensor.
+            Square images: uint8 (N, S, S, 3), an array or a tensor.
 
         Raises
         ------
@@ -103,44 +103,44 @@ class Preprocessing:
             images = torch.from_numpy(images if images.flags.writeable else images.copy())
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[3] != 3:
             raise K2CError(
-                f"Pictures are uint8 of shape (N, S, S, 3), and these are {str(images.dtype).split('.')[-1]} "
-                f"{tuple(images.shape)}. One picture becomes a batch with image[None]."
+                f"Images are uint8 of shape (N, S, S, 3), and these are {str(images.dtype).split('.')[-1]} "
+                f"{tuple(images.shape)}. One image becomes a batch with image[None]."
             )
         # A float copy of the permuted view keeps the order in memory, which is channels-last.
         return self.standardise(images.permute(0, 3, 1, 2).float().div_(255))
 
-    def standardise(self, pictures: Tensor) -> Tensor:
-        """Return pictures with values between 0 and 1, float32 (N, 3, S, S), as the network's input."""
-        mean, std = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
-        return (pictures - mean).div_(std)
+    def standardise(self, images: Tensor) -> Tensor:
+        """Return images with values between 0 and 1, float32 (N, 3, S, S), as the network's input."""
+        mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
+        return (images - mean).div_(std)
 
-    def pictures(self, inputs: Tensor) -> Tensor:
+    def images(self, inputs: Tensor) -> Tensor:
         """Undo `standardise`: values between 0 and 1, float32 (N, 3, S, S), to look at a network's input."""
         mean, std = (inputs.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
         return (inputs * std + mean).clamp_(0, 1)
 
     def __call__(self, images: np.ndarray | Sequence[np.ndarray]) -> Tensor:
-        """Return the network's input, float32 (N, 3, size, size), for one picture or several of any size."""
+        """Return the network's input, float32 (N, 3, size, size), for one image or several of any size."""
         several = [images] if isinstance(images, np.ndarray) and images.ndim < 4 else images
         return self.normalise(np.stack([self.square(image) for image in several]))
 
     def _resized(self, image: np.ndarray, width: int, height: int) -> np.ndarray:
-        picture = Image.fromarray(np.ascontiguousarray(image))
-        return np.array(picture.resize((width, height), _FILTERS[self.interpolation]))
+        pixels = Image.fromarray(np.ascontiguousarray(image))
+        return np.array(pixels.resize((width, height), _FILTERS[self.interpolation]))
 
 
 def _coloured(image: np.ndarray) -> np.ndarray:
-    """Return a picture with three channels."""
+    """Return an image with three channels."""
     if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)) or image.ndim < 2 or 0 in image.shape:
         raise K2CError(
-            f"A picture is a uint8 array of shape (height, width, 3), and this one is {image.dtype} "
+            f"An image is a uint8 array of shape (height, width, 3), and this one is {image.dtype} "
             f"{image.shape}. Read it with k2c.datasets.read_image(path)."
         )
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
 def _middle(image: np.ndarray) -> np.ndarray:
-    """Cut the far ends off a very long picture: the crop does not see them, and resized they could fill the memory."""
+    """Cut the far ends off a very long image: the crop does not see them, and resized they could fill the memory."""
     height, width = image.shape[:2]
     most = 30 * min(height, width)
     top, left = max(0, height - most) // 2, max(0, width - most) // 2

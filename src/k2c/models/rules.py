@@ -79,7 +79,7 @@ class RuleFilter:
         Returns
         -------
         DataFrame with one row a rule: `keyword` (the rule added), `spam` and `ham` (messages that this rule
-        hits), `precision`, `recall` and `ham_loss` (share of real mail lost) of all rules so far. Precision
+        hits), `precision`, `recall` and `ham_loss` (fraction of real mail lost) of all rules so far. Precision
         is NaN until something is called spam.
 
         Raises

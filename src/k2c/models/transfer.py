@@ -1,4 +1,4 @@
-"""A small head on a network that has seen a million pictures."""
+"""A small head on a network that has seen a million images."""
 
 from collections import OrderedDict
 from typing import Any
@@ -88,7 +88,7 @@ class TransferModel(nn.Module):
             Learning rate of the head, which comes first.
         backbone
             Learning rate of the backbone, which is left out when it is frozen. A tenth of the head's by
-            default: what a million pictures taught shall not be lost in the first steps.
+            default: what a million images taught shall not be lost in the first steps.
 
         Raises
         ------

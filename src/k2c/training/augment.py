@@ -1,7 +1,7 @@
-"""Augmentation: changes of a picture that leave its label as it is, made on whole batches, on the device.
+"""Augmentation: changes of an image that leave its label as it is, made on whole batches, on the device.
 
 Every transform draws from torch's global generator of the batch's device, or from a generator that it is given:
-one seed, one series of pictures. `fit` keeps the generators' states in its checkpoints.
+one seed, one series of images. `fit` keeps the generators' states in its checkpoints.
 """
 
 import torch
@@ -15,8 +15,8 @@ class GaussianNoise(nn.Module):
 
     Parameters
     ----------
-    share
-        The standard deviation, as a share of the range of values.
+    fraction
+        The standard deviation, as a fraction of the range of values.
     value_range
         The least and the largest value of a pixel, as the batch has them: (0, 1), or what is left of these after
         the normalisation of a network. The result is clipped to it, as a camera would.
@@ -26,38 +26,38 @@ class GaussianNoise(nn.Module):
 
     def __init__(
         self,
-        share: float = 0.2,
+        fraction: float = 0.2,
         value_range: tuple[float, float] = (0.0, 1.0),
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         low, high = value_range
-        if share < 0 or not low < high:
+        if fraction < 0 or not low < high:
             raise K2CError(
-                f"GaussianNoise({share}, {value_range}): the share must be 0 or more, the range (least, largest)."
+                f"GaussianNoise({fraction}, {value_range}): the fraction must be 0 or more, the range (least, largest)."
             )
-        self.share, self.low, self.high, self.generator = share, float(low), float(high), generator
+        self.fraction, self.low, self.high, self.generator = fraction, float(low), float(high), generator
 
     def forward(self, batch: Tensor) -> Tensor:
         """Return the batch with noise, floating point, in the same shape and on the same device."""
         _check_floating(batch, "GaussianNoise")
         noise = torch.empty_like(batch).normal_(generator=self.generator)
-        return noise.mul_(self.share * (self.high - self.low)).add_(batch).clamp_(self.low, self.high)
+        return noise.mul_(self.fraction * (self.high - self.low)).add_(batch).clamp_(self.low, self.high)
 
     def extra_repr(self) -> str:
         """Return the settings, for `repr` (and so for the name of cached features)."""
-        return f"share={self.share:g}, value_range=({self.low:g}, {self.high:g})"
+        return f"fraction={self.fraction:g}, value_range=({self.low:g}, {self.high:g})"
 
 
 class Rotate180(nn.Module):
-    """Turn each picture of a batch upside down, by 180 degrees, with a probability.
+    """Turn each image of a batch upside down, by 180 degrees, with a probability.
 
     No pixel is interpolated and no corner is lost, unlike with other angles.
 
     Parameters
     ----------
     p
-        The probability for each picture.
+        The probability for each image.
     generator
         What draws; torch's global generator where it is left out.
     """
@@ -69,7 +69,7 @@ class Rotate180(nn.Module):
         self.p, self.generator = p, generator
 
     def forward(self, batch: Tensor) -> Tensor:
-        """Return a batch (N, channels, height, width) of the same type, some pictures of it turned."""
+        """Return a batch (N, channels, height, width) of the same type, some images of it turned."""
         if batch.ndim != 4:
             raise K2CError(
                 f"Rotate180 turns batches (N, channels, height, width), and got {tuple(batch.shape)}."

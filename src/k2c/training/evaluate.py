@@ -45,7 +45,7 @@ def evaluate(
     Returns
     -------
     dict
-        A number a name; a list where a metric has several values (one a class, for example).
+        A number per name; a list where a metric has several values (one per class, for example).
 
     Raises
     ------

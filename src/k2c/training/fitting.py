@@ -67,7 +67,7 @@ def fit(
     Returns
     -------
     History
-        A row an epoch, the epochs before a resume included.
+        A row per epoch, the epochs before a resume included.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a training run measured, a row an epoch."""
+"""What a training run measured, a row per epoch."""
 
 import json
 import math

@@ -18,7 +18,7 @@ _STREAM = 7  # keeps these draws apart from other numpy generators made of the s
 class BalancedSampler(Sampler[int]):
     """Indices of equally many examples of every class, drawn anew for every epoch.
 
-    A class that is larger than its share gives another part of itself each epoch; a smaller one gives all of
+    A class that is larger than its part gives another part of itself each epoch; a smaller one gives all of
     itself, several times if need be, and no example is given twice before every other one of its class was given
     once. The draw depends on `(seed, epoch)` alone, so a resumed run sees what it would have seen.
 

@@ -111,7 +111,7 @@ def test_contrast_normalisation_makes_exposures_alike(draw_eye, method):
     [
         ("", "is empty"),
         ("image,level\n", "is empty"),
-        ("picture,level\na,0\n", "no column that names the image .* It has: picture, level"),
+        ("image,level\na,0\n", "no column that names the image .* It has: image, level"),
         ("image,age\na,60\n", "no column with a label: grade, level or diagnosis .* It has: image, age"),
         ("image,level\na,0\nb,7\n", "line 3: the grade is '7', but must be 0 to 4"),
         ("image,level\na,mildly\n", "line 2: the grade is 'mildly'"),
@@ -174,7 +174,7 @@ def test_a_source_that_does_not_exist():
 
 def test_synthetic_is_the_default():
     data = load_fundus(n=6, prevalence=0.5, cache=False)
-    assert len(data) == 6 and data.classes == ("healthy", "retinopathy")
+    assert len(data) == 6 and data.classes == ("no retinopathy", "retinopathy")
 
 
 @pytest.mark.realdata
@@ -183,7 +183,7 @@ def test_real_photographs_load_and_stand_the_audit():
     if not folder:
         pytest.skip("K2C_REALDATA is not set")
     data = load_fundus(Path(folder) / "fundus")
-    assert repr(data) == "fundus: 640 pictures of 320 patients (healthy: 527, retinopathy: 113)"
+    assert repr(data) == "fundus: 640 images of 320 patients (no retinopathy: 527, retinopathy: 113)"
     assert (data.labels == data.table["referable"]).all()
     grades = data.table["grade"].value_counts().sort_index()
     assert grades.tolist() == [487, 40, 80, 20, 13]

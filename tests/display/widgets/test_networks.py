@@ -14,7 +14,7 @@ from k2c.datasets import load_mnist, to_inputs
 from k2c.datasets.photographs import sample_photograph
 from k2c.display.widgets.digits import DigitPad, rasterise, read_digit
 from k2c.display.widgets.kernels import GroupStepper, touched, trace_tiles
-from k2c.display.widgets.photographs import PicturePicker
+from k2c.display.widgets.photographs import ImagePicker
 from k2c.errors import K2CError
 from k2c.models import LeNet
 from k2c.models.backbones import backbone
@@ -36,12 +36,12 @@ def lenet():
     return network
 
 
-def test_strokes_become_a_picture_like_those_of_mnist(strokes):
+def test_strokes_become_a_image_like_those_of_mnist(strokes):
     for lines in strokes.values():
-        picture = rasterise(lines)
-        rows, columns = np.nonzero(picture > 40)
+        image = rasterise(lines)
+        rows, columns = np.nonzero(image > 40)
         assert 18 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 21
-        weights = picture / picture.sum()
+        weights = image / image.sum()
         centre = np.arange(28) @ weights.sum(axis=1), np.arange(28) @ weights.sum(axis=0)
         assert centre == pytest.approx((13.5, 13.5), abs=0.3)
     moved = [[[3 + 50 * x, 100 + 50 * y] for x, y in stroke] for stroke in strokes["4"]]
@@ -98,8 +98,8 @@ def uploaded(name, content):
     return {"name": name, "type": "", "size": len(content), "content": content, "last_modified": now}
 
 
-def test_a_picture_of_ones_own_is_read_and_explained():
-    picker = PicturePicker(backbone("efficientnet_lite0"))
+def test_a_image_of_ones_own_is_read_and_explained():
+    picker = ImagePicker(backbone("efficientnet_lite0"))
     assert "cat" in picker.caption.value
     before = picker.view.value
     picker.rank.value = 2
@@ -109,5 +109,5 @@ def test_a_picture_of_ones_own_is_read_and_explained():
     picker.upload.value = (uploaded("mine.jpg", file.getvalue()),)
     assert "espresso" in picker.caption.value
     picker.upload.value = (uploaded("no.txt", b"no"),)
-    assert "not a picture" in picker.error.value
+    assert "not an image" in picker.error.value
     assert "espresso" in picker.caption.value

@@ -21,8 +21,8 @@ from k2c.parallel.cost import StepCost
 from k2c.runs.execution.results import drop_bare_widgets
 
 
-def picture_of(widget):
-    """Return the still picture of a widget, having checked that the widget itself comes with it."""
+def image_of(widget):
+    """Return the still image of a widget, having checked that the widget itself comes with it."""
     data, about = widget._repr_mimebundle_()
     assert data[WIDGET_VIEW]["model_id"] == widget.model_id
     kind = next(kind for kind in data if kind.startswith("image/"))
@@ -61,7 +61,7 @@ def test_a_callback_that_raises_is_shown_and_forgotten_after_the_next_that_does_
         MessageBox(CountVectorizer(), filters[1])
 
 
-def test_a_saved_notebook_keeps_the_still_picture_and_no_widget(filters):
+def test_a_saved_notebook_keeps_the_still_image_and_no_widget(filters):
     data, about = MessageBox(*filters)._repr_mimebundle_()
     outputs = [
         new_output("display_data", data, metadata=about),
@@ -76,23 +76,23 @@ def test_a_saved_notebook_keeps_the_still_picture_and_no_widget(filters):
 
 def test_the_synthetic_eye_follows_its_sliders():
     eye = SyntheticEye(size=128)
-    sharp = picture_of(eye)
+    sharp = image_of(eye)
     eye.blur.value = 4.0
-    assert np.abs(np.diff(picture_of(eye).astype(int))).mean() < np.abs(np.diff(sharp.astype(int))).mean()
+    assert np.abs(np.diff(image_of(eye).astype(int))).mean() < np.abs(np.diff(sharp.astype(int))).mean()
     eye.grade.value = 0
     assert "Grade 0 (none), blur 4: no lesions." in eye.caption.value
 
 
 def test_augmentation_turns_and_adds_noise():
-    picture = np.zeros((20, 30, 3), np.uint8)
-    picture[:10] = 128
-    assert (augmented(picture, 0, 0) == picture).all()
-    assert (augmented(picture, 0, 1) == picture[::-1, ::-1]).all()
-    assert 0.05 < augmented(picture, 0.1, 0)[:, :10].std() / 255 < 0.15
-    sliders = AugmentationSliders(picture)
-    calm = picture_of(sliders)
+    image = np.zeros((20, 30, 3), np.uint8)
+    image[:10] = 128
+    assert (augmented(image, 0, 0) == image).all()
+    assert (augmented(image, 0, 1) == image[::-1, ::-1]).all()
+    assert 0.05 < augmented(image, 0.1, 0)[:, :10].std() / 255 < 0.15
+    sliders = AugmentationSliders(image)
+    calm = image_of(sliders)
     sliders.noise.value = 0.5
-    assert (picture_of(sliders) != calm).mean() > 0.1
+    assert (image_of(sliders) != calm).mean() > 0.1
 
 
 def test_a_threshold_moves_the_matrix_and_the_cost():
@@ -103,10 +103,10 @@ def test_a_threshold_moves_the_matrix_and_the_cost():
     assert (made.least, made.best) == (pytest.approx(1 / 6), 0.4)
     slider = ThresholdSlider(scores, labels)
     slider.threshold.value = 0.9
-    assert "1 of 2 ill are found (50%) and 0 of 4 healthy" in slider.caption.value
-    before = picture_of(slider)
+    assert "1 of 2 positives are found (50%) and 0 of 4 negatives" in slider.caption.value
+    before = image_of(slider)
     slider.missed.value = 100
-    assert (picture_of(slider) != before).any()
+    assert (image_of(slider) != before).any()
 
 
 @pytest.mark.parametrize("workers", [2, 3, 5, 8])
@@ -125,7 +125,7 @@ def test_fewer_workers_end_the_ring_earlier():
     assert "16 of 16 pieces are complete" in ring.caption.value
     ring.workers.value = 2
     assert (ring.round.max, ring.error.value) == (2, "")
-    picture_of(ring)
+    image_of(ring)
 
 
 def test_scaling_falls_with_a_slow_link_and_a_large_model():
@@ -136,6 +136,6 @@ def test_scaling_falls_with_a_slow_link_and_a_large_model():
     curves.model.value = 1000
     assert fast > 2 * slow > 2 * curves.curves()["ring"][-1]
     assert "64 workers, a link of 1 Gbit/s, 1000 MB" in curves.caption.value
-    picture_of(curves)
+    image_of(curves)
     with pytest.raises(K2CError, match="no bytes of gradient"):
         ScalingCurves(StepCost(0.05, 0.1, 0))

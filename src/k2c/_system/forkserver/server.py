@@ -92,7 +92,7 @@ class Server:
         if pid == 0:
             self._connection.close()
             os.close(self._held)
-            become(request, self._lifeline)
+            run_request(request, self._lifeline)
         self._children.add(pid)
         self._tell({"pid": pid})
 
@@ -110,11 +110,11 @@ class Server:
                 os.killpg(pid, signal.SIGKILL)
 
 
-def become(request: dict[str, Any], lifeline: int) -> NoReturn:
-    """Turn a fresh fork into what was asked for."""
+def run_request(request: dict[str, Any], lifeline: int) -> NoReturn:
+    """Set up a new fork as requested, call the requested function, and leave."""
 
     def work() -> object:
-        _take_place(request, lifeline)
+        _set_up(request, lifeline)
         _reseed()
         sys.argv = [request["function"], *request["argv"]]
         return _function(request["function"])()
@@ -138,7 +138,7 @@ def run_and_leave(work: Callable[[], object]) -> NoReturn:
         os._exit(code if isinstance(code, int) else int(code is not None))
 
 
-def _take_place(request: dict[str, Any], lifeline: int) -> None:
+def _set_up(request: dict[str, Any], lifeline: int) -> None:
     """Give the process a group, an environment, a folder, a path and streams of its own."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):

@@ -43,9 +43,9 @@ def normalise_contrast(image: ImageArray, method: str = "local_mean") -> ImageAr
 def _minus_local_mean(image: ImageArray, seen: np.ndarray) -> np.ndarray:
     sigma = max(image.shape[:2]) / 60  # Graham's: a thirtieth of the eye's radius
     weight = seen.astype(np.float32)
-    share = np.maximum(ndimage.gaussian_filter(weight, sigma, truncate=3), 1e-3)
+    fraction = np.maximum(ndimage.gaussian_filter(weight, sigma, truncate=3), 1e-3)
     colours = image.astype(np.float32) * weight[..., None]
-    mean = ndimage.gaussian_filter(colours, (sigma, sigma, 0), truncate=3) / share[..., None]
+    mean = ndimage.gaussian_filter(colours, (sigma, sigma, 0), truncate=3) / fraction[..., None]
     return np.clip(4 * (image - mean) + 128, 0, 255)
 
 

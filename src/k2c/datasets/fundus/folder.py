@@ -65,7 +65,7 @@ def fundus_folder(
     Returns
     -------
     LabelledImages
-        Classes healthy (0) and retinopathy (1). Columns `image`, `label`, `patient`, `eye`, `grade`,
+        Classes no retinopathy (0) and retinopathy (1). Columns `image`, `label`, `patient`, `eye`, `grade`,
         `quality`, `file` (relative to the folder), and the others of the CSV file.
 
     Raises
@@ -94,10 +94,10 @@ def fundus_folder(
     return LabelledImages(table, source, CLASSES, own.folder.resolve().name, own.announced(source))
 
 
-def _prepare(picture: ImageArray, crop: bool, contrast: str | None) -> ImageArray:
+def _prepare(image: ImageArray, crop: bool, contrast: str | None) -> ImageArray:
     if crop:
-        picture = crop_to_eye(picture)
-    return normalise_contrast(picture, contrast) if contrast else picture
+        image = crop_to_eye(image)
+    return normalise_contrast(image, contrast) if contrast else image
 
 
 def _short_names(files: pd.Series) -> pd.Series:

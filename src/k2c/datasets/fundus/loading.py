@@ -38,7 +38,7 @@ def retina_mnist(
     Returns
     -------
     LabelledImages
-        Classes healthy (0) and retinopathy (1). There are no patient numbers: `patient` numbers the images.
+        Classes no retinopathy (0) and retinopathy (1). There are no patient numbers: `patient` numbers the images.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def load_fundus(
     missing: str = "error",
     **options: Any,
 ) -> LabelledImages:
-    """Load fundus photographs with labels: healthy (0) or retinopathy (1).
+    """Load fundus photographs with labels: no retinopathy (0) or retinopathy (1).
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from k2c.errors import K2CError, unknown
 
-CLASSES = ("healthy", "retinopathy")
+CLASSES = ("no retinopathy", "retinopathy")
 GRADES = ("none", "mild", "moderate", "severe", "proliferative")
 FIRST_POSITIVE = {"referable": 2, "any": 1}  # the lowest grade that counts
 

@@ -65,7 +65,7 @@ def synthetic_fundus(
     Returns
     -------
     LabelledImages
-        Classes `healthy` and `retinopathy`. Columns besides those of every fundus data set: `true_label`,
+        Classes `no retinopathy` and `retinopathy`. Columns besides those of every fundus data set: `true_label`,
         `blur`, `exposure`, `dust`, `lookalike`. `quality` is 1 for a faultless image. `masks(i)` tells where
         the lesions are.
 

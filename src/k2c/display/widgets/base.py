@@ -23,7 +23,7 @@ _ALERT = (
 )
 _CAPTION = '<div aria-live="polite" class="k2c-caption" style="max-width:760px;line-height:1.5">{}</div>'
 
-_PICTURE = '<img src="data:image/{};base64,{}" alt="{}" style="max-width:100%">'
+_IMAGE = '<img src="data:image/{};base64,{}" alt="{}" style="max-width:100%">'
 
 
 def shows_errors(method: Method) -> Method:
@@ -112,9 +112,9 @@ class ImageWidget(LectureWidget):
     def show(self) -> None:
         """Draw anew."""
         figure, words = self.draw()
-        picture = base64.b64encode(_saved(figure, self.kind)).decode("ascii")
+        image = base64.b64encode(_saved(figure, self.kind)).decode("ascii")
         shown = html.escape(printable(words, lines=True))
-        self.view.value = _PICTURE.format(self.kind, picture, shown)
+        self.view.value = _IMAGE.format(self.kind, image, shown)
         self.caption.value = _CAPTION.format(shown)
 
 

@@ -64,15 +64,15 @@ def rasterise(strokes: Sequence[Stroke]) -> np.ndarray:
 
 
 def _draw(lines: Sequence[np.ndarray]) -> np.ndarray:
-    picture = Image.new("L", (SIDE * _FINE, SIDE * _FINE))
-    pen, radius = ImageDraw.Draw(picture), PEN * _FINE / 2
+    image = Image.new("L", (SIDE * _FINE, SIDE * _FINE))
+    pen, radius = ImageDraw.Draw(image), PEN * _FINE / 2
     for line in lines:
         corners = [(float(x), float(y)) for x, y in line * _FINE]
         if len(corners) > 1:
             pen.line(corners, fill=255, width=round(2 * radius), joint="curve")
         for x, y in (corners[0], corners[-1]):  # a round pen
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
-    return np.asarray(picture)
+    return np.asarray(image)
 
 
 def _centre_of_mass(fine: np.ndarray) -> np.ndarray:

@@ -61,7 +61,7 @@ class SyntheticEye(ImageWidget):
         return figure, f"Grade {grade} ({GRADES[grade]}), blur {self.blur.value:g}: {found or 'no lesions'}."
 
 
-def augmented(picture: np.ndarray, noise: float, turned: float, count: int = 6, seed: int = 0) -> np.ndarray:
+def augmented(image: np.ndarray, noise: float, turned: float, count: int = 6, seed: int = 0) -> np.ndarray:
     """Return several random variants of an image, uint8 (count, H, W, 3).
 
     Parameters
@@ -74,7 +74,7 @@ def augmented(picture: np.ndarray, noise: float, turned: float, count: int = 6, 
         The probability that a variant is upside down.
     """
     generator = torch.Generator().manual_seed(seed)
-    batch = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float().div(255).repeat(count, 1, 1, 1)
+    batch = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255).repeat(count, 1, 1, 1)
     changed = GaussianNoise(noise, generator=generator)(Rotate180(turned, generator=generator)(batch))
     return changed.permute(0, 2, 3, 1).mul(255).round().byte().numpy()
 
@@ -90,10 +90,10 @@ class AugmentationSliders(ImageWidget):
 
     kind = "jpeg"
 
-    def __init__(self, picture: Any) -> None:
-        self.picture = np.asarray(picture)
-        share: dict[str, Any] = {"min": 0.0, "max": 0.5, "step": 0.02, "description": "Noise"}
-        self.noise = ipywidgets.FloatSlider(0.1, **share)
+    def __init__(self, image: Any) -> None:
+        self.image = np.asarray(image)
+        scale: dict[str, Any] = {"min": 0.0, "max": 0.5, "step": 0.02, "description": "Noise"}
+        self.noise = ipywidgets.FloatSlider(0.1, **scale)
         self.turned = ipywidgets.FloatSlider(0.5, min=0.0, max=1.0, step=0.1, description="Turned")
         self.draws = ipywidgets.IntSlider(0, 0, 20, description="Draw again")
         super().__init__([self.noise, self.turned, self.draws])
@@ -102,12 +102,12 @@ class AugmentationSliders(ImageWidget):
         """Draw the variants."""
         noise, turned = self.noise.value, self.turned.value
         figure = Figure(figsize=(8.0, 5.6), layout="constrained")
-        for axes, picture in zip(
+        for axes, image in zip(
             figure.subplots(2, 3).flat,
-            augmented(self.picture, noise, turned, seed=self.draws.value),
+            augmented(self.image, noise, turned, seed=self.draws.value),
             strict=True,
         ):
-            draw_photograph(axes, picture)
+            draw_photograph(axes, image)
         figure.suptitle("Six variants", x=0.01, ha="left")
         return (
             figure,

@@ -16,7 +16,7 @@ from k2c.display.photographs import draw_photograph
 from k2c.display.style import COLOURS
 from k2c.display.widgets.base import ImageWidget, shows_errors
 from k2c.models.backbones import Backbone
-from k2c.models.classify import picture_logits, top_classes
+from k2c.models.classify import image_logits, top_classes
 from k2c.models.explain import grad_cam
 
 
@@ -38,7 +38,7 @@ class Look(NamedTuple):
     heat: np.ndarray
 
 
-def look_at(network: Backbone, picture: np.ndarray, rank: int = 1) -> Look:
+def look_at(network: Backbone, image: np.ndarray, rank: int = 1) -> Look:
     """Return a network's five best answers to an image, and Grad-CAM for one of them.
 
     Parameters
@@ -50,13 +50,13 @@ def look_at(network: Backbone, picture: np.ndarray, rank: int = 1) -> Look:
     rank
         Which answer is asked about: 1 is the best.
     """
-    answers = top_classes(picture_logits(network, [picture]), 5)
-    inputs = network.preprocessing(picture).to(next(network.parameters()).device)
+    answers = top_classes(image_logits(network, [image]), 5)
+    inputs = network.preprocessing(image).to(next(network.parameters()).device)
     heat = grad_cam(network, inputs, int(answers["index"].iloc[rank - 1]))[0]
-    return Look(network.preprocessing.square(picture), answers, heat)
+    return Look(network.preprocessing.square(image), answers, heat)
 
 
-class PicturePicker(ImageWidget):
+class ImagePicker(ImageWidget):
     """A photograph to choose or to bring along; a network's five best answers, and where they come from.
 
     Parameters
@@ -70,7 +70,7 @@ class PicturePicker(ImageWidget):
     kind = "jpeg"
 
     def __init__(self, network: Backbone, name: str = "cat") -> None:
-        self.network, self.picture = network, sample_photograph(name)
+        self.network, self.image = network, sample_photograph(name)
         self.sample = ipywidgets.Dropdown(options=list(SAMPLES), value=name, description="ImageArray")
         self.upload = ipywidgets.FileUpload(accept="image/*", description="Your own")
         self.rank = ipywidgets.IntSlider(1, 1, 5, description="Answer")
@@ -78,7 +78,7 @@ class PicturePicker(ImageWidget):
 
     def draw(self) -> tuple[Figure, str]:
         """Draw the image, where the answer comes from, and the five answers."""
-        seen, rank = look_at(self.network, self.picture, self.rank.value), self.rank.value
+        seen, rank = look_at(self.network, self.image, self.rank.value), self.rank.value
         asked = seen.answers.iloc[rank - 1]
         figure = Figure(figsize=(12.0, 4.2), layout="constrained")
         plain, hot, bars = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
@@ -98,18 +98,18 @@ class PicturePicker(ImageWidget):
     @shows_errors
     def _changed(self, change: Any) -> None:
         if change["owner"] is self.upload and self.upload.value:
-            self.picture = _read(self.upload.value[-1])
+            self.image = _read(self.upload.value[-1])
             self.sample.value = None  # so that each of the samples can be chosen again
         elif change["owner"] is self.sample:
             if self.sample.value is None:
                 return
-            self.picture = sample_photograph(self.sample.value)
+            self.image = sample_photograph(self.sample.value)
         self.show()
 
 
 def _read(upload: Any) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "picture"
+        file = Path(folder) / "image"
         file.write_bytes(bytes(upload["content"]))
         return read_image(file)
 
@@ -118,7 +118,7 @@ def _draw_answers(axes: Any, answers: pd.DataFrame, rank: int) -> None:
     places = np.arange(len(answers))
     colours = [COLOURS["red"] if place == rank - 1 else COLOURS["blue"] for place in places]
     bars = axes.barh(places, answers["probability"], color=colours)
-    axes.bar_label(bars, labels=[f"{share:.0%}" for share in answers["probability"]], padding=3)
+    axes.bar_label(bars, labels=[f"{p:.0%}" for p in answers["probability"]], padding=3)
     axes.set_yticks(places, answers["name"])
     axes.invert_yaxis()
     axes.set(title="its five best answers", xlim=(0, 1.15))

@@ -22,7 +22,7 @@ class Decision:
     Attributes
     ----------
     counts
-        int (2, 2): rows are the healthy and the ill, columns those left alone and those sent on.
+        int (2, 2): rows are the negatives and the positives, columns those without and with an alarm.
     cost
         The mean cost of one person, in false alarms.
     least, best
@@ -37,12 +37,12 @@ class Decision:
 
 
 def decide(scores: Any, labels: Any, threshold: float, missed: float) -> Decision:
-    """Return what a threshold does, where a missed ill person costs as much as `missed` false alarms."""
-    values, ill = np.asarray(scores, dtype=float), np.asarray(labels, dtype=bool)
-    at_threshold(values, ill, threshold)  # complains about scores and labels that do not fit
+    """Return what a threshold does, where a missed positive costs as much as `missed` false alarms."""
+    values, positive = np.asarray(scores, dtype=float), np.asarray(labels, dtype=bool)
+    at_threshold(values, positive, threshold)  # complains about scores and labels that do not fit
     sent = values >= threshold
-    counts = np.array([[(~sent & kind).sum(), (sent & kind).sum()] for kind in (~ill, ill)])
-    thresholds, costs = screening_costs(values, ill, missed=missed)
+    counts = np.array([[(~sent & kind).sum(), (sent & kind).sum()] for kind in (~positive, positive)])
+    thresholds, costs = screening_costs(values, positive, missed=missed)
     cost = (missed * counts[1, 0] + counts[0, 1]) / len(values)
     return Decision(threshold, counts, float(cost), float(costs.min()), float(thresholds[costs.argmin()]))
 
@@ -53,7 +53,7 @@ class ThresholdSlider(ImageWidget):
     Parameters
     ----------
     scores, labels
-        Numbers that rise with the suspicion of disease, and 1 for the ill and 0 for the healthy, (N,).
+        Numbers that rise with the suspicion of disease, and 1 for positives and 0 for negatives, (N,).
     """
 
     def __init__(self, scores: Any, labels: Any) -> None:
@@ -75,25 +75,29 @@ class ThresholdSlider(ImageWidget):
         self._draw_roc(roc, made)
         _draw_matrix(matrix, made.counts)
         self._draw_cost(cost, made)
-        healthy, ill = made.counts
+        negatives, positives = made.counts
         return figure, (
-            f"At a threshold of {made.threshold:.3g}, {ill[1]} of {ill.sum()} ill are found "
-            f"({ill[1] / ill.sum():.0%}) and {healthy[1]} of {healthy.sum()} healthy are alarmed "
-            f"({healthy[1] / healthy.sum():.0%}). The mean cost is {made.cost:.3f} alarms; the least possible is "
+            f"At a threshold of {made.threshold:.3g}, {positives[1]} of {positives.sum()} positives are found "
+            f"({positives[1] / positives.sum():.0%}) and {negatives[1]} of {negatives.sum()} negatives raise an alarm "
+            f"({negatives[1] / negatives.sum():.0%}). The mean cost is {made.cost:.3f} alarms; the least possible is "
             f"{made.least:.3f}, at {made.best:.3g}."
         )
 
     def _draw_roc(self, axes: Any, made: Decision) -> None:
         order = np.argsort(-self.scores, kind="stable")
-        ill = self.labels[order]
+        positive = self.labels[order]
         last = np.append(np.diff(self.scores[order]) != 0, True)  # ties are passed together
-        alarmed, found = ((np.cumsum(kind)[last] / kind.sum()) for kind in (1 - ill, ill))
+        alarmed, found = ((np.cumsum(kind)[last] / kind.sum()) for kind in (1 - positive, positive))
         axes.plot(np.r_[0, alarmed], np.r_[0, found], color=COLOURS["blue"])
         here = made.counts[:, 1] / made.counts.sum(axis=1)
         axes.plot(*here, "o", color=COLOURS["red"], markersize=12)
         axes.plot([0, 1], [0, 1], color=COLOURS["grey"], linestyle="--", linewidth=1.4)
         axes.set(
-            title="ROC", xlabel="healthy alarmed", ylabel="ill found", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
+            title="ROC",
+            xlabel="negatives with an alarm",
+            ylabel="positives found",
+            xlim=(-0.02, 1.02),
+            ylim=(-0.02, 1.02),
         )
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1.0))
@@ -113,13 +117,13 @@ class ThresholdSlider(ImageWidget):
 
 
 def _draw_matrix(axes: Any, counts: np.ndarray) -> None:
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    fractions = counts / counts.sum(axis=1, keepdims=True)
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
-        colour = "white" if shares[row, column] > 0.55 else "#222222"
+        colour = "white" if fractions[row, column] > 0.55 else "#222222"
         axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=20)
     axes.set(title="who goes where", xticks=[0, 1], yticks=[0, 1])
     axes.set_xticklabels(["left alone", "sent on"])
-    axes.set_yticklabels(["healthy", "ill"])
+    axes.set_yticklabels(["negative", "positive"])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

@@ -124,7 +124,7 @@ class ValidationPart:
 
 
 def check_same_data(examples: Any, steps: FiveSteps) -> None:
-    """Make sure that all workers hold the same examples, whose numbers they share out.
+    """Make sure that all workers hold the same examples, whose numbers they divide.
 
     Raises
     ------

@@ -95,6 +95,6 @@ def fork_server(lecture: str, environment: dict[str, str]) -> ForkServer | None:
 
 
 def shared_cores(workers: int) -> dict[str, str]:
-    """Return an environment in which each of several workers takes its share of the cores, unless it says otherwise."""
+    """Return an environment in which each of several workers takes its part of the cores, unless it says otherwise."""
     threads = str(max(1, usable_cores() // workers))
     return {name: threads for name in _THREADS} | dict(os.environ)

@@ -257,7 +257,7 @@ def _say_in_notebook(notebook: NotebookNode, run: Run, cell: int | None) -> None
 
 
 def _forget_machine(notebook: NotebookNode) -> None:
-    """Drop papermill's paths; its times a cell stay, they belong to this run."""
+    """Drop papermill's paths; its times per cell stay, they belong to this run."""
     for key in ("input_path", "output_path"):
         notebook.metadata.get("papermill", {}).pop(key, None)
 

@@ -37,7 +37,7 @@ def kernel_server(modules: Sequence[str] = (), environment: Mapping[str, str] | 
     environment
         The server's environment; that of this process when left out.
     """
-    # Pictures are drawn into the notebook; matplotlib reads this when it is imported.
+    # Figures are drawn into the notebook; matplotlib reads this when it is imported.
     backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     return ForkServer(
         [*_MODULES, *modules, "k2c.runs.execution.forked_kernel:prepare"],
@@ -52,7 +52,7 @@ def own_server() -> ForkServer:
 
 
 def prepare() -> None:
-    """Draw a picture, so that fonts are found once."""
+    """Draw a figure, so that fonts are found once."""
     from matplotlib import pyplot
 
     from k2c.display.style import use_style

@@ -69,7 +69,7 @@ def _refuse_unfit(lecture: str, content: str) -> None:
     if len(content.encode()) > MAXIMUM_BYTES:
         raise K2CError(
             f"{lecture} was not saved: it would weigh {len(content.encode()) / 1e6:.1f} MB, and "
-            f"{MAXIMUM_BYTES / 1e6:.0f} MB is the limit. Draw fewer or smaller pictures."
+            f"{MAXIMUM_BYTES / 1e6:.0f} MB is the limit. Draw fewer or smaller images."
         )
     for trace in (os.path.expanduser("~"), sys.prefix, str(Path.cwd())):  # noqa: PTH111 - there may be no home
         if len(trace) > len("/root") and trace in content:

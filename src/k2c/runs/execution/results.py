@@ -32,12 +32,12 @@ def collect_results(notebook: NotebookNode) -> dict[str, Any]:
     return {"guards": list(guards.values()), "recorded": recorded, "exercises": exercises, "loads": loads}
 
 
-def first_picture(notebook: NotebookNode) -> str | None:
+def first_image(notebook: NotebookNode) -> str | None:
     """Return the first PNG that the notebook shows, base64-encoded, or None."""
     for output in _outputs(notebook):
-        picture = output.get("data", {}).get("image/png")
-        if picture:
-            return "".join(picture.split())
+        image = output.get("data", {}).get("image/png")
+        if image:
+            return "".join(image.split())
     return None
 
 

@@ -1,4 +1,4 @@
-"""An executed notebook as one HTML file that needs no network: pictures inside, formulas as MathML."""
+"""An executed notebook as one HTML file that needs no network: images inside, formulas as MathML."""
 
 import copy
 import html
@@ -40,7 +40,7 @@ def write_html(notebook: NotebookNode, path: Path, title: str) -> None:
 
 
 def cells_to_html(cells: Sequence[NotebookNode]) -> Markup:
-    """Return cells as HTML, without a page around them. Every picture must have its alternative text."""
+    """Return cells as HTML, without a page around them. Every image must have its alternative text."""
     with _lock:
         body, _ = _exporter().from_notebook_node(new_notebook(cells=list(cells)))
     return Markup(plain(body, lines=True))  # nbconvert has made colours of their escapes
@@ -62,9 +62,9 @@ def _exporter() -> HTMLExporter:
 
 
 def with_alternative_text(notebook: NotebookNode) -> NotebookNode:
-    """Return a copy of the notebook in which every picture has alternative text.
+    """Return a copy of the notebook in which every figure has alternative text.
 
-    Pictures drawn in the course's style bring theirs along; for others it is the heading that they stand under.
+    Figures drawn in the course's style bring theirs along; for others it is the heading that they stand under.
     """
     notebook = copy.deepcopy(notebook)
     heading = "the lecture"

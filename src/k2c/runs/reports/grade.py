@@ -17,7 +17,7 @@ from k2c.runs.reports.pages import render
 
 _IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # how their files begin
 LONGEST = 20_000  # characters of one output on the page
-PICTURE_BYTES = 3_000_000
+IMAGE_BYTES = 3_000_000
 
 
 @dataclass
@@ -99,8 +99,8 @@ def _cell(number: int, cell: Any) -> dict[str, Any]:
 
 def _output(output: Any) -> dict[str, str]:
     data = output.get("data", {})
-    if picture := _safe_image(output):
-        return {"picture": picture}
+    if image := _safe_image(output):
+        return {"image": image}
     if output.output_type == "error":
         text = "\n".join(output.get("traceback", ())) or f"{output.ename}: {output.evalue}"
     else:
@@ -116,7 +116,7 @@ def _safe_image(output: Any) -> str | None:
         ((kind, text) for kind in _IMAGES if isinstance(text := output.get("data", {}).get(kind), str)),
         ("", ""),
     )
-    if not encoded or len(encoded) > PICTURE_BYTES:
+    if not encoded or len(encoded) > IMAGE_BYTES:
         return None
     try:
         content = base64.b64decode("".join(encoded.split()), validate=True)

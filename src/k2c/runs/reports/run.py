@@ -10,12 +10,12 @@ from k2c._system.atomic import atomic_path
 from k2c._system.machine import describe_machine, package_versions
 from k2c.datasets.load_report import LoadReport
 from k2c.runs.execution.execute import STATUSES, Run
-from k2c.runs.execution.results import first_picture
+from k2c.runs.execution.results import first_image
 from k2c.runs.reports.pages import render
 
 
 def write_report(runs: Sequence[Run], out: Path, name: str) -> Path:
-    """Write `out/index.html`: every run with its status, time, parameters, results and first picture.
+    """Write `out/index.html`: every run with its status, time, parameters, results and first image.
 
     Returns
     -------
@@ -43,13 +43,13 @@ def what_was_read(runs: Sequence[Run]) -> list[str]:
 
 def _card(run: Run) -> dict[str, Any]:
     notebook_file = run.folder / "notebook.ipynb" if run.folder else None
-    picture = None
+    image = None
     if notebook_file and notebook_file.is_file():
-        picture = first_picture(nbformat.read(notebook_file, as_version=4))
+        image = first_image(nbformat.read(notebook_file, as_version=4))
     present = {path.name for path in run.folder.iterdir()} if run.folder else set()
     return {
         "run": run,
-        "picture": picture,
+        "image": image,
         "files": present,
         "guards": run.results.get("guards", []),
         "recorded": {

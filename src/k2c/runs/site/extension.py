@@ -1,4 +1,4 @@
-"""What Sphinx is taught for the course: formulas as MathML, and words for every picture."""
+"""What Sphinx is taught for the course: formulas as MathML, and words for every image."""
 
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.add_html_math_renderer("mathml", (_draw_inline, None), (_draw_block, None))
     app.add_config_value("k2c_alternative_text", {}, "env", dict)
-    app.connect("doctree-read", _describe_pictures)
+    app.connect("doctree-read", _describe_images)
     app.connect("autodoc-skip-member", _skip_inherited)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -33,9 +33,9 @@ def _draw_block(translator: Any, node: nodes.math_block) -> NoReturn:
     raise nodes.SkipNode
 
 
-def _describe_pictures(app: Sphinx, doctree: nodes.document) -> None:
-    """Give each picture of a notebook its alternative text; myst-nb names its file by the hash of its bytes."""
-    for picture in doctree.findall(nodes.image):
-        text = app.config.k2c_alternative_text.get(PurePosixPath(picture["uri"]).stem)
+def _describe_images(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each image of a notebook its alternative text; myst-nb names its file by the hash of its bytes."""
+    for image in doctree.findall(nodes.image):
+        text = app.config.k2c_alternative_text.get(PurePosixPath(image["uri"]).stem)
         if text:
-            picture["alt"] = text
+            image["alt"] = text

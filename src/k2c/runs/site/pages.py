@@ -13,7 +13,7 @@ from k2c._system.outputs import shown_image
 from k2c._system.paths import project_root
 from k2c.course.syllabus import Lecture, load_syllabus
 from k2c.errors import K2CError
-from k2c.runs.execution.results import drop_bare_widgets, first_picture
+from k2c.runs.execution.results import drop_bare_widgets, first_image
 from k2c.runs.execution.source import notebook_path
 from k2c.runs.reports.export import with_alternative_text
 from k2c.runs.site.reference import write_reference
@@ -22,7 +22,7 @@ PATH_MARK = "<!-- lectures -->"  # stands in course/site/index.md, where the pat
 EXTRA = "extra"  # the folder of files that go into the site as they are
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _CARD = """\
-<a class="lecture" href="{name}.html"><img src="pictures/{name}.png" alt="">
+<a class="lecture" href="{name}.html"><img src="images/{name}.png" alt="">
 <span class="number">Lecture {number} · {minutes} minutes</span>
 <strong>{title}</strong><span>{summary}</span></a>"""
 
@@ -33,7 +33,7 @@ def write_pages(folder: Path) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        The alternative text of each picture in a notebook, by the SHA-256 of its bytes.
+        The alternative text of each image in a notebook, by the SHA-256 of its bytes.
     """
     source = project_root() / "course/site"
     own = source / "images"
@@ -44,7 +44,7 @@ def write_pages(folder: Path) -> dict[str, str]:
     told: dict[str, str] = {}
     notebooks = {name: nbformat.read(notebook_path(name), as_version=4) for name in lectures}
     for name, notebook in notebooks.items():
-        _write_picture(notebook, own / f"{name}.png", folder / f"{EXTRA}/pictures/{name}.png")
+        _write_image(notebook, own / f"{name}.png", folder / f"{EXTRA}/images/{name}.png")
         notebooks[name] = _as_read(notebook)
         told |= _alternative_text(notebooks[name])
     write_reference(folder, notebooks)
@@ -80,13 +80,13 @@ def _alternative_text(notebook: NotebookNode) -> dict[str, str]:
     return told
 
 
-def _write_picture(notebook: NotebookNode, chosen: Path, path: Path) -> None:
-    """Write the picture that was chosen for the lecture, else the first one that it draws."""
+def _write_image(notebook: NotebookNode, chosen: Path, path: Path) -> None:
+    """Write the image that was chosen for the lecture, else the first one that it draws."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if chosen.is_file():
         shutil.copy(chosen, path)
-    elif picture := first_picture(notebook):
-        path.write_bytes(base64.b64decode(picture))
+    elif image := first_image(notebook):
+        path.write_bytes(base64.b64decode(image))
 
 
 def _path(lectures: dict[str, Lecture]) -> str:

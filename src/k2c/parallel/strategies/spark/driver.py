@@ -20,7 +20,7 @@ from pyspark.daemon import manager
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from k2c._system.forkserver import can_fork, standin
+from k2c._system.forkserver import can_fork, substitute
 from k2c.parallel.job import Experiment
 from k2c.parallel.sharding import batches_of, epoch_order, shard
 from k2c.parallel.strategies.spark.shuffle import Partition, train_by_shuffle
@@ -63,7 +63,7 @@ def main() -> int:
     """Be the driver; returns the exit status."""
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     if can_fork():  # Spark forks its tasks from a fork of this process, made before there are threads
-        os.environ[standin.SOCKET] = standin.offer(manager)
+        os.environ[substitute.SOCKET] = substitute.serve(manager)
     end_with_parent()
     os.environ[LIFELINE] = "0"  # the tasks are Spark's children, which ends them
     messenger = Messenger(folder / "messages", DRIVER)
@@ -102,7 +102,7 @@ def _context(folder: Path, workers: int, options: SparkOptions) -> SparkContext:
         .set("spark.local.dir", str(folder / "spark"))
     )
     if can_fork():
-        configuration.set("spark.python.daemon.module", standin.__name__)
+        configuration.set("spark.python.daemon.module", substitute.__name__)
     spark = SparkContext(conf=configuration)
     spark.setLogLevel("ERROR")
     return spark

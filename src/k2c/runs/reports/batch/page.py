@@ -71,7 +71,7 @@ def _by_interest(batch: Batch) -> list[str]:
 
 
 def _explained(batch: Batch, metric: str) -> float:
-    """Return the share of a metric's variance that lies between settings; 0 where nothing tells it from noise."""
+    """Return the fraction of a metric's variance that lies between settings; 0 where nothing tells it from noise."""
     if metric in USED or not batch.swept or batch.done[metric].nunique() < 2:
         return 0.0
     values = batch.done[metric].astype(float)

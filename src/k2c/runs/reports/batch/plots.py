@@ -1,4 +1,4 @@
-"""The picture that fits a sweep: a line, a heat map, strips, points or parallel coordinates."""
+"""The figure that fits a sweep: a line, a heat map, strips, points or parallel coordinates."""
 
 from typing import Any
 

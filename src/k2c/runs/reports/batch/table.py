@@ -1,4 +1,4 @@
-"""The results of a batch as a table: a row a run."""
+"""The results of a batch as a table: a row per run."""
 
 import json
 import math
@@ -30,7 +30,7 @@ class Batch:
     name, lecture, title, profile
         What was run.
     frame
-        A row a run, in the order of the plan; see `read_batch_table`.
+        A row per run, in the order of the plan; see `read_batch_table`.
     parameters
         Every parameter of the lecture.
     swept

@@ -1,4 +1,4 @@
-"""The pictures of lecture 5: what they draw is what they were given, labelled, and nothing lies over anything."""
+"""The images of lecture 5: what they draw is what they were given, labelled, and nothing lies over anything."""
 
 import matplotlib
 import numpy as np
@@ -29,7 +29,7 @@ POINTS = {
     "90%": operating_point(RISK, LABELS, specificity=0.9),
     "95%": operating_point(RISK, LABELS, specificity=0.95),
 }
-TABLE = screening_table({"all healthy": np.zeros(300), "a network": RISK}, LABELS)
+TABLE = screening_table({"all negative": np.zeros(300), "a network": RISK}, LABELS)
 GRID = pd.DataFrame([[0.99, 0.9], [0.9, 0.61]], index=[0.0, 1.0], columns=[0.0, 0.4])
 HISTORY = History([{"epoch": k, "train_loss": 1 / k, "accuracy": 1 - 0.1 / k} for k in (1, 2, 3)])
 EYE = RNG.integers(0, 256, (64, 64, 3)).astype(np.uint8)
@@ -37,7 +37,7 @@ SPOT = np.zeros((64, 64), bool)
 SPOT[30:33, 10:13] = True
 MASKS = {"haemorrhage": SPOT, "exudate": SPOT.T, "cotton_wool": np.zeros_like(SPOT)}
 
-PICTURES = {
+IMAGES = {
     "epochs": lambda: show_epochs(
         {"plain": HISTORY, "weighted": HISTORY}, {"train_loss": "loss", "accuracy": "accuracy"},
         title="A title", log_y=["train_loss"],
@@ -60,15 +60,15 @@ def texts(figure):
     return [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_every_picture_has_a_title_and_labelled_axes(name, draw):
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_image_has_a_title_and_labelled_axes(name, draw):
     figure = draw(name)
     assert "A title" in {text.get_text() for text in texts(figure)}
     with_axes = [axes for axes in figure.axes if axes.axison]
     assert name in PHOTOGRAPHS or all(axes.get_xlabel() and axes.get_ylabel() for axes in with_axes)
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", IMAGES)
 def test_no_text_is_cut_off_or_written_over_another(name, draw):
     figure = draw(name)
     renderer = figure.canvas.get_renderer()
@@ -100,7 +100,7 @@ def test_the_area_under_the_drawn_roc_curve_is_the_auc(draw):
 
 def test_stages_stand_in_their_order_with_their_intervals(draw):
     axes = draw("stages").axes[0]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["all healthy", "a network"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["all negative", "a network"]
     dots = [line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"]
     assert [x for x, _ in dots] == pytest.approx(list(TABLE["ROC AUC"]))
     assert dots[0][1] > dots[1][1]  # the first one on top

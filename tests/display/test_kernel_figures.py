@@ -1,4 +1,4 @@
-"""The pictures about kernels: what they draw is what was given, readable on any device's numbers."""
+"""The images about kernels: what they draw is what was given, readable on any device's numbers."""
 
 import re
 
@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 
 from matplotlib.text import Text
 
-from k2c.display import kernels as pictures
+from k2c.display import kernels as images
 from k2c.errors import K2CError
 from k2c.kernels import SPECIFICATIONS, Ceilings, Roofline, Trace
 
@@ -40,28 +40,28 @@ def roofline(roof):
     products = ladder(roof, 10**9, 10**7, 0.01, 0.011, 0.9, 0.92)  # two pairs as close as they come
     convolutions = ladder(roof, 15 * 10**8, 10**7, 0.012, 1.3)
     families = {"streams": streams, "products": products, "convolutions": convolutions}
-    pictures.show_roofline(roof, families, title="A title")
+    images.show_roofline(roof, families, title="A title")
 
 
-PICTURES = {
-    "launch": lambda: pictures.draw_launch(1000, 256, title="A title"),
-    "launch of one group": lambda: pictures.draw_launch(7, 64, title="A title"),
-    "tree": lambda: pictures.draw_tree([5, 4, 8, 3, 1, 2, 7, 6], title="A title"),
-    "answers": lambda: pictures.show_answers({"with": [10] * 9, "without": [3, 4, 10]}, 10, title="A title"),
-    "accesses": lambda: pictures.draw_accesses(
+IMAGES = {
+    "launch": lambda: images.draw_launch(1000, 256, title="A title"),
+    "launch of one group": lambda: images.draw_launch(7, 64, title="A title"),
+    "tree": lambda: images.draw_tree([5, 4, 8, 3, 1, 2, 7, 6], title="A title"),
+    "answers": lambda: images.show_answers({"with": [10] * 9, "without": [3, 4, 10]}, 10, title="A title"),
+    "accesses": lambda: images.draw_accesses(
         {"plain": PLAIN, "tiled": TILED}, {"a": (3, 3), "c": (3, 3), "tile": (2, 2)}, title="A title"
     ),
-    "times": lambda: pictures.show_times(
+    "times": lambda: images.show_times(
         pd.DataFrame({"kernel": np.add(1e-5, np.multiply(SIZES, 1e-9)), "predicted": 1e-5}, index=SIZES),
         title="A title",
         xlabel="numbers",
     ),
     "roofline of a CPU": lambda: roofline(CPU),
     "roofline of a GPU": lambda: roofline(GPU),
-    "synthetics": lambda: pictures.show_both_runs(
+    "synthetics": lambda: images.show_both_runs(
         {"one": [2.0, 1.0, 0.5], "other": [2.0, 1.1, 0.5]}, title="A title", xlabel="step", ylabel="loss"
     ),
-    "layers": lambda: pictures.show_layers(
+    "layers": lambda: images.show_layers(
         pd.DataFrame({"ours": [1e-3, 2e-4], "torch": [4e-2, 5e-6], "predicted": [1e-4, 1e-6]}, ["a", "b"]),
         title="A title",
     ),
@@ -74,7 +74,7 @@ def texts(figure):
     return [text for text in found if id(text) not in ticks]
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", IMAGES)
 def test_every_text_is_on_the_page_and_over_no_other(name, draw):
     figure = draw(name)
     renderer, page = figure.canvas.get_renderer(), figure.bbox
@@ -114,11 +114,11 @@ def test_accesses_are_counted_element_by_element(draw):
 
 def test_every_kernel_of_the_package_can_be_shown_alone():
     for name in SPECIFICATIONS:
-        text = pictures.kernel_source(name)
+        text = images.kernel_source(name)
         assert (
             text.removeprefix("VECTORS\n").startswith(f"KERNEL {name}(")
             and text.count("KERNEL") == 1
             and text.endswith("}")
         )
     with pytest.raises(K2CError, match="relu"):
-        pictures.kernel_source("rellu")
+        images.kernel_source("rellu")

@@ -1,6 +1,6 @@
-"""Where another program starts a Python by its command line, let a fork that has imported already take its place.
+"""Where another program starts Python by its command line, a fork that has its imports done takes its place.
 
-`offer` forks a process that waits at a socket. The other program starts this module, which imports next to nothing:
+`serve` forks a process that waits at a socket. The other program starts this module, which imports next to nothing:
 it hands its environment and its standard streams to the waiting process, and ends when that does.
 """
 
@@ -18,10 +18,10 @@ from pathlib import Path
 
 from k2c._system.forkserver.server import run_and_leave
 
-SOCKET = "K2C_STANDIN"  # the variable that says where the waiting process listens
+SOCKET = "K2C_FORK_SOCKET"  # the variable that says where the waiting process listens
 
 
-def offer(function: Callable[[], object]) -> str:
+def serve(function: Callable[[], object]) -> str:
     """Fork a process that calls a function in place of each one that runs this module, and return where it waits.
 
     It ends with this process. Call it before this process has threads.
@@ -29,7 +29,7 @@ def offer(function: Callable[[], object]) -> str:
     Parameters
     ----------
     function
-        What is called, with the environment and the streams of the process that it stands in for.
+        What is called, with the environment and the streams of the process that it replaces.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def offer(function: Callable[[], object]) -> str:
     if os.fork() == 0:
         os.close(held)
         try:
-            _serve(listening, lifeline, function)
+            _fork_for_each(listening, lifeline, function)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             os._exit(0)
@@ -54,7 +54,7 @@ def offer(function: Callable[[], object]) -> str:
     return path
 
 
-def _serve(listening: socket.socket, lifeline: int, function: Callable[[], object]) -> None:
+def _fork_for_each(listening: socket.socket, lifeline: int, function: Callable[[], object]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended forks need no waiting for
     while True:
         ready, _, _ = select.select([listening.fileno(), lifeline], [], [])
@@ -64,16 +64,16 @@ def _serve(listening: socket.socket, lifeline: int, function: Callable[[], objec
         if os.fork() == 0:
             listening.close()
             os.close(lifeline)
-            run_and_leave(partial(_be, connection, function))
+            run_and_leave(partial(_run, connection, function))
         connection.close()
 
 
-def _be(connection: socket.socket, function: Callable[[], object]) -> object:
-    _take_place(connection)
+def _run(connection: socket.socket, function: Callable[[], object]) -> object:
+    _take_over(connection)
     return function()
 
 
-def _take_place(connection: socket.socket) -> None:
+def _take_over(connection: socket.socket) -> None:
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     for standard, stream in enumerate(streams):
         os.dup2(stream, standard)

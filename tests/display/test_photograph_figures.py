@@ -1,4 +1,4 @@
-"""The pictures of the lecture on pretrained networks: labelled, true to their data, and nothing cut off."""
+"""The images of the lecture on pretrained networks: labelled, true to their data, and nothing cut off."""
 
 import matplotlib
 import numpy as np
@@ -21,7 +21,7 @@ LEFT = np.zeros((32, 32))
 LEFT[:, :10] = 1.0
 TOP = pd.DataFrame(
     {
-        "picture": ["cat"] * 3 + ["cup"] * 3,
+        "image": ["cat"] * 3 + ["cup"] * 3,
         "name": ["tabby", "tiger cat", "black-and-tan coonhound", "espresso", "cup", "bee"],
         "probability": [0.5, 0.3, 0.1, 0.9, 0.05, 0.01],
     }
@@ -55,7 +55,7 @@ RELIABILITY = pd.DataFrame(
     }
 )
 
-PICTURES = {
+IMAGES = {
     "photographs": lambda: show_photographs({"wide": PHOTOGRAPH, "tall": TALL}, title="A title"),
     "preprocessing": lambda: show_preprocessing(
         PHOTOGRAPH, SQUARE, RNG.normal(size=(3, 32, 32)), kept=0.875, title="A title"
@@ -79,7 +79,7 @@ def said(figure):
     return [text.get_text() for text in texts(figure)]
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", IMAGES)
 def test_the_title_is_there_and_no_text_is_cut_off_or_written_over_another(name, draw):
     figure = draw(name)
     assert "A title" in said(figure)
@@ -96,9 +96,9 @@ def test_the_title_is_there_and_no_text_is_cut_off_or_written_over_another(name,
 def test_photographs_keep_their_shape(draw):
     wide, tall = draw("photographs").axes[:2]
     np.testing.assert_array_equal(wide.images[0].get_array(), PHOTOGRAPH)
-    for axes, picture in ((wide, PHOTOGRAPH), (tall, TALL)):
+    for axes, image in ((wide, PHOTOGRAPH), (tall, TALL)):
         box = axes.get_window_extent()
-        assert box.width / box.height == pytest.approx(picture.shape[1] / picture.shape[0], rel=0.02)
+        assert box.width / box.height == pytest.approx(image.shape[1] / image.shape[0], rel=0.02)
 
 
 def test_bars_have_the_probabilities_and_the_right_names_another_colour(draw):
@@ -115,7 +115,7 @@ def test_the_frame_shows_what_the_crop_keeps(draw):
     assert frame.get_x() + frame.get_width() / 2 == pytest.approx(45 / 2 - 0.5)
 
 
-def test_a_map_is_laid_over_the_picture_where_it_is_positive(draw):
+def test_a_map_is_laid_over_the_image_where_it_is_positive(draw):
     here, nowhere = (axes.images[1] for axes in draw("heat").axes[:2])
     strength = np.asarray(here.get_alpha())
     assert strength[:, :10].min() > 0.5 and strength[:, 10:].max() == 0

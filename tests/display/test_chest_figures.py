@@ -1,4 +1,4 @@
-"""The pictures of lecture 6: labelled, nothing over anything, and what they draw is what they were given."""
+"""The images of lecture 6: labelled, nothing over anything, and what they draw is what they were given."""
 
 import matplotlib
 import numpy as np
@@ -34,7 +34,7 @@ SPOT = np.zeros((64, 64), bool)
 SPOT[30:40, 10:20] = True
 CURVES = {"ring": [1.0, 0.95, 0.9], "one server": [1.0, 0.6, 0.2]}
 
-PICTURES = {
+IMAGES = {
     "films": lambda: show_films([FILM] * 5, list("abcde"), [{"Mass": SPOT}] * 5, title="A title"),
     "cooccurrence": lambda: show_cooccurrence(cooccurrence() / 112_120, title="A title"),
     "findings": lambda: show_findings(TABLES, title="A title"),
@@ -57,15 +57,15 @@ def texts(figure):
     return [text for text in found if not any(text is label for label in ticks)]
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_every_picture_has_a_title_and_labelled_axes(name, draw):
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_image_has_a_title_and_labelled_axes(name, draw):
     figure = draw(name)
     assert "A title" in {text.get_text().strip() for text in texts(figure)}
     own = [axes for axes in figure.axes if axes.axison and axes.get_label() != "<colorbar>"]
     assert name in WITHOUT_AXES or all(axes.get_xlabel() and axes.get_ylabel() for axes in own)
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", IMAGES)
 def test_no_text_is_cut_off_or_written_over_another(name, draw):
     figure = draw(name)
     renderer, page = figure.canvas.get_renderer(), figure.bbox
