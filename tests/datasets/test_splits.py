@@ -86,7 +86,7 @@ def test_the_rarest_findings_are_shared_out_too():
         (lambda data: split_by_patient(data.filter(patient="0")), "takes two patients"),
         (lambda data: split_by_patient(data.filter(lambda t: (t.label == 0) | (t.patient == "0"))), "only 1 patient"),
         (lambda data: folds_by_patient(data.filter(patient=["0", "1"]), 5), "too few patients for 5 folds"),
-        (lambda data: folds_by_patient(data.filter(lambda t: (t.label == 0) | (t.patient < "2")), 9), "with 'positive'"),
+        (lambda data: folds_by_patient(data.filter(lambda t: (t.label == 0) | (t.patient < "2")), 9), "'positive'"),
         (lambda data: folds_by_patient(data, 1), "n=1 must be 2 or more"),
     ],
     ids=["fraction", "one-patient", "one-positive-patient", "few-patients", "few-positive-patients", "one-fold"],

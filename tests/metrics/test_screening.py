@@ -135,7 +135,7 @@ def test_risk_groups_and_the_error_of_a_risk():
         (lambda: roc_auc(SCORES, LABELS + 1), "1 for positives"),
         (lambda: screening_row(SCORES * 5, LABELS), "not probabilities"),
         (lambda: operating_point(SCORES, LABELS), "must reach"),
-        (lambda: operating_point(SCORES, LABELS, specificity=90), "share from 0 to 1"),
+        (lambda: operating_point(SCORES, LABELS, specificity=90), "fraction from 0 to 1"),
     ],
 )
 def test_wrong_arguments_are_sentences(attempt, sentence):

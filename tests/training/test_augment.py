@@ -63,7 +63,7 @@ def test_own_generators_leave_the_global_one_alone():
 
 
 def test_wrong_arguments_are_sentences():
-    with pytest.raises(K2CError, match="share must be 0 or more"):
+    with pytest.raises(K2CError, match="fraction must be 0 or more"):
         GaussianNoise(-0.1)
     with pytest.raises(K2CError, match="probability"):
         Rotate180(p=2)

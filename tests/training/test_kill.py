@@ -25,7 +25,7 @@ SERVER = """
 import os, pathlib, sys
 import torch, torch._dynamo  # which the first optimizer would import in every process
 from torch import nn
-from k2c.training import Checkpoint, InMemoryLoader, LearningRateSchedule, cosine, fit, latest
+from k2c.training import Checkpoint, InMemoryLoader, LearningRateSchedule, fit, latest
 
 def train(folder, epochs):
     torch.set_num_threads(1)
@@ -33,7 +33,7 @@ def train(folder, epochs):
     inputs, targets = torch.randn(400, 64), torch.randint(4, (400,))
     model = nn.Sequential(nn.Linear(64, 256), nn.Tanh(), nn.Dropout(0.2), nn.Linear(256, 4))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    callbacks = [LearningRateSchedule(cosine(600), warm_up_steps=20), Checkpoint(folder, "train_loss")]
+    callbacks = [LearningRateSchedule(lambda step: 0.995**step, warm_up_steps=20), Checkpoint(folder, "train_loss")]
     fit(model, InMemoryLoader(inputs, targets, 40, shuffle=True), loss=nn.CrossEntropyLoss(), device="cpu",
         optimizer=optimizer, epochs=epochs, callbacks=callbacks, resume_from=latest(folder))
 

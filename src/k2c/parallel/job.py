@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from k2c.errors import K2CError, unknown
-from k2c.training.callbacks import Callback
 from k2c.training.evaluate import Loss
+from k2c.training.learner import Callback
 
 if TYPE_CHECKING:
     from torchmetrics import Metric

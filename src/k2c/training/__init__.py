@@ -1,7 +1,6 @@
 """Training: the fit loop, callbacks, checkpoints, loaders and evaluation."""
 
 from k2c.training.augment import GaussianNoise, OneVariant, Rotate180
-from k2c.training.callbacks import Callback, EarlyStop, EveryNEpochs
 from k2c.training.checkpoint import Checkpoint
 from k2c.training.checkpoint_file import latest, load_checkpoint
 from k2c.training.device import cpu_threads, keep_freed_memory, pick_device
@@ -9,12 +8,12 @@ from k2c.training.errors import CancelEpoch, CancelFit, CheckpointError, Trainin
 from k2c.training.evaluate import evaluate, predict
 from k2c.training.fitting import fit
 from k2c.training.history import History
-from k2c.training.learner import Learner
+from k2c.training.learner import Callback, Learner
 from k2c.training.loaders import InMemoryLoader
 from k2c.training.losses import MultiLabelLoss, WeightedSoftmax, class_weights, positive_weights
 from k2c.training.planted import PLANTED, planted_curves
 from k2c.training.samplers import BalancedLoader, BalancedSampler
-from k2c.training.schedule import LearningRateSchedule, cosine
+from k2c.training.schedule import LearningRateSchedule
 
 __all__ = [
     "PLANTED",
@@ -25,8 +24,6 @@ __all__ = [
     "CancelFit",
     "Checkpoint",
     "CheckpointError",
-    "EarlyStop",
-    "EveryNEpochs",
     "GaussianNoise",
     "History",
     "InMemoryLoader",
@@ -38,7 +35,6 @@ __all__ = [
     "TrainingDiverged",
     "WeightedSoftmax",
     "class_weights",
-    "cosine",
     "cpu_threads",
     "evaluate",
     "fit",

@@ -1,18 +1,57 @@
 """Checkpoints that a killed run can go on from, to the same weights."""
 
 import copy
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from k2c.training.callbacks import Best, Callback
+from k2c.errors import K2CError
 from k2c.training.checkpoint_file import ANEW, BEST, FORMAT, LAST, write_checkpoint
 from k2c.training.errors import CheckpointError
 from k2c.training.history import History
-from k2c.training.learner import Learner
+from k2c.training.learner import Callback, Learner
 from k2c.training.random_state import loader_generators, random_state, set_random_state
+
+
+class Best:
+    """The best value so far of one column of the history.
+
+    Parameters
+    ----------
+    monitor
+        The column: `"valid_loss"`, `"train_loss"` or the name of a metric.
+    mode
+        Whether `"min"` or `"max"` is best.
+    """
+
+    def __init__(self, monitor: str, mode: str) -> None:
+        if mode not in ("min", "max"):
+            raise K2CError(f"mode is {mode!r}. Use 'min' for a loss and 'max' for an accuracy.")
+        self.monitor, self.mode = monitor, mode
+        self.value: float | None = None
+
+    def start(self, learner: Learner) -> None:
+        """Forget the value, and refuse a name that no epoch will have."""
+        measured = ["valid_loss", *learner.metrics] if learner.valid is not None else []
+        if self.monitor not in (names := ["train_loss", *measured]):
+            raise K2CError(
+                f"The history will have no {self.monitor!r} to monitor. Choose one of: {', '.join(names)}."
+            )
+        self.value = None
+
+    def update(self, learner: Learner) -> bool:
+        """Look at the epoch that has just ended and tell whether it is the best so far."""
+        value = learner.history.last[self.monitor]
+        if not isinstance(value, int | float):
+            raise K2CError(f"{self.monitor!r} has several values; monitor a measure that is one number.")
+        gain = 0.0 if self.value is None else (self.value - value) * (1 if self.mode == "min" else -1)
+        better = not math.isnan(value) and (self.value is None or gain > 0)
+        if better:
+            self.value = value
+        return better
 
 
 class Checkpoint(Callback):
@@ -155,7 +194,7 @@ def _generators(learner: Learner) -> list[torch.Generator]:
 
 
 def _named(learner: Learner) -> dict[str, Callback]:
-    """Return the callbacks by class name; a second one of a class is called `EarlyStop-2`."""
+    """Return the callbacks by class name; a second one of a class is called `Checkpoint-2`."""
     named: dict[str, Callback] = {}
     for callback in learner.callbacks:
         kind = type(callback).__name__

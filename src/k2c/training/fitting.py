@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from k2c.training.callbacks import Callback
 from k2c.training.checkpoint import restore
 from k2c.training.checkpoint_file import load_to_resume
 from k2c.training.evaluate import Batches, Loss
 from k2c.training.history import History
-from k2c.training.learner import Learner
+from k2c.training.learner import Callback, Learner
 
 if TYPE_CHECKING:
     from torchmetrics import Metric

@@ -1,14 +1,12 @@
 """Learning rates that change while training."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from k2c.errors import K2CError
-from k2c.training.callbacks import Callback
-from k2c.training.learner import Learner
+from k2c.training.learner import Callback, Learner
 
 
 class LearningRateSchedule(Callback):
@@ -97,20 +95,3 @@ class LearningRateSchedule(Callback):
             return [float(rate) for rate in self.schedule.get_last_lr()]
         factor = self.schedule(learner.steps if self.every == "step" else learner.epoch)
         return [group["initial_lr"] * factor for group in learner.optimizer.param_groups]
-
-
-def cosine(steps: int, final: float = 0.0) -> Callable[[int], float]:
-    """Return a schedule that falls from 1 to `final` along half a cosine (Loshchilov and Hutter, 2017).
-
-    Parameters
-    ----------
-    steps
-        Where `final` is reached; the factor stays there afterwards.
-    final
-        The last factor.
-    """
-
-    def factor(step: int) -> float:
-        return final + (1 - final) * (1 + math.cos(math.pi * min(step, steps) / max(steps, 1))) / 2
-
-    return factor
