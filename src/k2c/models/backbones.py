@@ -4,6 +4,7 @@ import copy
 import hashlib
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 
 import pandas as pd
 import torch
@@ -12,8 +13,22 @@ from torch import Tensor, nn
 from k2c.errors import K2CError, unknown
 from k2c.models.architectures import Parts, published_url
 from k2c.models.catalogue import NETWORKS, OFFLINE
-from k2c.models.pooling import POOLINGS
 from k2c.models.weights import download_weights, installed_weights, load_weights
+
+
+class MeanAndMax(nn.Module):
+    """The mean over the places of each map, then the maximum: (N, C, h, w) becomes (N, 2 C)."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return float32 (N, 2 C)."""
+        return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+
+
+POOLINGS: dict[str, Callable[[], nn.Sequential]] = {
+    "mean": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    "max": lambda: nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten()),
+    "mean+max": lambda: nn.Sequential(MeanAndMax()),
+}
 
 
 class Backbone(nn.Module):
