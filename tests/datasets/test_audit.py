@@ -15,7 +15,7 @@ PATIENTS = 40
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    """Two eyes a patient; every other patient is positive."""
+    """Two eyes per patient; every other patient is positive."""
     patient = np.repeat(np.arange(PATIENTS), 2)
     table = pd.DataFrame(
         {"image": [f"eye{row}" for row in range(2 * PATIENTS)], "patient": patient.astype(str)}

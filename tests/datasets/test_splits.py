@@ -11,7 +11,7 @@ from k2c.errors import K2CError
 
 
 def eyes(patients: int, positive: float, seed: int = 0, findings: int = 0) -> LabelledImages:
-    """One to four images a patient."""
+    """One to four images per patient."""
     random = np.random.default_rng(seed)
     of_row = np.repeat(np.arange(patients), random.integers(1, 5, patients))
     table = pd.DataFrame({"image": np.arange(len(of_row)).astype(str), "patient": of_row.astype(str)})

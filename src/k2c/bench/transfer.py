@@ -77,7 +77,7 @@ def _kit_against_loop(ours: Side, reference: Side, folder: Path) -> list[Row]:
     speeds = [spread([IMAGES / seconds for seconds in side]) for side in times]
     detail = (
         f"EfficientNet-Lite0 from {IMAGES} JPEG files of {WIDTH}x{HEIGHT}, {threads} threads; "
-        f"{speeds[0]} against {speeds[1]} images a second, {TURNS} passes in turns. Ours: each "
+        f"{speeds[0]} against {speeds[1]} images per second, {TURNS} passes in turns. Ours: each "
         "thread reads and computes batches of 4, channels-last, normalisations folded; reference: file after "
         f"file, then a batch of {BATCH_SIZE} on all threads"
     )

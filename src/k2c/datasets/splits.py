@@ -20,7 +20,7 @@ def split_by_patient(
     Parameters
     ----------
     data
-        Of several findings an image, the rarer ones weigh as much as the common ones.
+        Where an image has several findings, the rarer ones weigh as much as the common ones.
     test_fraction
         Fraction of the images in the test part, between 0 and 1.
     seed
@@ -56,7 +56,7 @@ def folds_by_patient(
     Parameters
     ----------
     data
-        Of several findings an image, the rarest that it has decides.
+        Where an image has several findings, the rarest decides.
     n
         Number of folds, 2 or more.
     seed

@@ -228,7 +228,7 @@ class NaiveBayes(ClassifierMixin, BaseEstimator):
 
 
 def _one_row_a_class(labels: Any, n_messages: int) -> tuple[np.ndarray, sparse.csr_array]:
-    """Return the classes, and a row of zeros and ones a class: which messages are of it."""
+    """Return the classes, and a row of zeros and ones per class: which messages are of it."""
     labels = np.asarray(labels)
     if labels.shape != (n_messages,):
         raise K2CError(

@@ -80,7 +80,7 @@ def predict_folder(
         `file` (relative to the folder; a name that a spreadsheet would compute has an apostrophe before it),
         `index`, `wnid`, `name`, `probability`, `rank`. It appears when it is complete.
     top
-        Classes an image, the most probable first.
+        Classes per image, the most probable first.
     network
         Name of the backbone (see `k2c.models.backbone_table`).
     model

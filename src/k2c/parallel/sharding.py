@@ -57,7 +57,7 @@ def shard(order: Tensor, rank: int, world_size: int, batch_size: int, accumulate
     rank, world_size
         Which worker, of how many.
     batch_size
-        Examples a worker takes at a time.
+        Examples that a worker takes at a time.
     accumulate
         Batches whose gradients are added up before a step.
     """

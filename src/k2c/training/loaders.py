@@ -22,7 +22,7 @@ class InMemoryLoader:
     inputs, targets
         Tensors with the same first dimension. They may be on a GPU.
     batch_size
-        Examples a batch; the last batch of an epoch may be smaller.
+        Examples per batch; the last batch of an epoch may be smaller.
     shuffle
         Whether every epoch has its own order. Without it, the tensors' order.
     seed

@@ -80,7 +80,7 @@ class BalancedLoader(InMemoryLoader):
     inputs, targets
         Tensors with the same first dimension; the targets are the classes, int64 (N,).
     batch_size
-        Examples a batch.
+        Examples per batch.
     per_class
         Examples of each class in an epoch; see `BalancedSampler`.
     seed

@@ -106,7 +106,7 @@ class ReplicaLearner(Learner):
         self.scaler.scale(self.loss * self.shards.shard.weight).backward()
 
     def pulse(self, loss: float = float("nan")) -> None:
-        """Tell the parent where this worker is: three times a batch, so that it sees who waits for whom."""
+        """Tell the parent where this worker is: three times per batch, so that it sees who waits for whom."""
         self.worker.messenger.pulse(self.epoch, self.batch, len(self.shards), loss)
 
     def step(self) -> None:

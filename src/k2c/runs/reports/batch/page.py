@@ -119,7 +119,7 @@ def _distinct(batch: Batch, prefix: str) -> dict[str, str]:
 
 
 def _table(batch: Batch, metrics: list[str]) -> dict[str, Any]:
-    """Return the runs as the page's script shows them: columns, and a list of values a run."""
+    """Return the runs as the page's script shows them: columns, and a list of values per run."""
     varied = [name for name in [*batch.swept, batch.repeat] if name]
     names = ["status", *varied, *metrics, "claims", "worker", "attempts"]
     shown = [name for name in names if batch.frame[name].notna().any() and (batch.frame[name] != "").any()]
