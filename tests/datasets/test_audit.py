@@ -103,7 +103,7 @@ def test_a_patient_on_both_sides(sound):
     ("sign", "trait"),
     [
         (lambda eye: eye.repeat(2, axis=0).repeat(2, axis=1), "size of the file"),
-        (lambda eye: np.pad(eye[20:-20, 20:-20], ((20, 20), (20, 20), (0, 0))), "share of the surround"),
+        (lambda eye: np.pad(eye[20:-20, 20:-20], ((20, 20), (20, 20), (0, 0))), "fraction of the surround"),
         (lambda eye: eye + np.uint8(60) * (eye > 20), "mean colour"),
     ],
     ids=["size", "crop", "colour"],

@@ -89,7 +89,7 @@ def test_training_the_head_on_features_is_training_the_frozen_model(network, str
     torch.manual_seed(0)
     model = TransferModel(network)
     head = copy.deepcopy(model.head)
-    features = torch.from_numpy(pooled_features(network, stripes, size=SIZE))
+    features = torch.from_numpy(pooled_features(network, images, size=SIZE))
     on_features = train(head, features, labels, head.parameters())
     on_images = train(
         model, network.preprocessing.normalise(images), labels, model.parameter_groups(head=1e-3)

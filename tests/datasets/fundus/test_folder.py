@@ -111,7 +111,7 @@ def test_contrast_normalisation_makes_exposures_alike(draw_eye, method):
     [
         ("", "is empty"),
         ("image,level\n", "is empty"),
-        ("image,level\na,0\n", "no column that names the image .* It has: image, level"),
+        ("picture,level\na,0\n", "no column that names the image .* It has: picture, level"),
         ("image,age\na,60\n", "no column with a label: grade, level or diagnosis .* It has: image, age"),
         ("image,level\na,0\nb,7\n", "line 3: the grade is '7', but must be 0 to 4"),
         ("image,level\na,mildly\n", "line 2: the grade is 'mildly'"),
