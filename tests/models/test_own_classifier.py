@@ -17,8 +17,8 @@ from k2c.models import (
     OwnClassifier,
     WeightsError,
     backbone,
-    load_classifier,
     image_logits,
+    load_classifier,
     predict_folder,
     top_classes,
 )
