@@ -18,7 +18,7 @@ import torch
 import k2c
 from k2c.datasets import read_image, sample_photograph
 from k2c.metrics import calibration_error, fit_temperature, how_sure
-from k2c.models import backbone, class_index, picture_logits
+from k2c.models import backbone, class_index, image_logits
 
 CATS = ["tabby", "tiger cat", "Egyptian cat", "Persian cat", "Siamese cat"]
 HALVES, CROPS = 200, 200
@@ -39,7 +39,7 @@ def confusions(network, photographs: dict[str, np.ndarray], count: int = CROPS) 
     """Return for each photograph how often each cat is the first answer of its crops, and the cats' probability."""
     rows, numbers = [], [class_index(name) for name in CATS]
     for name, photograph in photographs.items():
-        probabilities = picture_logits(network, crops(photograph, count)).softmax(dim=1)
+        probabilities = image_logits(network, crops(photograph, count)).softmax(dim=1)
         first = probabilities.argmax(dim=1)
         fractions = {
             cat: (first == number).float().mean().item() for cat, number in zip(CATS, numbers, strict=True)
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     labels, network = pd.read_csv(folder / "labels.csv"), backbone()
-    logits = picture_logits(network, (read_image(folder / file) for file in labels["file"]))
+    logits = image_logits(network, (read_image(folder / file) for file in labels["file"]))
     table = halves(logits, torch.tensor(labels["index"].tolist()))
     about = f"{len(labels)} labelled photographs of ImageNet, one per class, {HALVES} random halves"
     write("calibration_halves", table, about)
