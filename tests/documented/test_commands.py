@@ -102,6 +102,7 @@ LABS = [
 NOT_EXECUTED = {
     "k2c batch FILE": "as with fundus_data_quality.yml",
     "k2c batch course/batches/fundus_stages.yml": "as above; tests/runs/test_batch_file.py plans every file there",
+    "k2c predict --model": "as in tests/models/test_own_classifier.py, which makes a model first",
     "k2c bench": "minutes of measuring on an idle machine; below, with one benchmark that stands in for all",
     "pytest": "these tests themselves; `make test` executes it in the small kit",
     "python3 -m venv .venv": "test_environment.py executes it, installs torch, then executes make",
