@@ -159,8 +159,11 @@ def draw_accesses(traces: Mapping[str, Trace], shapes: Mapping[str, tuple[int, i
             ax.set_ylabel(kernel, fontsize=15)
         if count is not None:
             ax.imshow(count, cmap=colours, norm=scale)
-    bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, label="accesses to an element", shrink=0.8)
-    marks = [2**power for power in range(int(np.log2(scale.vmax or 1)) + 1)]
+    bar = figure.colorbar(
+        ScalarMappable(scale, colours), ax=axes, label="reads and writes of an element", shrink=0.8
+    )
+    top = int(scale.vmax or 1)
+    marks = [2**power for power in range(20) if 2**power < top / 1.4] + [top]
     bar.set_ticks(marks, labels=[str(mark) for mark in marks])
     bar.minorticks_off()
     plt.show()
@@ -240,7 +243,7 @@ def show_both_runs(curves: Mapping[str, Sequence[float]], *, title: str, xlabel:
     Parameters
     ----------
     curves
-        Both, by name; the first is drawn thick, the second thin above it.
+        Both, by name; the first is drawn thick, the second thin above it. A difference of 0 is a gap.
     """
     _, (both, apart) = plt.subplots(2, 1, figsize=(9.0, 6.0), sharex=True, height_ratios=(2, 1))
     (first, one), (second, other) = curves.items()
@@ -249,17 +252,17 @@ def show_both_runs(curves: Mapping[str, Sequence[float]], *, title: str, xlabel:
     both.plot(steps, other, color=_DARK, linewidth=1.4, label=second)
     both.set(title=title, ylabel=ylabel)
     both.legend()
-    apart.semilogy(
-        steps, np.maximum(np.abs(np.subtract(one, other)), 1e-9), color=COLOURS["red"], linewidth=1.4
-    )
+    distance = np.abs(np.subtract(one, other))
+    seen = np.where(distance > 0, distance, np.nan)
+    apart.semilogy(steps, seen, color=COLOURS["red"], linewidth=1.4, marker="o", markersize=3)
     apart.set(xlabel=xlabel, ylabel="difference")
     plt.show()
 
 
 def show_layers(times: pd.DataFrame, *, title: str) -> None:
-    """Draw the time of each layer (a row) as bars, one colour a column, on a logarithmic axis."""
+    """Draw the time of each layer (a row) as points, one colour a column, on a logarithmic axis."""
     _, axes = plt.subplots(figsize=(9.0, 0.23 * times.size + 1.9))
-    _draw_bars(axes, times)
+    _draw_points(axes, times)
     axes.set(xlabel="time (each mark is ten times the one before)", xscale="log")
     axes.set_title(title, pad=34)
     axes.set_xlim(times.to_numpy(float).min() / 2, times.to_numpy(float).max() * 5)
@@ -269,13 +272,19 @@ def show_layers(times: pd.DataFrame, *, title: str) -> None:
     plt.show()
 
 
-def _draw_bars(axes: Axes, times: pd.DataFrame) -> None:
+def _draw_points(axes: Axes, times: pd.DataFrame) -> None:
     height = 0.82 / times.shape[1]
     for number, name in enumerate(times):
         places = np.arange(len(times)) + (number - (times.shape[1] - 1) / 2) * height
-        colour = "#B8B8B8" if str(name).startswith("predicted") else None
-        bars = axes.barh(places, times[name], height * 0.92, label=name, color=colour)
-        axes.bar_label(bars, labels=[_duration(value) for value in times[name]], padding=3, fontsize=12)
+        predicted = str(name).startswith("predicted")
+        axes.plot(
+            times[name], places, marker="|" if predicted else "o", linestyle="none", markersize=10,
+            markeredgewidth=3, color=COLOURS["grey"] if predicted else None, label=name,
+        )  # fmt: skip
+        for value, place in zip(times[name], places, strict=True):
+            axes.text(value * 1.18, place, _duration(value), va="center", fontsize=12)
+    for place in range(1, len(times)):
+        axes.axhline(place - 0.5, color="#DDDDDD", linewidth=1)  # between the layers
     axes.set_yticks(range(len(times)), [str(row) for row in times.index])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)

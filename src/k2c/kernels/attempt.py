@@ -60,11 +60,21 @@ class Attempt:
         The kernel.
     local
         The size of a work-group, when it is not the one of the package's kernel.
+    options
+        Its compile-time numbers, `ops.options(kernels.specification(name))` for those that the tuner chose here.
+        The defaults when not given, so that counts are the same on every machine.
     """
 
-    def __init__(self, ops: Ops, text: str, local: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        ops: Ops,
+        text: str,
+        local: Sequence[int] | None = None,
+        options: Mapping[str, int] | None = None,
+    ) -> None:
         found = re.search(r"\bKERNEL\s+(\w+)", text)
         self.ops, self.text, self.local, self.name = ops, text, local, found[1] if found else ""
+        self.options = options
 
     def verdict(self, **sizes: Any) -> str:
         """Return `right`, or a sentence: it does not compile, leaves an array, has a race, or an element is wrong.
@@ -78,7 +88,7 @@ class Attempt:
                 f"{self.ops.name} runs no kernels, so this one cannot be checked here. Choose the device opencl or "
                 f"cuda; opencl comes with: {pip_install('pyopencl[pocl]')}"
             )
-        return first_error(self.text, self.name, self.ops, self.local, **sizes)
+        return first_error(self.text, self.name, self.ops, self.local, self.options, **sizes)
 
     def on(self, **sizes: Any) -> str:
         """Return `right`.
@@ -101,9 +111,7 @@ class Attempt:
         K2CError
             When the device runs no kernels, or the kernel does not compile.
         """
-        spec = specification(self.name)
-        options = options_of(getattr(self.ops, "kind", "cpu"), spec.source)
-        found: tuple[str, ...] = self.ops.compile(self.text, self.name, options).warnings
+        found: tuple[str, ...] = self.ops.compile(self.text, self.name, self._options()).warnings
         return found
 
     def trace(self, group: int | Sequence[int] = 0, **sizes: Any) -> Trace:
@@ -150,9 +158,12 @@ class Attempt:
         return {argument.name: self.ops.get(value) for argument, value in pairs if argument.way == "out"}
 
     def _on_random(self, sizes: dict[str, Any]) -> tuple[Any, Case]:
-        kind = getattr(self.ops, "kind", "cpu")
-        case = random_case(self.name, kind, **sizes)
-        return self.ops.compile(self.text, self.name, options_of(kind, case.spec.source)), case
+        case = random_case(self.name, getattr(self.ops, "kind", "cpu"), options=self.options, **sizes)
+        return self.ops.compile(self.text, self.name, self._options()), case
+
+    def _options(self) -> dict[str, int]:
+        defaults = options_of(getattr(self.ops, "kind", "cpu"), specification(self.name).source)
+        return defaults if self.options is None else dict(self.options)
 
     def global_reads(self, **sizes: Any) -> int:
         """Return how many numbers the first work-group reads from global memory."""

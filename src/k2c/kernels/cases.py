@@ -105,7 +105,12 @@ def first_difference(what: str, got: np.ndarray, expected: np.ndarray, tolerance
 
 
 def first_error(
-    source: str, name: str, ops: Ops | None = None, local: Sequence[int] | None = None, **numbers: Any
+    source: str,
+    name: str,
+    ops: Ops | None = None,
+    local: Sequence[int] | None = None,
+    options: Mapping[str, int] | None = None,
+    **numbers: Any,
 ) -> str:
     """Try somebody's kernel on random arguments, every access checked, and say what is wrong first.
 
@@ -119,6 +124,8 @@ def first_error(
         A device that runs kernels; the default device when not given.
     local
         The size of a work-group; the specification's when not given.
+    options
+        The compile-time numbers; the defaults when not given.
     numbers
         The kernel's numbers, `n=1000`; several odd and even sizes when not given.
 
@@ -129,15 +136,14 @@ def first_error(
         work-items of the first group (even when the result is right, by luck), or the first wrong element.
     """
     device = ops or _default()
-    spec = specification(name)
+    spec, kind = specification(name), getattr(device, "kind", "cpu")
     ints = [a.name for a in spec.arguments if a.way == "int"]
     tries = [numbers] if numbers else [dict.fromkeys(ints, size) for size in TRIES]
     try:
-        kernel = device.compile(source, name, options_of(getattr(device, "kind", "cpu"), spec.source))
+        kernel = device.compile(source, name, dict(options or options_of(kind, spec.source)))
         for chosen in tries:
-            complaint = _try(
-                kernel, device, random_case(name, getattr(device, "kind", "cpu"), **chosen), local
-            )
+            case = random_case(name, kind, options=options, **chosen)
+            complaint = _try(kernel, device, case, local)
             if complaint:
                 sizes = ", ".join(f"{key}={value}" for key, value in chosen.items())
                 return f"With {sizes}: {complaint}"

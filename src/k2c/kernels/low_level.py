@@ -33,18 +33,20 @@ GROUP = options_of("cpu", "reduce.cl")["GROUP"]
 MOST_GROUPS = 64
 
 
-def sum_with_opencl(x: np.ndarray) -> float:
+def sum_with_opencl(x: np.ndarray, platform: str = "") -> float:
     """Return the sum of x, float32 (n,), from clGetPlatformIDs to clEnqueueReadBuffer.
+
+    `platform` is part of a platform's name; the first platform with a device when empty.
 
     Raises
     ------
     K2CError
-        When there is no OpenCL library or device, or a call reports an error.
+        When there is no OpenCL library or no such device, or a call reports an error.
     """
     x = _checked(x)
     cl = load_opencl()
     with ExitStack() as release:
-        device = _first_device(cl)
+        device = _first_device(cl, platform)
         context = _make(cl, release, "Context", None, c_uint(1), byref(device), None, None)
         queue = _make(cl, release, "CommandQueue", context, device, c_uint64(0))
         kernel = _build(cl, release, context, device)
@@ -146,8 +148,8 @@ def _libraries() -> Iterator[str]:
     )
 
 
-def _first_device(cl: ctypes.CDLL) -> c_void_p:
-    """Return the first device of the first platform that is no simulator."""
+def _first_device(cl: ctypes.CDLL, part: str) -> c_void_p:
+    """Return the first device of the first platform that has `part` in its name and is no simulator."""
     count = c_uint()
     _call(cl, "clGetPlatformIDs", c_uint(0), None, byref(count))
     platforms = (c_void_p * count.value)()
@@ -156,11 +158,15 @@ def _first_device(cl: ctypes.CDLL) -> c_void_p:
         name = ctypes.create_string_buffer(256)
         _call(cl, "clGetPlatformInfo", platform, c_uint(PLATFORM_NAME), c_size_t(256), name, None)
         device = c_void_p()
-        if b"Oclgrind" not in name.value and not cl.clGetDeviceIDs(
+        wanted = part.encode() in name.value and b"Oclgrind" not in name.value
+        if wanted and not cl.clGetDeviceIDs(
             platform, c_uint64(DEVICE_TYPE_ALL), c_uint(1), byref(device), None
         ):
             return device
-    raise K2CError(f"No OpenCL platform here has a device. Install one: {pip_install('pyopencl[pocl]')}")
+    named = f" with {part!r} in its name" if part else ""
+    raise K2CError(
+        f"No OpenCL platform here{named} has a device. Install one: {pip_install('pyopencl[pocl]')}"
+    )
 
 
 def _build(cl: ctypes.CDLL, release: ExitStack, context: c_void_p, device: c_void_p) -> c_void_p:
