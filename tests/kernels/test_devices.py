@@ -92,8 +92,12 @@ def test_the_sum_by_c_calls_alone(total, n):
     assert abs(got - x.sum(dtype=np.float64)) < 1e-6 * np.abs(x).sum()
 
 
-def test_the_sum_by_c_calls_runs_on_the_platform_that_is_named(opencl):
+def test_the_sum_by_c_calls_runs_on_the_platform_that_is_named():
     x = np.ones(1000, np.float32)
-    assert sum_with_opencl(x, opencl.device.platform.name) == 1000
+    try:
+        platform = kernels.open("opencl").device.platform.name
+    except K2CError as error:
+        pytest.skip(str(error))
+    assert sum_with_opencl(x, platform) == 1000
     with pytest.raises(K2CError, match="with 'no such' in its name"):
         sum_with_opencl(x, "no such")
