@@ -51,17 +51,23 @@ def confusions(network, photographs: dict[str, np.ndarray], count: int = CROPS) 
 
 
 def halves(logits: torch.Tensor, targets: torch.Tensor, count: int = HALVES) -> pd.DataFrame:
-    """Return temperature and calibration of random halves: fitted on one, reported on the other."""
+    """Return temperature and calibration of random halves: fitted on one, reported on the other.
+
+    `error if calibrated` is what chance alone shows: answers drawn as right with the network's own confidence.
+    """
     rows = []
     for seed in range(count):
-        order = np.random.default_rng(seed).permutation(len(targets))
+        random = np.random.default_rng(seed)
+        order = random.permutation(len(targets))
         fit, report = order[: len(order) // 2], order[len(order) // 2 :]
         temperature = fit_temperature(logits[fit], targets[fit])
         before, after = (how_sure(logits[report], targets[report], t) for t in (1.0, temperature))
+        drawn = random.random(len(report)) < after["confidence"]
         rows.append({"split": seed, "temperature": temperature, "right": before["right"].mean(),
                      "sure before": before["confidence"].mean(), "sure after": after["confidence"].mean(),
                      "error before": calibration_error(before["confidence"], before["right"]),
-                     "error after": calibration_error(after["confidence"], after["right"])})  # fmt: skip
+                     "error after": calibration_error(after["confidence"], after["right"]),
+                     "error if calibrated": calibration_error(after["confidence"], drawn)})  # fmt: skip
     return pd.DataFrame(rows).round(4)
 
 
@@ -91,10 +97,11 @@ def main() -> None:
     photographs = {f"ImageNet, {CATS[numbers.index(row.index_)]}": read_image(folder / row.file)
                    for row in cats.rename(columns={"index": "index_"}).itertuples()}  # fmt: skip
     table = confusions(network, {"the sample, Chelsea": sample_photograph("cat"), **photographs})
-    write("cat_confusions", table, f"{CROPS} crops of 0.4 to 1 of the shorter side, half of them mirrored")
     others = logits[~labels["index"].isin(numbers).to_numpy()]
     taken = torch.isin(others.argmax(dim=1), torch.tensor(numbers)).sum().item()
-    print(f"{taken} of {len(others)} other photographs are taken for one of the five cats")
+    about = f"{CROPS} crops of 0.4 to 1 of the shorter side, half of them mirrored"
+    taken_for = f"{taken} of {len(others)} photographs of other classes are taken for one of the five cats"
+    write("cat_confusions", table, f"{about}; {taken_for}")
     print(table.to_string())
 
 

@@ -10,8 +10,9 @@ import torch
 
 import k2c
 from k2c._system.paths import project_root
+from k2c.course.exercises import load_solutions
 from k2c.datasets import read_image, sample_photograph
-from k2c.models import backbone, image_logits
+from k2c.models import backbone, class_index, fast_gradient_sign, image_logits
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,22 @@ def test_forty_crops_of_the_cat_agree_with_two_hundred(script):
 def test_each_row_of_first_answers_adds_up(script):
     facts = k2c.measured("cat_confusions")
     assert facts[[*script.CATS, "another name"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=0.004)
+
+
+def test_the_solution_of_problem_5_is_the_step_of_the_package():
+    names = {"torch": torch}
+    exec(load_solutions()["03_pretrained_imagenet"]["imagenet.5"]["solution"], names)
+    network = backbone()
+    inputs, tripod = network.preprocessing(sample_photograph("cameraman")), class_index("tripod")
+    one_level = 1 / 255 / torch.tensor(network.preprocessing.std).view(1, 3, 1, 1)
+    solved = names["fgsm"](network.logits, inputs, tripod, one_level)
+    torch.testing.assert_close(solved, fast_gradient_sign(network, inputs, tripod, levels=1))
+
+
+def test_what_is_left_of_the_calibration_error_is_within_chance():
+    facts = k2c.measured("calibration_halves")
+    low, high = facts["error if calibrated"].quantile([0.025, 0.975])
+    assert low < facts["error after"].median() < high < facts["error before"].median()
 
 
 @pytest.mark.realdata

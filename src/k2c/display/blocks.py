@@ -29,19 +29,19 @@ def draw_blocks(blocks: pd.DataFrame, input_shape: tuple[int, ...], *, title: st
     shapes = [tuple(input_shape), *blocks["output_shape"]]
     names = ["image", *blocks.index]
     figure, (tower, weights, work) = plt.subplots(
-        3, 1, figsize=(13.0, 6.6), height_ratios=(3.1, 1, 1), sharex=True
+        3, 1, figsize=(13.0, 7.4), height_ratios=(3.7, 1, 1), sharex=True
     )
     for place, (name, shape) in enumerate(zip(names, shapes, strict=True)):
         _draw_box(tower, place, str(name), shape)
     tower.plot([0, len(names) - 1], [0, 0], color=COLOURS["grey"], linewidth=1.5, zorder=0)
-    tower.text(-0.62, -10.4, "maps", ha="right", va="top", fontsize=11)
+    tower.text(-0.62, -10.4, "maps", ha="right", va="top", fontsize=12)
     _name_sides(tower, shapes)
-    tower.set(xlim=(-0.6, len(names) - 0.4), ylim=(-14.5, 11.5))
+    tower.set(xlim=(-0.6, len(names) - 0.4), ylim=(-19.0, 11.8))
     tower.set_axis_off()
     for axes, column, colour in ((weights, "parameters", "purple"), (work, "multiply_adds", "green")):
         values = np.asarray([0, *blocks[column]], dtype=float)
         bars = axes.bar(range(len(names)), values, color=COLOURS[colour], width=0.7)
-        axes.bar_label(bars, [_short(value) for value in values], fontsize=10, padding=2)
+        axes.bar_label(bars, [_short(value) for value in values], fontsize=12, padding=2)
         axes.set(ylim=(0, 1.3 * values.max()), yticks=[], xticks=[])
         axes.set_ylabel(f"{column.replace('_', '-')}\n{_short(values.sum())} in all", fontsize=12)
         axes.spines["left"].set_visible(False)
@@ -68,8 +68,9 @@ def _draw_box(axes: Any, place: int, name: str, shape: tuple[int, ...]) -> None:
             linewidth=0.8,
         )
     )
-    axes.text(place, -10.4, str(shape[0]), ha="center", va="top", fontsize=11, fontweight="bold")
-    axes.text(place, -12.2, name.replace("inception", "incep.\n"), ha="center", va="top", fontsize=9.5)
+    axes.text(place, -10.4, str(shape[0]), ha="center", va="top", fontsize=12, fontweight="bold")
+    words = name.replace("inception", "incep. ")
+    axes.text(place, -12.4, words, ha="center", va="top", fontsize=12, rotation=90)
 
 
 def _name_sides(axes: Any, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -81,7 +82,7 @@ def _name_sides(axes: Any, shapes: Sequence[tuple[int, ...]]) -> None:
             left, right = place - 0.42, place + length - 0.58
             axes.plot([left, right], [10.0, 10.0], color=COLOURS["grey"], linewidth=1.4)
             words = f"{side} × {side}" if length > 1 else str(side)
-            axes.text((left + right) / 2, 10.2, words, ha="center", va="bottom", fontsize=11)
+            axes.text((left + right) / 2, 10.2, words, ha="center", va="bottom", fontsize=12)
         place += length
 
 

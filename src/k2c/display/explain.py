@@ -36,7 +36,7 @@ def show_colour_filters(filters: Any, *, title: str, columns: int = 16) -> None:
     axes.set_title(title)
     size = " × ".join(str(side) for side in filters.shape[1:3])
     axes.set(xlabel=f"{len(filters)} filters of {size} weights, each in red, green and blue")
-    axes.set(xticks=[], yticks=[], ylabel="row of filters")
+    axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     plt.show()
 
@@ -67,6 +67,10 @@ def show_heat(
     """
     columns = max(min(columns, len(maps)), 1)
     rows = -(-len(maps) // columns)
+    maps = {
+        name if signed or np.max(values) > 0 else f"{name} (nothing above 0)": values
+        for name, values in maps.items()
+    }
     lines = max(name.count("\n") + 1 for name in maps)
     inches = 11.0 / max(columns, 3)
     figure, axes = plt.subplots(
@@ -97,7 +101,7 @@ def _draw_heat(axes: Any, values: np.ndarray, signed: bool) -> None:
 
 
 def show_reliability(table: pd.DataFrame, *, title: str, captions: Sequence[str] = ()) -> None:
-    """Draw how often the network is right, against how sure it is.
+    """Draw how often the network is right, against how sure it is; the more examples, the larger the point.
 
     Parameters
     ----------
@@ -108,7 +112,9 @@ def show_reliability(table: pd.DataFrame, *, title: str, captions: Sequence[str]
     """
     figure, (axes, counts) = plt.subplots(2, 1, figsize=(6.6, 6.4), height_ratios=(3, 1), sharex=True)
     axes.plot([0, 1], [0, 1], color=COLOURS["grey"], linestyle="--", linewidth=1.6, label="as sure as right")
-    axes.plot(table["confidence"], table["right"], "-o", color=COLOURS["blue"], label="the network")
+    axes.plot(table["confidence"], table["right"], color=COLOURS["blue"], label="the network")
+    area = 25 + 375 * table["examples"] / table["examples"].max()
+    axes.scatter(table["confidence"], table["right"], area, color=COLOURS["blue"], zorder=3)
     axes.vlines(
         table["confidence"], table["confidence"], table["right"], color=COLOURS["orange"], linewidth=3
     )
