@@ -207,7 +207,7 @@ def show_roofline(roof: Ceilings, families: Mapping[str, Mapping[str, Roofline]]
     axes.text(middle, middle * roof.bytes_per_second / 1e9 / 1.5, copy, va="center")
     axes.set_ylim(min(point.operations_per_second for point in points) / 5e9, flat * 4)
     for (name, family), marker, left in zip(
-        families.items(), "osD^", (True, True, False, False), strict=False
+        families.items(), "osD^", (False, True, False, False), strict=False
     ):
         _draw_family(axes, name, family, marker, left)
     axes.set(
