@@ -84,7 +84,7 @@ def test_the_exercise_names_the_race_and_counts_the_barriers_that_everybody_wait
     said = capsys.readouterr().out
     assert "Race: work-item 128 writes shared[128]" in said and "by luck" in said
     k2c.check("kernels.3", lambda: my_sum(ops, before_the_end=BARRIER))
-    assert "gave 10, expected 9" in (said := capsys.readouterr().out) and "wait for himself" in said
+    assert "gave 10, expected 9" in (said := capsys.readouterr().out) and "its own write" in said
 
 
 def test_a_race_in_global_memory_and_a_barrier_spelt_as_opencl_does(ops):
