@@ -32,3 +32,17 @@ def test_the_script_counts_errors_as_the_tables_do():
     assert list(rows.columns) == COLUMNS and list(rows["epoch"]) == [1, 2]
     assert rows["errors"].between(0, len(small.test)).all()
     assert np.all(np.diff(rows["train_loss"]) < 0)
+
+
+def test_the_network_without_pooling_has_the_shapes_and_the_parameters_of_the_one_with_it():
+    spec = importlib.util.spec_from_file_location("script", RESULTS / "lenet_shifts.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    small = load_mnist("digits")
+    row = script.measure(
+        "no pooling", seed=0, epochs=1, digits=small, others=(small.test.images, small.test.labels)
+    )
+    assert list(row) == list(k2c.measured("lenet_shifts").columns)
+    assert row["shifted by 0"] == row["other collection"]  # here both are the same digits
+    sizes = [sum(weight.numel() for weight in make().parameters()) for make in script.NETWORKS.values()]
+    assert sizes == [431_080, 431_080]

@@ -204,7 +204,7 @@ def _show_panels(
         _draw(axes, image, cmap, limits, place)
         if texts:
             middle, top = place[0] + (width - 1) / 2, place[1] - 0.5 - 0.05 * an_inch
-            axes.text(middle, top, texts[number], ha="center", va="bottom", fontsize=11)
+            axes.text(middle, top, texts[number], ha="center", va="bottom", fontsize=12)
     axes.set(xlim=(-1, columns * across - 0.1 * width), ylim=((rows - 1) * down + height, -1 - above))
     _label_corner(axes, width, height, (rows - 1) * down)
     if names is not None:
@@ -221,8 +221,8 @@ def _label_corner(axes: Any, width: int, height: int, top: float) -> None:
     """Say what the axes are at the last row's first image; labels everywhere would hide the images."""
     axes.set_xticks([0, width - 1], ["0", str(width - 1)])
     axes.set_yticks([top, top + height - 1], ["0", str(height - 1)])
-    axes.set_xlabel("column", loc="left", fontsize=11)
-    axes.set_ylabel("row", loc="bottom", fontsize=11)
+    axes.set_xlabel("column", loc="left", fontsize=12)
+    axes.set_ylabel("row", loc="bottom", fontsize=12)
     axes.spines[:].set_visible(False)
 
 
@@ -244,9 +244,9 @@ def _draw(
         )
     )
     axes.set(xlabel="column", ylabel="row", xticks=[left, left + width - 1], yticks=[top, top + height - 1])
-    axes.tick_params(labelsize=10, length=2)
-    axes.xaxis.label.set_size(11)
-    axes.yaxis.label.set_size(11)
+    axes.tick_params(labelsize=12, length=2)
+    axes.xaxis.label.set_size(12)
+    axes.yaxis.label.set_size(12)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
 

@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from k2c.display.style import COLOURS, HAM, SPAM
@@ -58,6 +58,8 @@ def show_curves(
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     if log_x:
         _use_log_axis(axes, np.asarray(x, dtype=float))
+    elif np.issubdtype(np.asarray(x).dtype, np.integer):  # no half epochs
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(curves) + len(lines or {}) + len(marks or {}) > 1:
         axes.legend()
     plt.show()

@@ -59,9 +59,9 @@ class OwnClassifier:
 
     Examples
     --------
-    >>> own = OwnClassifier(backbone(), ["cat", "dog"], head.coef_, head.intercept_)
-    >>> own.save("pets.pt")
-    >>> load_classifier("pets.pt").classes
+    >>> network = backbone()
+    >>> weight, bias = torch.zeros(2, network.n_features), torch.zeros(2)
+    >>> OwnClassifier(network, ["cat", "dog"], weight, bias).classes
     ('cat', 'dog')
     """
 
