@@ -165,3 +165,11 @@ def test_a_rewritten_kernel_is_cuda_too(name):
     flags = define_flags(options_of("gpu", source))
     ptx = kernels.compile_cuda(instrument(text, name).text, name, flags, helper=HELPER).decode()
     assert f".entry {name}(" in ptx
+
+
+def test_a_race_is_told_for_each_pair_of_lines():
+    """Filling (line 6) against a round (line 8), and a round against the next: each needs a barrier of its own."""
+    written, lines = np.array([True, True, False]), np.array([6, 8, 8])
+    items, same = np.array([0, 1, 2]), np.zeros(3, int)
+    races = Trace(("shared",), (True,), same, written, same, items, lines, same).races()
+    assert {race.lines for race in races} == {(6, 8), (8, 8)}

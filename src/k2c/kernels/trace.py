@@ -1,8 +1,10 @@
 """What a work-group did to memory, access by access: counted, and searched for races."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,19 @@ class Trace:
         none = np.zeros(len(self.array), np.int64)
         lines = none if self.line is None else self.line
         barriers = none if self.barriers is None else self.barriers
-        # Between the same barriers, the accesses of one element side by side, and its writes first.
-        order = np.lexsort((self.work_item, ~self.write, self.index, self.array, barriers))
-        key = np.stack([barriers, self.array, self.index])[:, order]
-        new = np.ones(len(order), bool)
-        new[1:] = (key[:, 1:] != key[:, :-1]).any(axis=0)
-        first = order[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))]
-        racing = self.write[first] & (self.work_item[order] != self.work_item[first])
-        first, second = first[racing], order[racing]
-        kinds = np.stack([self.array[first], lines[first], lines[second]], axis=1)
+        # An access races with a write of the same element between the same barriers, by another work-item.
+        places = np.stack([barriers, self.array, self.index])
+        place = np.unique(places, axis=1, return_inverse=True)[1].reshape(-1)
+        pairs = [(none[:0], none[:0])]
+        for line in np.unique(lines[self.write]):
+            for write in self._two_writers(place, self.write & (lines == line)):
+                racing = (write >= 0) & (self.work_item[write] != self.work_item)
+                pairs.append((write[racing], np.flatnonzero(racing)))
+        first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        by = (self.work_item[second], self.work_item[first], ~self.write[second])
+        order = np.lexsort((*by, self.index[first], self.array[first], barriers[first]))
+        first, second = first[order], second[order]
+        kinds = np.stack([self.array[first], *np.sort([lines[first], lines[second]], axis=0)], axis=1)
         earliest = np.sort(np.unique(kinds, axis=0, return_index=True)[1])
         return tuple(
             Race(
@@ -115,3 +121,16 @@ class Trace:
             )
             for a, b in zip(first[earliest], second[earliest], strict=True)
         )
+
+    def _two_writers(
+        self, place: NDArray[np.int64], written: NDArray[np.bool_]
+    ) -> Iterator[NDArray[np.int64]]:
+        """Yield for each access the first of some writes at its place, then the first by another work-item; or -1."""
+        writes = np.flatnonzero(written)
+        writes = writes[np.argsort(self.work_item[writes], kind="stable")]
+        for _ in range(2):
+            places, at = np.unique(place[writes], return_index=True)
+            first = np.full(place.max(initial=-1) + 1, -1)
+            first[places] = writes[at]
+            yield first[place]
+            writes = writes[self.work_item[writes] != self.work_item[first[place[writes]]]]
