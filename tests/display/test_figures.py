@@ -71,23 +71,8 @@ def test_every_image_has_a_title_and_labelled_axes(name, draw):
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_no_text_is_cut_off_or_written_over_another(name, draw):
-    figure = draw(name)
-    renderer = figure.canvas.get_renderer()
-    written = [text for text in texts(figure) if not _is_tick(text, figure)]
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in written]
-    page = figure.bbox
-    for text, box in boxes:
-        assert box.x0 >= page.x0 - 1 and box.x1 <= page.x1 + 1, f"{text!r} is cut off"
-        assert box.y0 >= page.y0 - 1 and box.y1 <= page.y1 + 1, f"{text!r} is cut off"
-    for number, (text, box) in enumerate(boxes):
-        for other, other_box in boxes[:number]:
-            assert not box.padded(-1).overlaps(other_box.padded(-1)), f"{text!r} lies over {other!r}"
-
-
-def _is_tick(text, figure):
-    ticks = [label for axes in figure.axes for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
-    return any(text is label for label in ticks)
+def test_no_text_is_cut_off_or_written_over_another(name, draw, check_text):
+    check_text(draw(name))
 
 
 def test_a_grid_shows_each_image_once_with_its_caption(draw):

@@ -69,25 +69,8 @@ def test_every_image_has_a_title_and_labelled_axes(name, draw):
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_no_text_is_cut_off_or_written_over_another(name, draw):
-    figure = draw(name)
-    renderer = figure.canvas.get_renderer()
-    boxes = [
-        (text.get_text(), text.get_window_extent(renderer))
-        for text in texts(figure)
-        if not is_tick(text, figure)
-    ]
-    page = figure.bbox
-    for number, (text, box) in enumerate(boxes):
-        assert box.x0 >= page.x0 - 1 and box.x1 <= page.x1 + 1, f"{text!r} is cut off"
-        assert box.y0 >= page.y0 - 1 and box.y1 <= page.y1 + 1, f"{text!r} is cut off"
-        for other, other_box in boxes[:number]:
-            assert not box.padded(-1).overlaps(other_box.padded(-1)), f"{text!r} lies over {other!r}"
-
-
-def is_tick(text, figure):
-    ticks = [label for axes in figure.axes for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
-    return any(text is label for label in ticks)
+def test_no_text_is_cut_off_or_written_over_another(name, draw, check_text):
+    check_text(draw(name))
 
 
 def test_the_area_under_the_drawn_roc_curve_is_the_auc(draw):

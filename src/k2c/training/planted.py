@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from k2c.errors import K2CError, unknown
+from k2c.training.device import cpu_threads
 
 PLANTED = ("right", "no zero_grad", "softmax twice", "evaluated in training mode")
 _CLASSES, _FEATURES = 10, 20
@@ -39,12 +40,8 @@ def planted_curves(
     """
     if mistake not in PLANTED:
         raise K2CError(unknown("mistake", mistake, PLANTED))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # matrices this small are slower with several
-    try:
+    with cpu_threads(1):
         return _train(mistake, seed, epochs)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _train(mistake: str, seed: int, epochs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
