@@ -15,18 +15,10 @@ HILA = ((0.165, -0.07), (0.175, -0.12))  # |x| and y where the vessels enter: ri
 
 
 def draw_bones(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
-    """Draw all bones.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (S, S): how much they absorb.
-    """
+    """Draw ribs, collar bones, shoulder blades and arms: float32 (S, S), how much they absorb."""
     bones = _ribs(body, frame, rng)
     bones += _shoulders(body, frame, rng)
-    bones *= np.float32(body.bone)
-    bones += _spine(body, frame, rng)
-    return bones
+    return bones * np.float32(body.bone)
 
 
 def _ribs(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
@@ -41,12 +33,12 @@ def _ribs(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
         x, y = _posterior(body, start, number, slope)
         width = thick * np.linspace(0.85, 1.1, len(QUARTER))
         behind.bands(sign * x, y, width, 1.0)
-        behind.bands(sign * x, y, 0.6 * width, 0.7)  # the cortex is denser than the marrow
+        behind.bands(sign * x, y, 0.7 * width, 0.7)  # the cortex is denser than the marrow
         x, y = _anterior(body, x[:7, -1:], y[:7, -1:], number[:7], slope)
         width = thick * np.linspace(1.05, 1.3, len(QUARTER))
         before.bands(sign * x, y, width, 1.0)
         before.bands(sign * x, y, 0.68 * width, 0.72)
-    return np.float32(0.085) * behind.layer() + np.float32(0.06) * before.layer()
+    return np.float32(0.07) * behind.layer() + np.float32(0.035) * before.layer()
 
 
 def _posterior(body: Body, start: Points, number: np.ndarray, slope: float) -> tuple[Points, Points]:
@@ -54,7 +46,7 @@ def _posterior(body: Body, start: Points, number: np.ndarray, slope: float) -> t
     drop = slope * (0.16 + 0.035 * np.minimum(number, 6))
     reach = wall(body, np.maximum(start + drop, body.apex + 0.07)) + 0.012
     x = SPINE * 0.6 + (reach - SPINE * 0.6) * np.sin(QUARTER)
-    y = start - 0.035 * np.sin(2 * QUARTER) ** 2 + drop * (1 - np.cos(QUARTER))
+    y = start - 0.03 * np.sin(QUARTER) ** 2 * np.cos(QUARTER) + drop * (1 - np.cos(QUARTER)) ** 0.85
     return x, y
 
 
@@ -74,13 +66,13 @@ def _shoulders(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
         t = np.linspace(0, 1, 14)
         x = 0.075 + t * (body.half + 0.06)
         y = medial - rise * t + rng.normal(0, 0.012) + 0.03 * np.sin(2 * np.pi * t) - 0.05 * np.sin(np.pi * t)
-        width = 0.034 - 0.012 * np.sin(np.pi * t)
+        width = 0.03 - 0.012 * np.sin(np.pi * t) ** 0.7
         canvas.bands(sign * x, y, width, 1.0)
         canvas.bands(sign * x, y, 0.55 * width, 0.72)
         head_x, head_y = body.half + 0.27, medial - rise + 0.10 + rng.normal(0, 0.02)
         canvas.disc(sign * head_x, head_y, 0.105, 0.6)
         _arm(canvas, head_x, head_y, sign, rng)
-    return np.float32(0.13) * canvas.layer() + np.float32(0.06) * blades.layer()
+    return np.float32(0.09) * canvas.layer() + np.float32(0.05) * blades.layer()
 
 
 def _arm(canvas: Canvas, x: float, y: float, sign: int, rng: np.random.Generator) -> None:
@@ -105,19 +97,28 @@ def _blade(canvas: Canvas, body: Body, sign: int, rng: np.random.Generator) -> N
     )
 
 
-def _spine(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
-    """Draw the column: vertebrae with discs between them, brighter rings of their arches, and what is behind."""
+def draw_spine(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
+    """Draw the column: vertebrae with discs between them, the rings of their arches, and what is behind.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (S, S): how much it absorbs.
+    """
     bend = np.float32(rng.normal(0, 0.02)) * np.sin(np.float32(2.2) * frame.y + np.float32(rng.uniform(0, 6)))
     away = np.abs(frame.x - bend)
-    column = step(np.float32(SPINE) - away, 0.07)
     rows = frame.y + np.float32(0.01) * frame.y * frame.y
     tall = np.float32(0.115) + np.float32(0.03) * rows
     phase = np.cos((2 * np.pi * (rows + rng.uniform(0, 0.1)) / tall).astype(np.float32))
-    bodies = np.float32(0.13) + np.float32(0.035) * np.clip(2 * phase, -1, 1)
-    arches = np.exp(-(((away - 0.055) / 0.022) ** 2)) * np.clip(phase, 0, 1) ** 2
-    middle = np.exp(-((away / 0.018) ** 2)) * np.clip(-phase, 0, 1)
-    spine = column * bodies + np.float32(0.04) * (arches + middle)
-    return (spine * (1 + np.float32(0.08) * piece("mottle", frame.size, rng))).astype(np.float32)
+    waist = np.float32(SPINE) * (np.float32(0.97) - np.float32(0.05) * phase)
+    discs = np.clip(np.float32(-1.6) - 3 * phase, 0, 1)
+    column = step(waist - away, 0.03) * (np.float32(0.055) - np.float32(0.024) * discs)
+    column += np.float32(0.015) * np.exp(-(((away - waist) / np.float32(0.014)) ** 2)) * (1 - discs)
+    arches = np.exp(-(((away - 0.055) / 0.02) ** 2)) * np.clip(phase, 0, 1) ** 2
+    middle = np.exp(-((away / 0.016) ** 2)) * np.clip(-phase, 0, 1)
+    spine = column + np.float32(0.025) * (arches + middle)
+    spine *= np.float32(0.5 + 0.5 * body.bone)
+    return (spine * (1 + np.float32(0.1) * piece("mottle", frame.size, rng))).astype(np.float32)
 
 
 class Branches(NamedTuple):
@@ -134,19 +135,19 @@ def _grow(body: Body, side: int, rng: np.random.Generator) -> list[Branches]:
     start = HILA[side]
     count = 9
     # Degrees from straight outwards, downwards positive: few to the top, more and wider ones to the base.
-    angle = np.deg2rad(np.linspace(-78, 78, count) + rng.normal(0, 7, count))
+    angle = np.deg2rad(np.linspace(-65, 62, count) + rng.normal(0, 8, count))
     low = angle > 0
     wide = np.where(low, body.vessels[1], body.vessels[0])
     height = max(body.domes[side] - start[1], 0.3)
-    length = np.where(low, height * 1.15, start[1] - body.apex) * rng.uniform(0.7, 1.0, count)
+    length = np.where(low, height * 1.1, start[1] - body.apex) * rng.uniform(0.6, 1.0, count)
     length = np.minimum(length, (body.half - start[0]) / np.maximum(np.cos(angle), 0.3) * 0.92)
-    radius = wide * rng.uniform(0.012, 0.022, count)
+    radius = wide * rng.uniform(0.009, 0.017, count)
     x = start[0] + rng.normal(0, 0.02, count)
     y = start[1] + 0.10 * np.sin(angle) + rng.normal(0, 0.02, count)
-    bend = -0.35 * angle + rng.normal(0, 0.25, count)
+    bend = 0.35 * angle + rng.normal(0, 0.25, count)
     trunks = _follow(x, y, angle, bend, length, radius, rng)
-    branches = _branch(trunks, 4, 0.5, rng)
-    return [trunks, branches, _branch(branches, 3, 0.45, rng)]
+    branches = _branch(trunks, 5, 0.45, rng)
+    return [trunks, branches, _branch(branches, 4, 0.45, rng)]
 
 
 def _follow(
@@ -164,7 +165,7 @@ def _follow(
     stride = length[:, None] / (STEPS - 1)
     along_x = x[:, None] + np.cumsum(np.cos(heading) * stride, axis=1) - np.cos(heading[:, :1]) * stride
     along_y = y[:, None] + np.cumsum(np.sin(heading) * stride, axis=1) - np.sin(heading[:, :1]) * stride
-    return Branches(along_x, along_y, heading, radius[:, None] * (1 - 0.75 * part))
+    return Branches(along_x, along_y, heading, radius[:, None] * (1 - part) ** 1.2)
 
 
 def _branch(parents: Branches, each: int, thinner: float, rng: np.random.Generator) -> Branches:
@@ -188,14 +189,24 @@ def draw_vessels(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
     for side, sign in zip((RIGHT, LEFT), SIDES, strict=True):
         for grown in reversed(_grow(body, side, rng)):
             _draw(canvas, grown, sign, body.shift)
+        _hilum(canvas, body, side, sign, rng)
     layer = canvas.layer()
     for side, sign in zip((RIGHT, LEFT), SIDES, strict=True):
         x, y = HILA[side]
-        tilt = rng.normal(0, 0.01)
-        for down in (-0.03, 0.05):
-            place = (sign * (x + 0.015 + tilt) + body.shift, y + down)
-            layer += np.float32(rng.uniform(0.25, 0.45)) * blob(frame, *place, 0.045, 0.06)
+        place = (sign * (x + 0.01 + rng.normal(0, 0.01)) + body.shift, y + 0.03)
+        layer += np.float32(rng.uniform(0.3, 0.5)) * blob(frame, *place, 0.05, 0.09)
     return layer
+
+
+def _hilum(canvas: Canvas, body: Body, side: int, sign: int, rng: np.random.Generator) -> None:
+    """Draw a lung's great artery, from behind the heart in an arch outwards and down, and veins to the top."""
+    x, y = HILA[side]
+    part = np.linspace(0, 1, 8)
+    down = y - 0.05 + np.array([1.0, 0.8])[side] * rng.uniform(0.28, 0.38) * part
+    out = x + rng.normal(-0.01, 0.01) + 0.05 * np.sin(2.2 * part) + rng.uniform(0.03, 0.09) * part**2
+    thick = body.vessels[1] * rng.uniform(0.028, 0.036) * (1 - 0.85 * part)
+    canvas.bands(sign * out + body.shift, down, thick, 0.75)
+    canvas.bands(sign * (x - 0.02 + 0.09 * part**0.8) + body.shift, y - 0.22 * part, thick * 0.6, 0.6)
 
 
 def _draw(canvas: Canvas, grown: Branches, sign: int, shift: float) -> None:
@@ -209,15 +220,16 @@ def _draw(canvas: Canvas, grown: Branches, sign: int, shift: float) -> None:
     )
     for first, last in pieces:
         radius = grown.radius[:, (first + last) // 2]
-        canvas.lines(x[:, first:last], grown.y[:, first:last], radius, np.minimum(1, 0.3 + radius * 42))
+        canvas.lines(x[:, first:last], grown.y[:, first:last], radius, np.minimum(1, 0.25 + radius * 42))
 
 
 def draw_airway(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
     """Draw the windpipe and its two branches, which are dark: float32 (S, S), 0 to 1."""
     canvas = Canvas(frame)
-    fork = -0.27 + rng.normal(0, 0.02)
+    fork = -0.30 + rng.normal(0, 0.02)
     lean = rng.normal(-0.012, 0.01) + body.shift
-    canvas.bands(np.array([0.0, lean, lean]), np.array([-1.2, -0.6, fork]), 0.037, 1.0)
-    canvas.bands(np.array([lean, lean - 0.14]), np.array([fork - 0.01, fork + 0.16]), 0.020, 0.45)
-    canvas.bands(np.array([lean, lean + 0.18]), np.array([fork - 0.01, fork + 0.12]), 0.019, 0.4)
+    canvas.bands(np.array([lean, lean]), np.array([fork - 0.2, fork]), 0.034, 0.6)
+    canvas.bands(np.array([0.0, lean, lean]), np.array([-1.2, -0.6, fork - 0.1]), 0.036, 1.0)
+    canvas.bands(np.array([lean, lean - 0.14]), np.array([fork - 0.03, fork + 0.14]), 0.020, 0.3)
+    canvas.bands(np.array([lean, lean + 0.18]), np.array([fork - 0.03, fork + 0.09]), 0.019, 0.25)
     return canvas.layer()

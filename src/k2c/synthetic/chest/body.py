@@ -39,6 +39,8 @@ class Body:
         Of heart and trachea towards the patient's left.
     fat
         Soft tissue outside the ribs.
+    axilla
+        Where the flank begins below the arm, y.
     breasts
         0 for none, 1 for large ones.
     bone
@@ -61,6 +63,7 @@ class Body:
     knob: float = 1.0
     shift: float = 0.0
     fat: float = 0.12
+    axilla: float = -0.1
     breasts: float = 0.0
     bone: float = 1.0
     vessels: tuple[float, float] = (1.0, 1.0)
@@ -77,12 +80,13 @@ def make_body(sex: str, age: int, rng: np.random.Generator) -> Body:
         apex=rng.normal(-0.76, 0.03),
         domes=(dome, dome + rng.normal(0.045, 0.025)),
         depth=rng.uniform(0.16, 0.25),
-        heart=rng.normal(1.0, 0.06),
+        heart=rng.normal(1.03, 0.07),
         upright=float(np.clip(rng.normal(0.65 - age / 250, 0.25), 0, 1)),
         pedicle=rng.normal(0.95 + age / 600, 0.08),
         knob=float(np.clip(rng.normal(age / 48, 0.3), 0.2, 2.0)),
         shift=rng.normal(0, 0.012),
         fat=float(np.clip(rng.gamma(4, 0.035), 0.04, 0.32)),
+        axilla=float(np.clip(rng.normal(-0.1, 0.12), -0.35, 0.15)),
         breasts=float(np.clip(rng.normal(0.5, 0.3), 0, 1)) if sex == "F" else 0.0,
         bone=float(np.clip(rng.normal(1.12 - age / 300, 0.12), 0.6, 1.5)),
         vessels=(rng.uniform(0.75, 1.0), rng.uniform(0.9, 1.15)),
@@ -130,7 +134,8 @@ class Shapes:
     def __init__(self, body: Body, frame: Frame) -> None:
         self.body, self.frame = body, frame
         self.walls = tuple(np.asarray(wall(body, frame.y), np.float32) for _ in SIDES)
-        self.domes = np.where(frame.x < 0, dome(body, frame.x, RIGHT), dome(body, frame.x, LEFT))
+        left = step(frame.x, 0.3)
+        self.domes = (1 - left) * dome(body, frame.x, RIGHT) + left * dome(body, frame.x, LEFT)
         self.outside = self._outside()
         self.heart, self.mediastinum = self._heart(), self._mediastinum()
         air = self._air()
@@ -157,7 +162,7 @@ class Shapes:
         thick *= step(self.domes - frame.y, 0.022)
         thick *= curve(
             frame.y,
-            [(body.apex - 0.02, 0), (body.apex + 0.05, 0.5), (-0.3, 0.92), (0.1, 1), (0.7, 0.85)],
+            [(body.apex - 0.02, 0), (body.apex + 0.05, 0.5), (-0.3, 0.95), (0.0, 0.97), (0.35, 0.8), (0.7, 0.65)],
             0.03,
         )
         return thick
@@ -178,15 +183,16 @@ class Shapes:
         frame, body = self.frame, self.body
         left, right = vessel_edges(body, frame.y)
         inside = step(left - frame.x, 0.03) * step(frame.x - right, 0.045)
-        return inside * curve(frame.y, [(-0.95, 0.25), (-0.5, 1), (1, 1)], 0.05)
+        return inside * curve(frame.y, [(-0.95, 0.2), (-0.45, 1), (-0.1, 1), (0.3, 0.4)], 0.05)
 
     def _outside(self) -> Layer:
-        """Return the soft tissue's thickness, 0 in the air beside the patient to 1."""
+        """Return the soft tissue's thickness: 0 in the air beside the patient, about 1 at the height of the heart."""
         frame, body = self.frame, self.body
         skin = body_edge(body, frame.y)
         part = np.clip(np.abs(frame.x) / skin, 0, 1)
         part *= part
-        return np.sqrt(np.clip(1 - part * part, 0, 1))
+        deep = curve(frame.y, [(-1.1, 0.55), (-0.75, 0.78), (-0.4, 0.96), (0.1, 1.02), (1, 1.1)], 0.05)
+        return deep * np.sqrt(np.clip(1 - part * part, 0, 1))
 
 
 def wall(body: Body, y: ArrayLike) -> Points:
@@ -208,7 +214,7 @@ def dome(body: Body, x: ArrayLike, side: int) -> Points:
     peak = 0.36 if side == RIGHT else 0.42
     outwards = np.clip((away - peak) / max(body.half - peak, 0.1), 0, 1)
     inwards = np.clip(peak - away, 0, None) / peak
-    return body.domes[side] + body.depth * (outwards**2.4) + 0.45 * body.depth * inwards**2
+    return body.domes[side] + body.depth * outwards**2 + 0.4 * body.depth * inwards**2
 
 
 def heart_edges(body: Body, y: Layer) -> tuple[Layer, Layer, float, Layer]:
@@ -223,18 +229,19 @@ def heart_edges(body: Body, y: Layer) -> tuple[Layer, Layer, float, Layer]:
 
     apex = 0.49 - 0.11 * body.upright
     left = [
-        (at(0), 0.12),
-        (at(0.2), 0.17),
-        (at(0.4), 0.225),
-        (at(0.6), 0.82 * apex),
-        (at(0.8), apex),
-        (at(0.97), 0.97 * apex),
+        (at(0), 0.125),
+        (at(0.15), 0.19),
+        (at(0.3), 0.235),
+        (at(0.5), 0.3 + 0.4 * (apex - 0.38)),
+        (at(0.7), 0.86 * apex),
+        (at(0.9), apex),
+        (at(1.1), 0.9 * apex),
     ]
-    right = [(at(0), 0.10), (at(0.3), 0.155), (at(0.6), 0.235), (at(0.8), 0.24), (at(1.0), 0.19)]
+    right = [(at(0), 0.10), (at(0.3), 0.14), (at(0.5), 0.185), (at(0.75), 0.215), (at(1.05), 0.18)]
     scale = np.float32(wide)
     edges = [curve(y, points, 0.05) * scale for points in (left, right)]
     move = np.float32(body.shift)
-    return edges[0] + move, move - edges[1], top, np.float32(at(1.04)) + 0 * y
+    return edges[0] + move, move - edges[1], top, np.float32(at(1.12)) + 0 * y
 
 
 def vessel_edges(body: Body, y: Layer) -> tuple[Layer, Layer]:
@@ -257,5 +264,6 @@ def body_edge(body: Body, y: Layer) -> Layer:
     shoulder = max(flank + 0.35, 1.25)
     neck = 0.24 + 0.35 * body.fat
     line = [(-1.3, neck), (-0.98, neck + 0.02), (-0.88, 0.5), (-0.74, shoulder - 0.3), (-0.6, shoulder)]
-    line += [(-0.2, shoulder), (-0.02, flank + 0.1), (0.1, flank), (0.9, flank + 0.05 + 0.3 * body.fat)]
+    line += [(body.axilla - 0.2, shoulder), (body.axilla, flank + 0.09), (body.axilla + 0.14, flank)]
+    line += [(0.9, flank + 0.02 + 0.3 * body.fat)]
     return curve(y, line, 0.03)

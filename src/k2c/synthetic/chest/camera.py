@@ -40,7 +40,7 @@ DETECTORS = {
     "soft": Detector(-0.04, 0.92, 0.95, 0.15, 0.008, 0.09),
     "crisp": Detector(-0.02, 0.92, 1.0, 0.45, 0.006, 0.05),
     "dark": Detector(0.05, 0.95, 1.15, 0.35, 0.007, 0.03),
-    "pale": Detector(-0.25, 0.98, 0.9, 0.35, 0.006, 0.12),
+    "pale": Detector(-0.14, 0.96, 0.9, 0.35, 0.006, 0.12),
     "portable": Detector(-0.05, 1.0, 1.05, 0.25, 0.014, 0.06),
 }
 FROM_BEHIND = ("soft", "crisp", "crisp", "dark", "pale")

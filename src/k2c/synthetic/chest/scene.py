@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from k2c.synthetic.canvas import Frame, joined
-from k2c.synthetic.chest.anatomy import draw_airway, draw_bones, draw_vessels
+from k2c.synthetic.canvas import Frame, curve, joined, step
+from k2c.synthetic.chest.anatomy import draw_airway, draw_bones, draw_spine, draw_vessels
 from k2c.synthetic.chest.body import RIGHT, SIDES, Body, Shapes, dome, wall
 from k2c.synthetic.texture import Layer, piece
 
@@ -69,21 +69,25 @@ class Scene:
         belly = np.float32(1) - np.exp(
             np.minimum(shapes.domes - frame.y, 0) / (np.float32(0.07) + beside / 2)
         )
-        centre = joined(np.float32(0.85) * shapes.heart, np.float32(0.8) * shapes.mediastinum)
-        air = shapes.air * (1 - np.float32(0.85) * centre)
+        centre = np.maximum(shapes.heart, shapes.mediastinum)
+        air = shapes.air * (1 - np.float32(0.9) * centre)
         left = air * (1 - self.filled)
         total = (np.float32(0.52) + np.float32(0.26) * belly) * shapes.outside
-        total -= np.float32(0.42 * body.air) * left
-        total += np.float32(0.24) * centre * (1 - np.float32(0.8) * belly)
+        total -= np.float32(0.39 * body.air) * left
+        total += (np.float32(0.10) * shapes.mediastinum + np.float32(0.15) * shapes.heart) * (
+            1 - belly
+        )
+        total += draw_spine(body, frame, anatomy) * (1 - np.float32(0.6) * belly) * (1 - np.float32(0.55) * shapes.heart)
+        total += _rind(shapes, frame)
         clear = np.float32(0.35) + np.float32(0.65) * np.minimum(1, 2 * left + np.float32(0.2))
-        total += bones * clear * (1 - np.float32(0.6) * belly) * (1 - np.float32(0.5) * centre)
+        total += bones * clear * (1 - np.float32(0.7) * belly) * (1 - np.float32(0.4) * centre)
         total += np.float32(0.13) * vessels * left
-        total -= airway * (np.float32(0.025) + np.float32(0.065) * shapes.mediastinum)
+        total -= airway * (np.float32(0.035) + np.float32(0.03) * shapes.mediastinum)
         total += self.dense
-        total += np.float32(0.14) * _breasts(body, frame, anatomy)
+        total += np.float32(0.13) * _breasts(body, frame, anatomy) * (1 - np.float32(0.7) * belly)
         total -= _stomach(body, frame, anatomy)
         total *= 1 + np.float32(0.025) * piece("cloud", frame.size, texture)
-        total += np.float32(0.012) * left * piece("mottle", frame.size, texture)
+        total += np.float32(0.011) * left * piece("mottle", frame.size, texture)
         return total
 
 
@@ -115,20 +119,29 @@ class ChestFinding(ABC):
         return int(self.rng.random() >= right) if right < 1 else RIGHT
 
 
+def _rind(shapes: Shapes, frame: Frame) -> Layer:
+    """Return what the wall of the chest adds where the beam runs along it, float32 (S, S)."""
+    away = np.abs(frame.x) - shapes.walls[0]
+    rind = np.exp(-(((away - np.float32(0.025)) * np.float32(1 / 0.03)) ** 2))
+    rind *= np.float32(0.045)
+    apex = shapes.body.apex
+    return rind * curve(frame.y, [(apex, 0), (apex + 0.25, 0.6), (0.1, 1), (0.9, 0.3)])
+
+
 def _breasts(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
-    """Return the shadows of breasts, float32 (S, S): a fold below, fading upwards."""
-    low, wide = rng.uniform(0.36, 0.62, 2) + rng.normal(0, 0.015, (2, 2)).T, rng.uniform(0.27, 0.36)
+    """Return the shadows of breasts, float32 (S, S): denser downwards, to a round lower edge."""
+    low = max(body.domes) + rng.uniform(-0.22, 0.14) + rng.normal(0, 0.025, 2)
+    wide, tall, middle = rng.uniform(0.28, 0.37), rng.uniform(0.16, 0.3), rng.uniform(0.16, 0.28)
     layer = np.zeros((frame.size, frame.size), np.float32)
-    if body.breasts < 0.15:
+    if body.breasts < 0.12:
         return layer
-    for sign, bottom in zip(SIDES, low[:, 0], strict=True):
-        across = ((frame.x - np.float32(sign * (body.half - 0.24))) / np.float32(wide)) ** 2
-        fold = np.float32(bottom) - np.float32(0.30) * across
-        up = (fold - frame.y) * np.float32(1 / 0.02)
-        layer += (
-            np.clip(up, 0, 1) * np.exp(np.minimum(0, frame.y - fold) * np.float32(1 / 0.34)) * (across < 1.2)
-        )
-    return layer * np.float32(body.breasts)
+    wide = wide * (0.8 + 0.4 * body.breasts)
+    for sign, bottom in zip(SIDES, low, strict=True):
+        across = (frame.x - np.float32(sign * (body.half - middle))) * np.float32(1 / wide)
+        arc = np.sqrt(np.clip(1 - across * across, 0, 1))
+        up = np.float32(bottom) - np.float32(tall) * (1 - arc) - frame.y
+        layer += step(up, 0.025) * np.exp(np.minimum(0, -up) * np.float32(1 / 0.33)) * arc * arc
+    return layer * np.float32(0.35 + 0.65 * body.breasts)
 
 
 def _stomach(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
@@ -142,5 +155,5 @@ def _stomach(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
     air = np.float32(depth) * bubble
     if rng.random() < 0.4:
         place = np.exp(-(((frame.x - np.float32(0.4)) / 0.25) ** 2)) * (frame.y > body.domes[1] + 0.2)
-        air = air + np.float32(0.06) * place * np.clip(piece("mottle", frame.size, rng) - 0.4, 0, 1.5)
+        air = air + np.float32(0.04) * place * np.clip(piece("mottle", frame.size, rng), 0, 1.5)
     return air.astype(np.float32)
