@@ -69,10 +69,10 @@ def _shoulders(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
         width = 0.03 - 0.012 * np.sin(np.pi * t) ** 0.7
         canvas.bands(sign * x, y, width, 1.0)
         canvas.bands(sign * x, y, 0.55 * width, 0.72)
-        head_x, head_y = body.half + 0.27, medial - rise + 0.10 + rng.normal(0, 0.02)
+        head_x, head_y = body.half + rng.uniform(0.12, 0.26), medial - rise + 0.10 + rng.normal(0, 0.02)
         canvas.disc(sign * head_x, head_y, 0.105, 0.6)
         _arm(canvas, head_x, head_y, sign, rng)
-    return np.float32(0.09) * canvas.layer() + np.float32(0.05) * blades.layer()
+    return np.float32(0.09) * canvas.layer() + np.float32(0.07) * blades.layer()
 
 
 def _arm(canvas: Canvas, x: float, y: float, sign: int, rng: np.random.Generator) -> None:
@@ -147,7 +147,7 @@ def _grow(body: Body, side: int, rng: np.random.Generator) -> list[Branches]:
     bend = 0.35 * angle + rng.normal(0, 0.25, count)
     trunks = _follow(x, y, angle, bend, length, radius, rng)
     branches = _branch(trunks, 5, 0.45, rng)
-    return [trunks, branches, _branch(branches, 4, 0.45, rng)]
+    return [trunks, branches, _branch(branches, 4, 0.55, rng)]
 
 
 def _follow(

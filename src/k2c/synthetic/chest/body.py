@@ -10,7 +10,7 @@ from k2c.synthetic.texture import Layer
 
 RIGHT, LEFT = 0, 1  # the patient's sides: right is on the left of the image
 SIDES = (-1, 1)  # the sign of x there
-SPINE = 0.095  # half the width of a vertebra
+SPINE = 0.085  # half the width of a vertebra
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Body:
 
 def make_body(sex: str, age: int, rng: np.random.Generator) -> Body:
     """Draw a patient."""
-    dome = rng.normal(0.47, 0.05)
+    dome = rng.normal(0.41, 0.07)
     half = rng.normal(0.755, 0.03) - 0.02 * (sex == "F")
     return Body(
         half=half,
@@ -159,7 +159,7 @@ class Shapes:
         part = np.clip((away - middle) / reach, -1.2, 1.2)
         part *= part
         thick = np.sqrt(np.clip(1 - part**2, 0, 1))
-        thick *= step(self.domes - frame.y, 0.022)
+        thick *= step(self.domes - frame.y, 0.022) * step(outer - inner - np.float32(0.06), 0.08)
         thick *= curve(
             frame.y,
             [(body.apex - 0.02, 0), (body.apex + 0.05, 0.5), (-0.3, 0.95), (0.0, 0.97), (0.35, 0.8), (0.7, 0.65)],
@@ -249,11 +249,11 @@ def vessel_edges(body: Body, y: Layer) -> tuple[Layer, Layer]:
     wide, knob = body.pedicle, 0.042 * body.knob
     arch = -0.36 + 0.02 * (1 - body.knob)
     left = [
-        (-1.2, 0.10), (-0.62, 0.105), (arch - 0.08, 0.115), (arch - 0.045, 0.125 + 0.75 * knob), (arch, 0.13 + knob),
-        (arch + 0.05, 0.125 + 0.75 * knob), (arch + 0.09, 0.13), (-0.20, 0.165), (-0.08, 0.16),
+        (-1.2, 0.085), (-0.62, 0.09), (arch - 0.08, 0.095), (arch - 0.045, 0.105 + 0.75 * knob), (arch, 0.11 + knob),
+        (arch + 0.05, 0.105 + 0.75 * knob), (arch + 0.09, 0.11), (-0.20, 0.15), (-0.08, 0.15),
         (0.1, 0.13), (1.2, 0.11),
     ]  # fmt: skip
-    right = [(-1.2, 0.10), (-0.55, 0.115), (-0.3, 0.13), (-0.1, 0.14), (0.1, 0.11), (1.2, 0.10)]
+    right = [(-1.2, 0.085), (-0.55, 0.095), (-0.3, 0.11), (-0.1, 0.13), (0.1, 0.11), (1.2, 0.10)]
     move, scale = np.float32(body.shift), np.float32(wide)
     return curve(y, left, 0.02) * scale + move, move - curve(y, right, 0.03) * scale
 

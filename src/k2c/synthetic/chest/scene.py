@@ -72,16 +72,16 @@ class Scene:
         centre = np.maximum(shapes.heart, shapes.mediastinum)
         air = shapes.air * (1 - np.float32(0.9) * centre)
         left = air * (1 - self.filled)
-        total = (np.float32(0.52) + np.float32(0.26) * belly) * shapes.outside
+        total = (np.float32(0.52) + np.float32(0.23) * belly) * shapes.outside
         total -= np.float32(0.39 * body.air) * left
-        total += (np.float32(0.10) * shapes.mediastinum + np.float32(0.15) * shapes.heart) * (
+        total += (np.float32(0.07) * shapes.mediastinum + np.float32(0.14) * shapes.heart) * (
             1 - belly
         )
         total += draw_spine(body, frame, anatomy) * (1 - np.float32(0.6) * belly) * (1 - np.float32(0.55) * shapes.heart)
         total += _rind(shapes, frame)
         clear = np.float32(0.35) + np.float32(0.65) * np.minimum(1, 2 * left + np.float32(0.2))
         total += bones * clear * (1 - np.float32(0.7) * belly) * (1 - np.float32(0.4) * centre)
-        total += np.float32(0.13) * vessels * left
+        total += np.float32(0.115) * vessels * left
         total -= airway * (np.float32(0.035) + np.float32(0.03) * shapes.mediastinum)
         total += self.dense
         total += np.float32(0.13) * _breasts(body, frame, anatomy) * (1 - np.float32(0.7) * belly)
@@ -155,5 +155,5 @@ def _stomach(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
     air = np.float32(depth) * bubble
     if rng.random() < 0.4:
         place = np.exp(-(((frame.x - np.float32(0.4)) / 0.25) ** 2)) * (frame.y > body.domes[1] + 0.2)
-        air = air + np.float32(0.04) * place * np.clip(piece("mottle", frame.size, rng), 0, 1.5)
+        air = air + np.float32(0.06) * place * np.clip(piece("cloud", frame.size, rng) - 0.3, 0, 1.2)
     return air.astype(np.float32)
