@@ -86,15 +86,12 @@ def _blade(canvas: Canvas, body: Body, sign: int, rng: np.random.Generator) -> N
     """Draw a shoulder blade: turned out of the lungs for a film from behind, over them from the front."""
     inner = body.half + rng.normal(-0.03, 0.05) - (0.2 if body.supine else 0.0)
     turn = rng.normal(0.06, 0.03)
-    x = np.array(
-        [inner, inner - 0.02, inner + turn, inner + turn + 0.07, inner + 0.22, inner + 0.30, inner + 0.16]
-    )
-    y = np.array([-0.62, -0.35, -0.08, -0.08, -0.38, -0.6, -0.68])
-    canvas.polygon(sign * x, y, 0.6)
-    canvas.bands(sign * np.array([inner + turn + 0.06, inner + 0.24]), np.array([-0.08, -0.5]), 0.014, 1.0)
-    canvas.bands(
-        sign * np.array([inner, inner - 0.02, inner + turn]), np.array([-0.62, -0.35, -0.08]), 0.008, 0.9
-    )
+    x = inner + np.array([0.02, -0.015, turn, turn + 0.05, turn + 0.1, 0.2, 0.27, 0.3, 0.17])
+    y = np.array([-0.66, -0.45, -0.16, -0.1, -0.16, -0.42, -0.52, -0.62, -0.7])
+    canvas.polygon(sign * x, y, 0.55)
+    canvas.bands(sign * x[2:8], y[2:8], 0.012, 1.0)
+    canvas.bands(sign * x[:4], y[:4], 0.006, 0.8)
+    canvas.bands(sign * (inner + np.array([0.04, 0.2, 0.36])), np.array([-0.55, -0.64, -0.73]), 0.02, 0.9)
 
 
 def draw_spine(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
@@ -139,11 +136,13 @@ def _grow(body: Body, side: int, rng: np.random.Generator) -> list[Branches]:
     low = angle > 0
     wide = np.where(low, body.vessels[1], body.vessels[0])
     height = max(body.domes[side] - start[1], 0.3)
-    length = np.where(low, height * 1.1, start[1] - body.apex) * rng.uniform(0.6, 1.0, count)
+    length = np.where(low, height * 0.9, start[1] - body.apex) * rng.uniform(0.6, 1.0, count)
     length = np.minimum(length, (body.half - start[0]) / np.maximum(np.cos(angle), 0.3) * 0.92)
     radius = wide * rng.uniform(0.009, 0.017, count)
-    x = start[0] + rng.normal(0, 0.02, count)
-    y = start[1] + 0.10 * np.sin(angle) + rng.normal(0, 0.02, count)
+    # They leave the great artery all along its way: behind the heart's edge, and further out the lower it is.
+    along = np.where(low, 0.3, 0.12) * np.sin(angle)
+    x = start[0] + np.where(low, 0.15, -0.1) * along + rng.normal(0, 0.02, count)
+    y = start[1] + along + rng.normal(0, 0.02, count)
     bend = 0.35 * angle + rng.normal(0, 0.25, count)
     trunks = _follow(x, y, angle, bend, length, radius, rng)
     branches = _branch(trunks, 5, 0.45, rng)
@@ -160,7 +159,7 @@ def _follow(
     rng: np.random.Generator,
 ) -> Branches:
     part = np.linspace(0, 1, STEPS)
-    sway = 0.25 * np.sin(rng.uniform(3, 9, (len(x), 1)) * part + rng.uniform(0, 6, (len(x), 1)))
+    sway = 0.35 * np.sin(rng.uniform(3, 9, (len(x), 1)) * part + rng.uniform(0, 6, (len(x), 1)))
     heading = angle[:, None] + bend[:, None] * part + sway
     stride = length[:, None] / (STEPS - 1)
     along_x = x[:, None] + np.cumsum(np.cos(heading) * stride, axis=1) - np.cos(heading[:, :1]) * stride

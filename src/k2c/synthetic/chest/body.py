@@ -162,7 +162,7 @@ class Shapes:
         thick *= step(self.domes - frame.y, 0.022) * step(outer - inner - np.float32(0.06), 0.08)
         thick *= curve(
             frame.y,
-            [(body.apex - 0.02, 0), (body.apex + 0.05, 0.5), (-0.3, 0.95), (0.0, 0.97), (0.35, 0.8), (0.7, 0.65)],
+            [(body.apex - 0.02, 0), (body.apex + 0.05, 0.5), (-0.3, 0.95), (0.0, 0.97), (0.3, 0.76), (0.7, 0.5)],
             0.03,
         )
         return thick
@@ -191,7 +191,7 @@ class Shapes:
         skin = body_edge(body, frame.y)
         part = np.clip(np.abs(frame.x) / skin, 0, 1)
         part *= part
-        deep = curve(frame.y, [(-1.1, 0.55), (-0.75, 0.78), (-0.4, 0.96), (0.1, 1.02), (1, 1.1)], 0.05)
+        deep = curve(frame.y, [(-1.1, 0.5), (-0.75, 0.72), (-0.4, 0.95), (0.1, 1.02), (1, 1.1)], 0.05)
         return deep * np.sqrt(np.clip(1 - part * part, 0, 1))
 
 
@@ -237,7 +237,7 @@ def heart_edges(body: Body, y: Layer) -> tuple[Layer, Layer, float, Layer]:
         (at(0.9), apex),
         (at(1.1), 0.9 * apex),
     ]
-    right = [(at(0), 0.10), (at(0.3), 0.14), (at(0.5), 0.185), (at(0.75), 0.215), (at(1.05), 0.18)]
+    right = [(at(0), 0.09), (at(0.3), 0.125), (at(0.5), 0.16), (at(0.75), 0.185), (at(1.05), 0.165)]
     scale = np.float32(wide)
     edges = [curve(y, points, 0.05) * scale for points in (left, right)]
     move = np.float32(body.shift)
@@ -263,7 +263,7 @@ def body_edge(body: Body, y: Layer) -> Layer:
     flank = body.half + body.fat + 0.06
     shoulder = max(flank + 0.35, 1.25)
     neck = 0.24 + 0.35 * body.fat
-    line = [(-1.3, neck), (-0.98, neck + 0.02), (-0.88, 0.5), (-0.74, shoulder - 0.3), (-0.6, shoulder)]
+    line = [(-1.3, neck), (-1.0, neck + 0.02), (-0.88, neck + 0.12), (-0.72, shoulder - 0.35), (-0.57, shoulder)]
     line += [(body.axilla - 0.2, shoulder), (body.axilla, flank + 0.09), (body.axilla + 0.14, flank)]
     line += [(0.9, flank + 0.02 + 0.3 * body.fat)]
     return curve(y, line, 0.03)

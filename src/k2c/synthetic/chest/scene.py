@@ -74,7 +74,7 @@ class Scene:
         left = air * (1 - self.filled)
         total = (np.float32(0.52) + np.float32(0.23) * belly) * shapes.outside
         total -= np.float32(0.39 * body.air) * left
-        total += (np.float32(0.07) * shapes.mediastinum + np.float32(0.14) * shapes.heart) * (
+        total += (np.float32(0.07) * shapes.mediastinum + np.float32(0.13) * shapes.heart) * (
             1 - belly
         )
         total += draw_spine(body, frame, anatomy) * (1 - np.float32(0.6) * belly) * (1 - np.float32(0.55) * shapes.heart)
@@ -140,7 +140,7 @@ def _breasts(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
         across = (frame.x - np.float32(sign * (body.half - middle))) * np.float32(1 / wide)
         arc = np.sqrt(np.clip(1 - across * across, 0, 1))
         up = np.float32(bottom) - np.float32(tall) * (1 - arc) - frame.y
-        layer += step(up, 0.025) * np.exp(np.minimum(0, -up) * np.float32(1 / 0.33)) * arc * arc
+        layer += step(up, 0.04) * np.exp(np.minimum(0, -up) * np.float32(1 / 0.33)) * arc * arc
     return layer * np.float32(0.35 + 0.65 * body.breasts)
 
 
