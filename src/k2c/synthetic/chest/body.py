@@ -191,7 +191,7 @@ class Shapes:
         skin = body_edge(body, frame.y)
         part = np.clip(np.abs(frame.x) / skin, 0, 1)
         part *= part
-        deep = curve(frame.y, [(-1.1, 0.5), (-0.75, 0.72), (-0.4, 0.95), (0.1, 1.02), (1, 1.1)], 0.05)
+        deep = curve(frame.y, [(-1.1, 0.5), (-0.75, 0.72), (-0.4, 0.91), (0.1, 1.0), (1, 1.1)], 0.05)
         return deep * np.sqrt(np.clip(1 - part * part, 0, 1))
 
 

@@ -55,10 +55,10 @@ def choose_detector(view: str, rng: np.random.Generator) -> Detector:
 
 def aim(size: int, view: str, rng: np.random.Generator) -> Frame:
     """Draw what the film covers."""
-    spread = 0.045 if view == "PA" else 0.075
+    spread = 0.055 if view == "PA" else 0.075
     zoom = rng.normal(1.0 if view == "PA" else 0.95, spread)
     across, down = zoom * rng.normal(1.03, 0.03), zoom * rng.normal(1.02, 0.04)
-    return Frame(size, (across, down), (rng.normal(0, 0.03), rng.normal(-0.01, 0.05)))
+    return Frame(size, (across, down), (rng.normal(0, 0.035), rng.normal(-0.01, 0.06)))
 
 
 def turned(layer: Layer, degrees: float) -> Layer:

@@ -192,17 +192,17 @@ class Emphysema(ChestFinding):
 
     def change(self, body: Body) -> Body:
         """Overfill the lungs."""
-        low = 0.04 + 0.07 * self.strength
+        low = 0.07 + 0.09 * self.strength
         return replace(
             body,
             domes=(body.domes[0] + low, body.domes[1] + low),
-            depth=body.depth * (0.7 - 0.35 * self.strength),
+            depth=body.depth * (0.55 - 0.4 * self.strength),
             apex=body.apex - 0.02,
             half=body.half * 1.02,
             heart=body.heart * (0.93 - 0.12 * self.strength),
             upright=1.0,
             vessels=(0.7 * body.vessels[0], 0.8 * body.vessels[1]),
-            air=body.air * (1.03 + 0.06 * self.strength),
+            air=body.air * (1.05 + 0.09 * self.strength),
         )
 
     def draw(self, scene: Scene) -> None:

@@ -74,7 +74,7 @@ class Scene:
         left = air * (1 - self.filled)
         total = (np.float32(0.52) + np.float32(0.23) * belly) * shapes.outside
         total -= np.float32(0.39 * body.air) * left
-        total += (np.float32(0.07) * shapes.mediastinum + np.float32(0.13) * shapes.heart) * (
+        total += (np.float32(0.02) * shapes.mediastinum + np.float32(0.13) * shapes.heart) * (
             1 - belly
         )
         total += draw_spine(body, frame, anatomy) * (1 - np.float32(0.6) * belly) * (1 - np.float32(0.55) * shapes.heart)
