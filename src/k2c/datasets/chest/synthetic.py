@@ -11,7 +11,7 @@ from k2c.synthetic.chest.film import SIZES, Film, draw_film
 from k2c.synthetic.chest.findings import FINDINGS
 from k2c.synthetic.chest.population import FilmPopulation, film_table
 
-VERSION = 2  # of the generator: films that were kept by another version are made anew
+VERSION = 3  # of the generator: films that were kept by another version are made anew
 CHUNK = 64  # films in a file
 NAME = "synthetic chest films"
 

@@ -162,7 +162,14 @@ class Shapes:
         thick *= step(self.domes - frame.y, 0.022) * step(outer - inner - np.float32(0.06), 0.08)
         thick *= curve(
             frame.y,
-            [(body.apex - 0.02, 0), (body.apex + 0.05, 0.5), (-0.3, 0.95), (0.0, 0.97), (0.3, 0.76), (0.7, 0.5)],
+            [
+                (body.apex - 0.02, 0),
+                (body.apex + 0.05, 0.5),
+                (-0.3, 0.95),
+                (0.0, 0.97),
+                (0.3, 0.76),
+                (0.7, 0.5),
+            ],
             0.03,
         )
         return thick
@@ -263,7 +270,13 @@ def body_edge(body: Body, y: Layer) -> Layer:
     flank = body.half + body.fat + 0.06
     shoulder = max(flank + 0.35, 1.25)
     neck = 0.24 + 0.35 * body.fat
-    line = [(-1.3, neck), (-1.0, neck + 0.02), (-0.88, neck + 0.12), (-0.72, shoulder - 0.35), (-0.57, shoulder)]
+    line = [
+        (-1.3, neck),
+        (-1.0, neck + 0.02),
+        (-0.88, neck + 0.12),
+        (-0.72, shoulder - 0.35),
+        (-0.57, shoulder),
+    ]
     line += [(body.axilla - 0.2, shoulder), (body.axilla, flank + 0.09), (body.axilla + 0.14, flank)]
     line += [(0.9, flank + 0.02 + 0.3 * body.fat)]
     return curve(y, line, 0.03)

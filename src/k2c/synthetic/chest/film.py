@@ -120,6 +120,21 @@ def draw_film(film: Film, size: int = 224, *, masks: bool = True) -> FilmDrawing
     ------
     K2CError
         When the size is out of range.
+
+    Notes
+    -----
+    What still differs from a real film, the most visible first:
+
+    - Opacities are round and even, with borders that are too regular, and lie where chance put them. Real ones follow
+      lobes and vessels, and are often faint.
+    - The lung's texture is some hundred vessels and a random field. Real lungs show several times as many branches,
+      fissures, airways seen end on, calcified nodes, and scars of former illness in people without a finding.
+    - Both sides are mirror images but for heart, aorta, diaphragm and hila. Nobody is rotated, scoliotic, or has broken
+      ribs, an operated chest or implants; ribs, collar bones and shoulder blades have one shape in few sizes.
+    - Soft tissue is one smooth outline: no skin folds, muscles or clothes, and breasts do not widen the outline.
+    - Scattered light and the unit's processing are two parameters, and the letters of markers are of one font.
+
+    A network that was trained on these films only is therefore no better than chance on real ones.
     """
     if not SIZES[0] <= size <= SIZES[1]:
         raise K2CError(f"size={size} is out of range: {SIZES[0]} to {SIZES[1]} pixels.")

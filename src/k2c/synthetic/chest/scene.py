@@ -74,17 +74,19 @@ class Scene:
         left = air * (1 - self.filled)
         total = (np.float32(0.52) + np.float32(0.23) * belly) * shapes.outside
         total -= np.float32(0.39 * body.air) * left
-        total += (np.float32(0.02) * shapes.mediastinum + np.float32(0.13) * shapes.heart) * (
-            1 - belly
+        total += (np.float32(0.02) * shapes.mediastinum + np.float32(0.13) * shapes.heart) * (1 - belly)
+        total += (
+            draw_spine(body, frame, anatomy)
+            * (1 - np.float32(0.6) * belly)
+            * (1 - np.float32(0.55) * shapes.heart)
         )
-        total += draw_spine(body, frame, anatomy) * (1 - np.float32(0.6) * belly) * (1 - np.float32(0.55) * shapes.heart)
         total += _rind(shapes, frame)
         clear = np.float32(0.35) + np.float32(0.65) * np.minimum(1, 2 * left + np.float32(0.2))
         total += bones * clear * (1 - np.float32(0.7) * belly) * (1 - np.float32(0.4) * centre)
         total += np.float32(0.115) * vessels * left
         total -= airway * (np.float32(0.035) + np.float32(0.03) * shapes.mediastinum)
         total += self.dense
-        total += np.float32(0.13) * _breasts(body, frame, anatomy) * (1 - np.float32(0.7) * belly)
+        total += np.float32(0.17) * _breasts(body, frame, anatomy) * (1 - np.float32(0.7) * belly)
         total -= _stomach(body, frame, anatomy)
         total *= 1 + np.float32(0.025) * piece("cloud", frame.size, texture)
         total += np.float32(0.011) * left * piece("mottle", frame.size, texture)
@@ -140,7 +142,7 @@ def _breasts(body: Body, frame: Frame, rng: np.random.Generator) -> Layer:
         across = (frame.x - np.float32(sign * (body.half - middle))) * np.float32(1 / wide)
         arc = np.sqrt(np.clip(1 - across * across, 0, 1))
         up = np.float32(bottom) - np.float32(tall) * (1 - arc) - frame.y
-        layer += step(up, 0.04) * np.exp(np.minimum(0, -up) * np.float32(1 / 0.33)) * arc * arc
+        layer += step(up, 0.03) * np.exp(np.minimum(0, -up) * np.float32(1 / 0.33)) * arc * arc
     return layer * np.float32(0.35 + 0.65 * body.breasts)
 
 
