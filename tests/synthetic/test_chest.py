@@ -78,6 +78,19 @@ def test_the_heart_of_cardiomegaly_is_wider_than_half_the_chest():
         assert 0.36 < (columns[-1] - columns[0] + 1) / 128 < 0.75
 
 
+def test_emphysema_flattens_the_diaphragm_and_darkens_the_lungs():
+    for seed in range(4):
+        drawn = draw_film(Film(seed, findings=("Emphysema",), devices=()), 128)
+        without = draw_film(Film(seed, devices=()), 128)
+        mask = drawn.masks["Emphysema"]
+        right = mask[:, :64]
+        columns = np.flatnonzero(right.any(axis=0))
+        bottom = 127 - right[::-1, columns].argmax(axis=0)
+        middle = bottom[len(columns) // 5 : -len(columns) // 5]  # without the angles at wall and heart
+        assert np.ptp(middle) / 128 < 0.06
+        assert drawn.image[mask].mean() < without.image[mask].mean() - 5
+
+
 def test_a_film_is_the_same_image_at_every_size():
     film = Film(5, findings=("Effusion",), devices=())
     large, small = draw_film(film, 256), draw_film(film, 64)
