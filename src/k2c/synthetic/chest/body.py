@@ -135,7 +135,8 @@ class Shapes:
         self.body, self.frame = body, frame
         self.walls = tuple(np.asarray(wall(body, frame.y), np.float32) for _ in SIDES)
         left = step(frame.x, 0.3)
-        self.domes = (1 - left) * dome(body, frame.x, RIGHT) + left * dome(body, frame.x, LEFT)
+        domes = (1 - left) * dome(body, frame.x, RIGHT) + left * dome(body, frame.x, LEFT)
+        self.domes = domes.astype(np.float32)
         self.outside = self._outside()
         self.heart, self.mediastinum = self._heart(), self._mediastinum()
         air = self._air()
