@@ -53,7 +53,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything that the lectures use."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _python, _course, _torch, _gpu, _opencl, _java, _kernel, _folders, _data,
+        _python, _course, _torch, _gpu, _opencl, _java, _kernel, _grading, _folders, _data,
     )  # fmt: skip
     return [finding for check in checks for finding in check()]
 
@@ -170,6 +170,16 @@ def _kernel() -> Iterator[Finding]:
         yield Finding("kernel", "ok", "python3, of this environment")
     else:
         yield Finding("kernel", "missing", f"python3 is another Python: {json.dumps(spec.argv[0])}", remedy)
+
+
+def _grading() -> Iterator[Finding]:
+    grading = importlib.import_module("k2c.runs.grading")
+    try:
+        engine = grading.find_engine()
+    except K2CError as error:
+        yield Finding("grading", "optional", "no engine for `k2c grade`", str(error))
+    else:
+        yield Finding("grading", "ok", f"{engine.name} keeps students' notebooks in")
 
 
 def _folders() -> Iterator[Finding]:

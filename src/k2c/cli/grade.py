@@ -1,6 +1,7 @@
 """The command that grades students' notebooks."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(1), help="Notebooks at a time (as many as cores and memory allow)."
 )
+@click.option(
+    "--engine", type=click.Choice(["bubblewrap", "docker", "podman"]), help="What keeps the notebooks in."
+)
+@click.option(
+    "--unconfined", is_flag=True, help="Run them without an engine: they can change whatever you can."
+)
 def grade(
     folder: Path,
     lecture: str | None,
@@ -37,27 +44,33 @@ def grade(
     timeout: float,
     memory: float,
     workers: int | None,
+    engine: str | None,
+    unconfined: bool,
 ) -> None:
     """Run the students' notebooks in FOLDER, judge their exercises, and write a table and a page each.
 
-    FOLDER has a notebook or a subfolder a student, all of one lecture. Each runs as it is in a process of its own,
-    within limits and without the network. Pages go to FOLDER-graded/, the table to grades.csv there.
+    FOLDER has one notebook or one subfolder per student, all of one lecture. Each runs as it is inside an engine that
+    keeps it in: bubblewrap, Docker or Podman, the first that works here. It has no network, and sees neither the
+    solutions nor the other notebooks. Pages go to FOLDER-graded/, the table to grades.csv there.
     The exit status is 1 when a submission could not be graded.
     """
     from k2c.course.syllabus import load_syllabus
-    from k2c.runs.grading import Confinement, grade_folder
+    from k2c.runs.grading import Unconfined, find_engine, grade_folder
 
     name = load_syllabus().lecture_name(lecture) if lecture else None
     out = out or folder.resolve().with_name(f"{folder.resolve().name}-graded")
     csv_file = csv_file or out / "grades.csv"
-    confinement = Confinement.probe()
+    if engine and unconfined:
+        raise click.UsageError("--engine and --unconfined exclude each other: type one of them.")
+    hidden = [path for one in (folder, out) for path in (one.absolute(), one.resolve())]
+    chosen = Unconfined() if unconfined else find_engine(engine, hidden)
     limits, workers = _limits(timeout, memory, workers)
-    for what, how in confinement.describe().items():
-        console.say((f"{what}: {how}", "dim"))
+    for what, how in chosen.describe(limits).items():
+        console.say((f"{what}: {how}", "dim" if chosen.confined else "red"))
     each = f"{limits.seconds:g} s and {limits.memory / 1e9:.3g} GB each"
     console.say((f"notebooks: {workers} at a time, {each}", "dim"))
     with when_stopped(f"What was graded is in {csv_file}."):
-        grades = grade_folder(folder, out, csv_file, name, limits, workers, confinement, _say)
+        grades = grade_folder(folder, out, csv_file, name, limits, workers, chosen, _say)
     console.say(f"Table: {csv_file}\nPages: {out / 'index.html'}")
     sys.exit(0 if all(grade.status == "graded" for grade in grades) else 1)
 
@@ -68,8 +81,10 @@ def _limits(timeout: float, gigabytes: float, workers: int | None) -> "tuple[Sub
     from k2c.runs.grading import SubmissionLimits
 
     memory = min(int(gigabytes * 1e9), usable_memory())
-    workers = workers or max(1, min(usable_cores(), usable_memory() // memory))
-    return SubmissionLimits(timeout, memory, max(1, usable_cores() // workers)), workers
+    most = SubmissionLimits(timeout, memory, 1)
+    fitting = usable_memory() // (memory + 2 * most.files)
+    workers = workers or max(1, min(usable_cores(), fitting))
+    return replace(most, threads=max(1, usable_cores() // workers)), workers
 
 
 def _say(grade: "Grade") -> None:

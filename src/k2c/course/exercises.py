@@ -47,11 +47,16 @@ def check(exercise: str, answer: Any) -> None:
     answer
         What the exercise asks for: a function, or a value. One that still holds `...` is not attempted.
 
+    Where the course has no solutions, as inside `k2c grade`, it says that the answer is judged later.
+
     Raises
     ------
     K2CError
         When there is no such exercise.
     """
+    if not _solutions_folder().is_dir():
+        publish(f"{exercise}: judged by the grader", {})
+        return
     lecture = lecture_of(exercise)
     solved = load_solutions()[lecture]
     cases, uses = solved[exercise]["checks"], solved[exercise].get("uses", ())
@@ -132,7 +137,11 @@ def load_solutions(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     An exercise has a `solution` (code), `checks` (each with `call`, `expect` and `hint`), and `mistakes`: likely wrong
     answers (code), each with the `hint` that it gets. It may have `uses`: names in this package that its calls need.
     """
-    return _read_solutions(folder or project_root() / "course" / "solutions")
+    return _read_solutions(folder or _solutions_folder())
+
+
+def _solutions_folder() -> Path:
+    return project_root() / "course" / "solutions"
 
 
 @cache

@@ -1,7 +1,8 @@
-"""Students' notebooks of one lecture, each run in a process of its own and judged outside of it."""
+"""Students' notebooks of one lecture, each run inside an engine that keeps it in, and judged outside of it."""
 
-from k2c.runs.grading.confinement import Confinement, SubmissionLimits
+from k2c.runs.grading.confinement import Engine, SubmissionLimits
+from k2c.runs.grading.engines import ENGINES, Unconfined, find_engine
 from k2c.runs.grading.grade import grade_folder
 from k2c.runs.reports.grade import Grade
 
-__all__ = ["Confinement", "Grade", "SubmissionLimits", "grade_folder"]
+__all__ = ["ENGINES", "Engine", "Grade", "SubmissionLimits", "Unconfined", "find_engine", "grade_folder"]

@@ -1,36 +1,22 @@
-"""What keeps a submission in: its limits, namespaces and control group, as far as the machine has them."""
+"""What every engine that keeps a submission in has to offer, and what they share."""
 
-import json
+import itertools
 import os
-import shutil
+import signal
 import subprocess
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, Protocol
 
-from k2c._system.paths import cache_dir, project_root
+import psutil
 
 SANDBOX = Path(__file__).with_name("sandbox.py")
 PROCESSES, TASKS = 64, 256  # a lecture needs a handful of processes, and threads as the machine has cores
-_NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-_KEPT = (
-    "PATH",
-    "LANG",
-    "LC_",
-    "LD_LIBRARY_PATH",
-    "PYTHON",
-    "VIRTUAL_ENV",
-    "CONDA",
-    "CUDA",
-    "NVIDIA",
-    "OCL_",
-    "POCL_",
-)
+WORK = "/tmp"  # inside an engine: the one folder that can be written
+_number = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -46,124 +32,106 @@ class SubmissionLimits:
         """The processes and threads that the system lets it start."""
         return TASKS + 4 * self.threads
 
+    @property
+    def files(self) -> int:
+        """The bytes that its own files may take, and the same again in shared memory."""
+        return min(self.memory // 4, 1 << 30)
 
-@dataclass(frozen=True)
-class Confinement:
-    """What this machine allows to keep a submission in; `describe` says it to people."""
-
-    namespaces: bool
-    user_namespace: bool
-    files: bool
-    pids: Path | None
-
-    @classmethod
-    def probe(cls) -> "Confinement":
-        """Try what works here: namespaces as root, namespaces of an ordinary user, or neither."""
-        as_user = hasattr(os, "geteuid") and os.geteuid() != 0
-        confinement = cls(True, as_user, True, None if as_user else _pids_controller())
-        if sys.platform == "linux" and shutil.which("unshare"):
-            with tempfile.TemporaryDirectory() as folder:
-                job = {"work": folder, "probe": True, "memory": 1 << 20, "tasks": TASKS} | confinement.job()
-                try:
-                    done = subprocess.run(
-                        confinement.command(Path(folder)),
-                        input=json.dumps(job) + "\n", capture_output=True, text=True, timeout=60,
-                    )  # fmt: skip
-                    found = json.loads(done.stdout or "{}")
-                except (OSError, ValueError, subprocess.SubprocessError):
-                    found = {}
-            if found.get("network"):
-                return cls(True, as_user, found["files"], confinement.pids)
-        return cls(False, False, False, confinement.pids)
-
-    def job(self) -> dict[str, bool]:
-        """Return what the sandbox has to know."""
-        return {"namespaces": self.namespaces, "user_namespace": self.user_namespace}
-
-    def command(self, group: Path | None = None) -> list[str]:
-        """Return the command that starts a sandbox, in the control group `group` where this machine has them."""
-        command = [sys.executable, "-P", str(SANDBOX)]
-        if self.namespaces:
-            user = ["--user", "--map-root-user"] if self.user_namespace else []
-            command = [*_NAMESPACES, *user, "--", *command]
-        if self.pids and group:
-            command = ["/bin/sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(group), *command]
-        return command
-
-    def describe(self) -> dict[str, str]:
-        """Say what keeps a submission from the network, from other files, and from starting processes."""
-        bound = (
-            f"and the system lets it start no more than {TASKS} and four a core"
-            if self.pids or self.user_namespace
-            else ""
-        )
-        return {
-            "network": "none: a network namespace of its own"
-            if self.namespaces
-            else "refused by an audit hook in Python, which code in C gets past",
-            "files": "read-only but for a folder of its own"
-            if self.files
-            else "NOT PROTECTED: a submission can change whatever you can change",
-            "processes": f"a watchdog stops it over {PROCESSES} {bound}".rstrip(),
-            "time and memory": "a watchdog over all its processes",
-        }
+    def as_job(self) -> dict[str, Any]:
+        """Return what the process inside sets for itself, by `setrlimit` where the system has it."""
+        return {"seconds": self.seconds, "memory": self.memory, "tasks": self.tasks, "files": self.files}
 
 
-def _pids_controller() -> Path | None:
-    """Return the folder of this process's control group for pids, where it may make groups in it."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    for _, controllers, path in (line.split(":", 2) for line in lines):
-        if controllers in ("pids", ""):
-            folder = Path("/sys/fs/cgroup") / controllers / path.lstrip("/")
-            with control_group(folder, TASKS) as group:
-                if group:
-                    return folder
-    return None
+@dataclass
+class Started:
+    """A submission that runs: the process that this one started, and what its engine needs to end it."""
+
+    process: subprocess.Popen[bytes]
+    name: str = ""  # of the container
+    init: int = -1  # a descriptor of the first process in the namespace
 
 
-@contextmanager
-def control_group(parent: Path | None, tasks: int) -> Iterator[Path | None]:
-    """Make a control group that bounds the number of tasks; None where that is not allowed."""
-    group = parent / f"k2c-grade-{os.getpid()}-{threading.get_ident()}" if parent else None
-    try:
-        if group:
-            group.mkdir()
-            (group / "pids.max").write_text(str(tasks), encoding="ascii")
-    except OSError:
-        if group and group.is_dir():
-            group.rmdir()
-        group = None
-    try:
-        yield group
-    finally:
-        if group:
-            _remove(group)
+class Engine(Protocol):
+    """A way to keep a submission in."""
+
+    @property
+    def name(self) -> str:
+        """What `--engine` calls it."""
+
+    @property
+    def confined(self) -> bool:
+        """Whether it keeps a submission in at all."""
+
+    @property
+    def counts_tasks(self) -> bool:
+        """Whether the system counts a submission's processes apart from all others, so that RLIMIT_NPROC holds."""
+
+    def problem(self) -> str:
+        """Return why it cannot be used here, in a sentence, or an empty string."""
+
+    def start(self, job: IO[bytes], limits: SubmissionLimits) -> Started:
+        """Start `sandbox.py` inside, with `job` as its standard input; it reports on its standard output."""
+
+    def usage(self, started: Started, limit: int) -> tuple[int, int]:
+        """Return the number of processes inside and the bytes of memory that they hold, 0 where that is not seen."""
+
+    def end(self, started: Started) -> None:
+        """Kill everything inside, and return when nothing of it is left."""
+
+    def describe(self, limits: SubmissionLimits) -> dict[str, str]:
+        """Say what keeps a submission in: by subject, for the report."""
 
 
-def _remove(group: Path, patience: float = 60.0) -> None:
-    until = time.monotonic() + patience
-    while True:
-        try:
-            return group.rmdir()
-        except OSError:  # the last process is not quite gone
-            if time.monotonic() > until:
-                return None
-            time.sleep(0.05)
+def next_number() -> int:
+    """Return another number for each submission of this process."""
+    return next(_number)
 
 
-def environment(work: Path, threads: int) -> dict[str, str]:
-    """Return the variables of a sandbox: no secrets of the grader, a home of its own, the data read-only."""
-    kept = {key: value for key, value in os.environ.items() if key.startswith((*_KEPT, "K2C_", "SYSTEMROOT"))}
-    own = {name: str(work / "home") for name in ("HOME", "TMPDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")}
-    (work / "home").mkdir()
+def variables(threads: int, home: str, cache: str, work: str = WORK) -> dict[str, str]:
+    """Return the variables of a submission: none of the grader's own."""
     number = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    k2c = {
-        "K2C_HOME": str(project_root()),
-        "K2C_DATA": str(cache_dir()),
-        "K2C_OFFLINE": "1",
-        "K2C_STUDENT": "off",
-    }
-    return kept | own | number | k2c | {"JUPYTER_PREFER_ENV_PATH": "1"}
+    own = {name: f"{work}/home" for name in ("HOME", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")}
+    k2c = {"K2C_HOME": home, "K2C_DATA": cache, "K2C_OFFLINE": "1", "K2C_STUDENT": "off"}
+    plain = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": work, "USER": "student"}
+    return plain | own | number | k2c | {"JUPYTER_PREFER_ENV_PATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def usage_of_family(pid: int, limit: int) -> tuple[int, int]:
+    """Return the number of a process's descendants and the bytes of memory that they hold together."""
+    try:
+        family = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return 0, 0
+    memory = _memory(family, lambda process: process.memory_info().rss)
+    if memory > limit and len(family) <= PROCESSES and sys.platform == "linux":
+        # Pages that a fork shares count once: slower to read, so only where it decides.
+        memory = _memory(family, lambda process: process.memory_full_info().pss)
+    return len(family), memory
+
+
+def _memory(family: list[psutil.Process], measure: Callable[[psutil.Process], int]) -> int:
+    total = 0
+    for process in family[: PROCESSES + 1]:
+        try:
+            total += measure(process)
+        except psutil.Error:  # it ended meanwhile
+            continue
+    return total
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process that this one started and take note of it, so that no zombie is left."""
+    process.kill()
+    process.wait()
+
+
+def kill_namespace(init: int, patience: float = 20.0) -> None:
+    """Kill the first process of a namespace, with which the kernel ends all others, and wait until they are gone."""
+    import select
+
+    if init < 0 or sys.platform != "linux":
+        return
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(init, signal.SIGKILL)
+    select.select([init], [], [], patience)
+    os.close(init)

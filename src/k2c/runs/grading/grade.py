@@ -2,10 +2,10 @@
 
 import csv
 import re
-import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from k2c._system.atomic import atomic_path
 from k2c._system.printable import spreadsheet_cell
 from k2c.course.exercises import Answer, Verdict, judge, load_solutions
 from k2c.runs.execution.results import collect_results
-from k2c.runs.grading.confinement import Confinement, SubmissionLimits
+from k2c.runs.grading.confinement import Engine, SubmissionLimits
 from k2c.runs.grading.submissions import (
     Check,
     Submission,
@@ -36,7 +36,7 @@ def grade_folder(
     lecture: str | None,
     limits: SubmissionLimits,
     workers: int,
-    confinement: Confinement,
+    engine: Engine,
     listener: Callable[[Grade], None] = lambda grade: None,
 ) -> list[Grade]:
     """Grade every submission in a folder.
@@ -55,8 +55,8 @@ def grade_folder(
         What a submission may use.
     workers
         Submissions run at a time.
-    confinement
-        What keeps them in: `Confinement.probe()` for the best that this machine allows.
+    engine
+        What keeps them in: `find_engine()`.
     listener
         Told of every grade as it is there.
 
@@ -68,12 +68,14 @@ def grade_folder(
     submissions = find_submissions(folder)
     lecture = lecture or common_lecture(submissions)
     grades = [Grade(s.student, s.file.name if s.file else "", page) for s, page in _with_pages(submissions)]
-    assignment = _Assignment(lecture, out, limits, confinement)
+    assignment = _Assignment(lecture, out, limits, engine)
     out.mkdir(parents=True, exist_ok=True)
 
     def save() -> None:
         _write_csv(grades, assignment.exercises, csv_file)
-        write_index(grades, assignment.exercises, lecture, limits, confinement.describe(), out)
+        write_index(
+            grades, assignment.exercises, lecture, limits, assignment.confinement, engine.confined, out
+        )
 
     with ThreadPoolExecutor(workers) as pool:
         pairs = zip(submissions, grades, strict=True)
@@ -91,10 +93,11 @@ def grade_folder(
 
 
 class _Assignment:
-    """What all submissions share: the lecture, its checks, the limits, where pages go."""
+    """What all submissions share: the lecture, its checks, the limits, what keeps them in, where pages go."""
 
-    def __init__(self, lecture: str, out: Path, limits: SubmissionLimits, confinement: Confinement) -> None:
-        self.lecture, self.out, self.limits, self.confinement = lecture, out, limits, confinement
+    def __init__(self, lecture: str, out: Path, limits: SubmissionLimits, engine: Engine) -> None:
+        self.lecture, self.out, self.limits, self.engine = lecture, out, limits, engine
+        self.confinement = engine.describe(limits)
         self.checks = course_checks(lecture)
         solutions = load_solutions()[lecture]
         self.cases = {name: entry["checks"] for name, entry in solutions.items()}
@@ -107,12 +110,19 @@ def _grade_safely(submission: Submission, grade: Grade, assignment: _Assignment)
     """Grade one submission; whatever goes wrong concerns this one alone."""
     try:
         _grade(submission, grade, assignment)
-        write_page(grade, assignment.lecture, assignment.out / grade.page)
+        _write_page(grade, assignment)
     except Exception as error:
-        grade.status = "not graded"
+        grade.status, grade.notebook = "not graded", None
         grade.detail = f"The grader itself failed with {type(error).__name__}: {str(error)[:300]}."
-    grade.notebook = None  # a hundred notebooks are not kept in memory
+        with suppress(Exception):  # the row says it all the same
+            _write_page(grade, assignment)
+    grade.notebook = submission.notebook = None  # a hundred notebooks are not kept in memory
     return grade
+
+
+def _write_page(grade: Grade, assignment: _Assignment) -> None:
+    engine, confined = assignment.confinement["engine"], assignment.engine.confined
+    write_page(grade, assignment.lecture, engine, confined, assignment.out / grade.page)
 
 
 def _grade(submission: Submission, grade: Grade, assignment: _Assignment) -> None:
@@ -124,16 +134,11 @@ def _grade(submission: Submission, grade: Grade, assignment: _Assignment) -> Non
         grade.status, grade.detail = submission.refused or "not graded", submission.detail
         return
     places = place_checks(submission, assignment.checks)
-    with tempfile.TemporaryDirectory(dir=assignment.out, prefix=".work-", ignore_cleanup_errors=True) as name:
-        work = Path(name).resolve()
-        nbformat.write(submission.notebook, work / "notebook.ipynb")
-        job = {
-            "checks": {
-                str(index): [_asked(check, assignment) for check in at] for index, at in places.items()
-            }
-        }
-        outcome = run_confined(job, work, assignment.limits, assignment.confinement, assignment.stop)
-        grade.notebook = _executed(work / "executed.ipynb") or submission.notebook
+    checks = {str(index): [_asked(check, assignment) for check in at] for index, at in places.items()}
+    job = {"notebook": submission.notebook, "checks": checks}
+    outcome = run_confined(job, assignment.limits, assignment.engine, assignment.stop)
+    assert submission.notebook is not None
+    grade.notebook = _with_outputs(submission.notebook, outcome.outputs)
     grade.seconds, grade.peak_memory = outcome.seconds, outcome.peak_memory
     grade.verdicts = {name: _verdict(name, outcome, assignment) for name in assignment.exercises}
     _say_how_it_ended(submission, grade, outcome)
@@ -155,11 +160,25 @@ def _verdict(exercise: str, outcome: Outcome, assignment: _Assignment) -> Verdic
         return Verdict("wrong", "What the answer gave cannot be read.")
 
 
-def _executed(file: Path) -> NotebookNode | None:
-    try:
-        return nbformat.read(file, as_version=4)
-    except Exception:
-        return None
+def _with_outputs(notebook: NotebookNode, outputs: dict[int, Any]) -> NotebookNode:
+    """Return the notebook as it was handed in, with the outputs of the run as far as they are such."""
+    for index, given in outputs.items():
+        if 0 <= index < len(notebook.cells) and notebook.cells[index].cell_type == "code":
+            kept = [output for output in given if _is_output(output)] if isinstance(given, list) else []
+            notebook.cells[index].outputs = nbformat.from_dict(kept)
+    return notebook
+
+
+def _is_output(output: Any) -> bool:
+    """Tell whether it has what pages read of an output."""
+    match output:
+        case {"output_type": "stream", "text": str()}:
+            return True
+        case {"output_type": "error", "ename": str(), "evalue": str(), "traceback": [*lines]}:
+            return all(isinstance(line, str) for line in lines)
+        case {"output_type": "display_data" | "execute_result", "data": {**data}, "metadata": {}}:
+            return all(isinstance(value, str) for key, value in data.items() if "json" not in str(key))
+    return False
 
 
 def _say_how_it_ended(submission: Submission, grade: Grade, outcome: Outcome) -> None:

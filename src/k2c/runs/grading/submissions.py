@@ -1,7 +1,10 @@
 """What students handed in: found in a folder, read without running anything, compared with the course's notebook."""
 
 import ast
+import json
+import os
 import re
+import stat
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +16,7 @@ from k2c.course.exercises import load_solutions
 from k2c.errors import K2CError
 from k2c.runs.execution.execute import notebook_path
 
-MAXIMUM_BYTES = 100_000_000
+MAXIMUM_BYTES, MAXIMUM_CELLS = 20_000_000, 2000
 _OPENS = re.compile(r"""open_lecture\(\s*["']([^"']+)["']""")
 
 
@@ -71,7 +74,7 @@ def find_submissions(folder: Path) -> list[Submission]:
 
 
 def _read(path: Path) -> Submission:
-    if not path.is_dir():
+    if path.is_symlink() or not path.is_dir():
         return _open(Submission(path.stem, path))
     found = [
         file
@@ -93,23 +96,52 @@ def _open(submission: Submission) -> Submission:
     file = submission.file
     assert file is not None
     try:
-        if file.is_symlink() or not file.is_file():
-            raise ValueError("it is a link")
-        size = file.stat().st_size
-        if size == 0:
-            submission.refuse("empty", "The file has no content.")
-        elif size > MAXIMUM_BYTES:
-            raise ValueError(f"it has {size / 1e6:.0f} MB, and {MAXIMUM_BYTES / 1e6:.0f} MB are the limit")
+        content = read_regular_file(file)
+        if content.strip():
+            submission.notebook = _notebook(content)
         else:
-            _, notebook = nbformat.validator.normalize(nbformat.read(file, as_version=4))
-            nbformat.validate(notebook)
-            submission.notebook = notebook
+            submission.refuse("empty", "The file has no content.")
     except Exception as error:  # whatever a damaged or hostile file makes the readers raise
         reason = str(error).split("\n")[0][:200] or type(error).__name__
         submission.refuse("not a notebook", f"{file.name} cannot be read as a notebook: {reason}.")
     if submission.notebook is not None:
         _look_inside(submission)
     return submission
+
+
+def read_regular_file(file: Path) -> bytes:
+    """Return the content of a stranger's file: no link is followed, no pipe waited for, and no more read than allowed.
+
+    Raises
+    ------
+    ValueError
+        When it is anything but a file, or too large.
+    """
+    if file.is_symlink():
+        raise ValueError("it is a link")
+    careful = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+    descriptor = os.open(file, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in careful))
+    with os.fdopen(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is no file")
+        content = opened.read(MAXIMUM_BYTES + 1)
+    if len(content) > MAXIMUM_BYTES:
+        raise ValueError(f"it has more than the {MAXIMUM_BYTES / 1e6:.0f} MB that are allowed")
+    return content
+
+
+def _notebook(content: bytes) -> NotebookNode:
+    """Return a notebook without its outputs, which are never used: each submission is run again."""
+    found = json.loads(content)
+    cells = [cell for sheet in (found, *found.get("worksheets", ())) for cell in sheet.get("cells", ())]
+    if len(cells) > MAXIMUM_CELLS:
+        raise ValueError(f"it has {len(cells)} cells, and {MAXIMUM_CELLS} are the limit")
+    for cell in cells:
+        if "outputs" in cell:
+            cell["outputs"] = []
+    _, notebook = nbformat.validator.normalize(nbformat.reads(json.dumps(found), as_version=4))
+    nbformat.validate(notebook)
+    return notebook
 
 
 def _look_inside(submission: Submission) -> None:

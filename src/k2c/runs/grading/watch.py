@@ -1,164 +1,159 @@
 """A submission at work: followed by what it reports, and stopped when it goes too far."""
 
 import json
-import subprocess
-import sys
+import os
+import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
 
-import psutil
+from k2c.runs.grading.confinement import PROCESSES, Engine, Started, SubmissionLimits
 
-from k2c.runs.grading.confinement import PROCESSES, Confinement, SubmissionLimits, control_group, environment
-
-GRACE = 15.0  # seconds past its time limit in which a sandbox may still save what there is
+GRACE = 15.0  # seconds past its time limit in which a sandbox may still report what there is
+REPORT_BYTES, LINE_BYTES, COMPLAINT_BYTES = 64_000_000, 16_000_000, 64_000
 
 
 @dataclass
 class Outcome:
-    """How a submission ended, what it gave for each exercise, and what it used."""
+    """How a submission ended, what it gave for each exercise and printed in each cell, and what it used."""
 
     end: str = ""
     error: str = ""
     cell: int = -1
     answers: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[int, Any] = field(default_factory=dict)
     seconds: float = 0.0
     peak_memory: int = 0
 
 
 def run_confined(
-    job: dict[str, Any], work: Path, limits: SubmissionLimits, confinement: Confinement, stop: threading.Event
+    job: dict[str, Any], limits: SubmissionLimits, engine: Engine, stop: threading.Event
 ) -> Outcome:
-    """Run one submission, prepared in the folder `work`, within its limits.
+    """Run one submission in an engine, within its limits.
 
     Whatever happens to it, an outcome is returned and none of its processes is left.
     """
-    bounds = {"seconds": limits.seconds, "memory": limits.memory, "tasks": limits.tasks}
-    job = job | confinement.job() | bounds | {"work": str(work)}
-    with control_group(confinement.pids, limits.tasks) as group, (work / "log.txt").open("wb") as log:
-        process = subprocess.Popen(
-            confinement.command(group),
-            stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=work, env=environment(work, limits.threads),
-            start_new_session=True,
-        )  # fmt: skip
-        assert process.stdin is not None
+    with tempfile.TemporaryFile() as file:
+        file.write(json.dumps(job | limits.as_job() | {"own_user": engine.counts_tasks}).encode())
+        file.seek(0)
+        started = engine.start(file, limits)
+    assert started.process.stdout and started.process.stderr
+    reports, complaints = _Reports(started.process.stdout), _Complaints(started.process.stderr)
+    try:
+        return _watch(started, limits, engine, stop, reports, complaints)
+    finally:
+        engine.end(started)
+        for reader in (reports, complaints):
+            reader.join(10)
+
+
+class _Reader(threading.Thread):
+    """Reads a pipe to its end, or to the number of bytes that is enough."""
+
+    def __init__(self, pipe: IO[bytes], enough: int) -> None:
+        super().__init__(daemon=True)
+        self.pipe, self.left = pipe, enough
+        self.start()
+
+    def run(self) -> None:
+        with self.pipe:
+            while self.left > 0 and (chunk := os.read(self.pipe.fileno(), 1 << 16)):
+                self.left -= len(chunk)
+                self.take(chunk)
+
+    def take(self, chunk: bytes) -> None:
+        raise NotImplementedError
+
+
+class _Complaints(_Reader):
+    """What an engine says on standard error, where a submission does not start."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.text = b""
+        super().__init__(pipe, COMPLAINT_BYTES)
+
+    def take(self, chunk: bytes) -> None:
+        self.text = (self.text + chunk)[-2000:]
+
+
+class _Reports(_Reader):
+    """What the process inside reports: lines of JSON, a student's words, within bounds."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.outcome, self.news, self.rest = Outcome(), threading.Event(), bytearray()
+        super().__init__(pipe, REPORT_BYTES)
+
+    def take(self, chunk: bytes) -> None:
+        self.rest += chunk
+        if b"\n" in chunk:
+            *lines, rest = self.rest.split(b"\n")
+            self.rest = bytearray(rest)
+            for line in lines:
+                self._note(line)
+        if len(self.rest) > LINE_BYTES or self.left <= 0:
+            self.left = 0
+            self._finish("crashed", "it reported more than is kept")
+
+    def _note(self, line: bytearray) -> None:
+        outcome = self.outcome
         try:
-            process.stdin.write((json.dumps(job) + "\n").encode())
-            process.stdin.flush()
-            return _watch(process, work, limits, group, stop)
-        except BrokenPipeError:
-            return Outcome("crashed", error="the process did not start; see its log")
-        finally:
-            _kill(process, confinement.namespaces)
+            facts = json.loads(line)
+            if "exercise" in facts:
+                outcome.answers[str(facts["exercise"])] = facts.get("answers")
+            if "outputs" in facts:
+                outcome.outputs[int(facts["of"])] = facts["outputs"]
+            outcome.cell = int(facts.get("cell", outcome.cell))
+            if facts.get("end") in ("done", "timed out", "crashed"):
+                outcome.peak_memory = max(outcome.peak_memory, int(facts.get("peak", 0)))
+                self._finish(facts["end"], str(facts.get("error", ""))[:500])
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+            return
+
+    def _finish(self, end: str, error: str) -> None:
+        self.outcome.end, self.outcome.error = end, error
+        self.news.set()
 
 
 def _watch(
-    process: subprocess.Popen[bytes],
-    work: Path,
+    started: Started,
     limits: SubmissionLimits,
-    group: Path | None,
+    engine: Engine,
     stop: threading.Event,
+    reports: _Reports,
+    complaints: _Complaints,
 ) -> Outcome:
-    outcome, started, read = Outcome(), time.monotonic(), 0
-    while not outcome.end:
-        ended = process.poll() is not None
-        outcome.seconds = time.monotonic() - started
-        read = _follow(work / "progress.jsonl", read, outcome)
-        if not outcome.end:
-            outcome.end = "crashed" if ended else _exceeded(process, limits, group, outcome)
-        if not outcome.end and stop.wait(0.2):
-            outcome.end = "not graded"
-    if outcome.end == "timed out":
-        outcome.error = f"it took longer than {limits.seconds:.0f} s"
-    return outcome
+    outcome, began, end, error = reports.outcome, time.monotonic(), "", ""
+    while not end:
+        ended = started.process.poll() is not None
+        outcome.seconds = time.monotonic() - began
+        if ended:
+            for reader in (reports, complaints):
+                reader.join(10)
+        if outcome.end:
+            end, error = outcome.end, outcome.error
+        elif ended:
+            said = complaints.text.decode(errors="replace").strip().splitlines()
+            end, error = "crashed", said[-1] if said else "its processes were ended"
+        elif stop.is_set():
+            end = "not graded"
+        else:
+            end, error = _exceeded(started, limits, engine, outcome)
+        if not end:
+            reports.news.wait(0.2)
+    if end == "timed out":
+        error = f"it took longer than {limits.seconds:.0f} s"
+    return replace(outcome, end=end, error=error)  # what is reported from now on changes nothing
 
 
 def _exceeded(
-    process: subprocess.Popen[bytes], limits: SubmissionLimits, group: Path | None, outcome: Outcome
-) -> str:  # fmt: skip
-    """Return the limit that a sandbox is over, if any, and keep the largest memory that it had."""
-    # The group's count comes first: to look through a thousand processes takes long where they all run.
-    if group and int((group / "pids.current").read_text()) >= limits.tasks:
-        return "too many processes"
-    processes, memory = _usage(process.pid, limits.memory)
+    started: Started, limits: SubmissionLimits, engine: Engine, outcome: Outcome
+) -> tuple[str, str]:
+    """Return the limit that a submission is over, if any, and why; keep the largest memory that it had."""
+    processes, memory = engine.usage(started, limits.memory)
     outcome.peak_memory = max(outcome.peak_memory, memory)
     if processes > PROCESSES:
-        return "too many processes"
+        return "too many processes", ""
     if memory > limits.memory:
-        outcome.error = f"it held {memory / 1e9:.1f} GB, {limits.memory / 1e9:.1f} GB are the limit"
-        return "out of memory"
-    return "timed out" if outcome.seconds > limits.seconds + GRACE else ""
-
-
-def _follow(progress: Path, read: int, outcome: Outcome, at_most: int = 50_000_000) -> int:
-    """Read the lines that the sandbox added since; whatever they say, they are a student's words."""
-    if not progress.is_file() or read > at_most:
-        return read
-    with progress.open("rb") as file:
-        file.seek(read)
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            read += len(line)
-            try:
-                facts = json.loads(line)
-                if "exercise" in facts:
-                    outcome.answers[str(facts["exercise"])] = facts.get("answers")
-                outcome.cell = int(facts.get("cell", outcome.cell))
-                outcome.error = str(facts.get("error", outcome.error))[:500]
-                if facts.get("end") in ("done", "timed out", "crashed"):
-                    outcome.end = facts["end"]
-            except (ValueError, TypeError, AttributeError, RecursionError):
-                continue
-    return read
-
-
-def _usage(pid: int, limit: int) -> tuple[int, int]:
-    """Return the number of processes of a sandbox and the bytes of memory that they hold together."""
-    try:
-        family = psutil.Process(pid).children(recursive=True)
-    except psutil.Error:
-        return 0, 0
-    memory = _memory(family, lambda process: process.memory_info().rss)
-    if memory > limit and len(family) <= PROCESSES and sys.platform == "linux":
-        # Pages that a fork shares count once: slower to read, so only where it decides.
-        memory = _memory(family, lambda process: process.memory_full_info().pss)
-    return len(family), memory
-
-
-def _memory(family: list[psutil.Process], measure: Callable[[psutil.Process], int]) -> int:
-    total = 0
-    for process in family[: PROCESSES + 1]:
-        try:
-            total += measure(process)
-        except psutil.Error:  # it ended meanwhile
-            continue
-    return total
-
-
-def _kill(process: subprocess.Popen[bytes], namespaces: bool, patience: float = 20.0) -> None:
-    """End a sandbox and everything that it started."""
-    until = time.monotonic() + patience
-    # With `unshare` dies the first process of its namespace, and with that one the namespace. Without, children go
-    # first, so that none is adopted elsewhere.
-    while not namespaces and time.monotonic() < until and process.poll() is None:
-        try:
-            family = psutil.Process(process.pid).children(recursive=True)
-        except psutil.Error:
-            break
-        alive = 0
-        for member in family:
-            try:
-                alive += member.status() != psutil.STATUS_ZOMBIE
-                member.kill()
-            except psutil.Error:
-                continue
-        if not alive:
-            break
-    process.kill()
-    process.wait()
-    if process.stdin:
-        process.stdin.close()
+        return "out of memory", f"it held {memory / 1e9:.1f} GB, {limits.memory / 1e9:.1f} GB are the limit"
+    return "timed out" if outcome.seconds > limits.seconds + GRACE else "", ""

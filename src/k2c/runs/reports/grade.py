@@ -52,12 +52,14 @@ class Grade:
         return sum(verdict.status == "right" for verdict in self.verdicts.values())
 
 
-def write_page(grade: Grade, lecture: str, path: Path) -> None:
-    """Write one student's page: the verdicts, what happened, and the notebook as it ran."""
+def write_page(grade: Grade, lecture: str, engine: str, confined: bool, path: Path) -> None:
+    """Write one student's page: the verdicts, what happened, what kept it in, and the notebook as it ran."""
     cells = (
         [_cell(number, cell) for number, cell in enumerate(grade.notebook.cells, 1)] if grade.notebook else []
     )
-    _write(path, "grade.html.j2", grade=grade, cells=cells, lecture=load_syllabus().lectures[lecture].title)
+    title = load_syllabus().lectures[lecture].title
+    shown = {"grade": grade, "cells": cells, "lecture": title, "engine": engine, "confined": confined}
+    _write(path, "grade.html.j2", **shown)
 
 
 def write_index(
@@ -66,6 +68,7 @@ def write_index(
     lecture: str,
     limits: Any,
     confinement: dict[str, str],
+    confined: bool,
     out: Path,
 ) -> None:
     """Write the table of all students, and how their submissions were confined: by which limits and by what."""
@@ -76,6 +79,7 @@ def write_index(
         exercises=exercises,
         lecture=load_syllabus().lectures[lecture].title,
         confinement=confinement,
+        confined=confined,
         limits=limits,
         machine=describe_machine(),
         versions=package_versions(),
