@@ -109,7 +109,7 @@ status = open('/proc/self/status').read()
 got = [line for line in status.splitlines() if line.startswith('Cap') and 'CapBnd' not in line
        and int(line.split()[1], 16)] + [os.getuid()] * (os.getuid() == 0)
 got += [] if 'NoNewPrivs:\\t1' in status else ['new privileges']""",
-    "kernel settings": "got = [f for f in ('core_pattern', 'shmmax') if os.access(f'/proc/sys/kernel/{f}', os.W_OK)]",
+    "kernel settings": "got = [f for f in ('core_pattern', 'modprobe') if os.access(f'/proc/sys/kernel/{f}', os.W_OK)]",
     "left behind": "got = []\nsubprocess.Popen(['sleep', HOST['sleep']], start_new_session=True)",
 }  # fmt: skip
 HELPERS = "import ctypes, glob, os, shutil, socket, subprocess\nlibc = ctypes.CDLL(None)\nHOST = "

@@ -54,14 +54,14 @@ def grade(
     solutions nor the other notebooks. Pages go to FOLDER-graded/, the table to grades.csv there.
     The exit status is 1 when a submission could not be graded.
     """
+    if engine and unconfined:
+        raise click.UsageError("--engine and --unconfined exclude each other: type one of them.")
     from k2c.course.syllabus import load_syllabus
     from k2c.runs.grading import Unconfined, find_engine, grade_folder
 
     name = load_syllabus().lecture_name(lecture) if lecture else None
     out = out or folder.resolve().with_name(f"{folder.resolve().name}-graded")
     csv_file = csv_file or out / "grades.csv"
-    if engine and unconfined:
-        raise click.UsageError("--engine and --unconfined exclude each other: type one of them.")
     hidden = [path for one in (folder, out) for path in (one.absolute(), one.resolve())]
     chosen = Unconfined() if unconfined else find_engine(engine, hidden)
     limits, workers = _limits(timeout, memory, workers)
