@@ -1,9 +1,13 @@
 """An exercise is right, wrong with a hint, or not attempted yet; it never stops a notebook."""
 
+import json
+
+import numpy as np
 import pytest
+import torch
 
 import k2c
-from k2c.course.exercises import answers, load_solutions
+from k2c.course.exercises import Answer, answers, answers_as_json, judge, load_solutions
 from k2c.errors import K2CError
 
 pytestmark = pytest.mark.usefixtures("tiny_course")
@@ -53,3 +57,28 @@ def test_what_an_exercise_uses_is_a_list_of_names_of_the_package(tmp_path):
     (tmp_path / "00_tiny.yml").write_text(exercise)
     with pytest.raises(K2CError, match=r"tiny\.1 uses is 'planted_curves'.*k2c\.training\.planted_curves"):
         load_solutions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expect"),
+    [
+        (torch.tensor([1.5, 2.5], requires_grad=True), "[1.5, 2.5]"),
+        (torch.tensor(3), "3"),
+        ([torch.tensor(1.0), 0.5], "[1, 0.5]"),
+        (np.array([[1, 2]]), "[[1, 2]]"),
+        (np.bool_(True), "True"),
+        ((1, np.float32(0.5)), "[1, 0.5]"),
+        ("text", "'text'"),
+    ],
+)
+def test_an_answer_is_judged_the_same_after_its_way_out_of_a_students_process(answer, expect):
+    cases = [{"call": "answer", "expect": expect, "hint": "No."}]
+    sent = json.loads(answers_as_json(["answer"], lambda: answer))
+    assert judge(cases, [Answer(**one) for one in sent]) == judge(cases, answers(["answer"], answer))
+
+
+def test_where_there_are_no_solutions_the_grader_judges(tiny_course, capsys):
+    (tiny_course / "course/solutions/00_tiny.yml").unlink()
+    (tiny_course / "course/solutions").rmdir()
+    k2c.check("tiny.1", lambda a, b: 3)
+    assert capsys.readouterr().out == "tiny.1: judged by the grader\n"

@@ -115,12 +115,19 @@ def print_answers(calls: Sequence[str], ask: Callable[[], Any], uses: Sequence[s
     """
     from IPython.display import display
 
+    display({ANSWERS_MIME: answers_as_json(calls, ask, uses), "text/plain": ""}, raw=True)
+
+
+def answers_as_json(calls: Sequence[str], ask: Callable[[], Any], uses: Sequence[str] = ()) -> str:
+    """Return what the answer that `ask` returns gives for each call: a list of the fields of `Answer`.
+
+    Arrays and tensors become lists; what JSON does not know, text.
+    """
     try:
         given = [vars(answer) for answer in answers(calls, ask(), uses)]
     except Exception as error:  # the answer's name is not there
         given = [vars(Answer("the answer", error=f"{type(error).__name__}: {error}"))]
-    text = json.dumps(given, default=_as_json, skipkeys=True)
-    display({ANSWERS_MIME: text, "text/plain": ""}, raw=True)
+    return json.dumps(given, default=_as_json, skipkeys=True)
 
 
 def lecture_of(exercise: str) -> str:
@@ -222,4 +229,7 @@ def _short(value: Any, width: int = 80) -> str:
 
 
 def _as_json(value: Any) -> Any:
-    return value.tolist() if hasattr(value := _to_plain(value), "tolist") else str(value)
+    plain = _to_plain(value)
+    if plain is not value:  # a tensor
+        return plain
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -82,41 +82,51 @@ class Bubblewrap:
         read, write = os.pipe()
         with ExitStack() as stack:
             stack.callback(os.close, write)
-            passed = [write]
-            rules = self._seccomp(stack)
+            uid = _unused_uid() if os.geteuid() == 0 else NOBODY
+            known = {
+                "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
+                "/etc/passwd": f"student:x:{uid}:{uid}::{WORK}/home:/bin/sh\n",
+            }
+            files = {name: _readable(stack, text.encode()) for name, text in known.items()}
+            rules = filter_for()
+            if rules:
+                files["seccomp"] = _readable(stack, rules)
             process = subprocess.Popen(
-                [*self._scope(limits), *self.command(limits, write, rules)], stdin=job, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, pass_fds=[*passed, *rules], env=self._surroundings(),
+                [*self._scope(limits), *self.command(limits, uid, write, files)], stdin=job, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, pass_fds=[write, *files.values()], env=self._surroundings(),
                 start_new_session=True,
             )  # fmt: skip
         with os.fdopen(read, "rb") as told:
             said = told.read(4096)
         return Started(process, init=_pidfd(said))
 
-    def command(self, limits: SubmissionLimits, told: int, rules: list[int]) -> list[str]:
+    def command(self, limits: SubmissionLimits, uid: int, told: int, files: dict[str, int]) -> list[str]:
         """Return bubblewrap's command line.
 
         Parameters
         ----------
+        uid
+            The user inside.
         told
             The descriptor on which bubblewrap says which process is the first inside.
-        rules
-            The descriptor of the filter of system calls, if there is one.
+        files
+            The descriptors of small files, by their path inside; `seccomp` is the filter of system calls.
         """
         as_root = os.geteuid() == 0
         # Root keeps what it needs to become a user that nobody is; others are in a namespace of users already.
         user = (
             ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
             if as_root
-            else ["--unshare-user", "--disable-userns", "--uid", str(NOBODY), "--gid", str(NOBODY)]
+            else ["--unshare-user", "--disable-userns", "--uid", str(uid), "--gid", str(uid)]
         )
         home, cache = project_root(), cache_dir()
         return [
-            "bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try",
+            "bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts",
+            "--unshare-cgroup-try", "--hostname", "localhost",
             "--die-with-parent", "--new-session", "--as-pid-1", "--info-fd", str(told), "--cap-drop", "ALL", *user,
-            *(["--seccomp", str(rules[0])] if rules else []), *self._files(limits, home, cache), "--clearenv",
+            *_small_files(files), *self._files(limits, home, cache), "--clearenv",
             *_flags("--setenv", self._variables(limits, home, cache)), "--chdir", WORK,
-            sys.executable, "-P", str(SANDBOX), *([str(_unused_uid())] if as_root else []),
+            sys.executable, "-P", str(SANDBOX), *([str(uid)] if as_root else []),
         ]  # fmt: skip
 
     def _files(self, limits: SubmissionLimits, home: Path, cache: Path) -> list[str]:
@@ -146,16 +156,6 @@ class Bubblewrap:
         self._python()
         path = os.pathsep.join(self._kept["path"])
         return variables(limits.threads, str(home), str(cache)) | {"PYTHONPATH": path}
-
-    def _seccomp(self, stack: ExitStack) -> list[int]:
-        rules = filter_for()
-        if rules is None:
-            return []
-        read, write = os.pipe()  # which holds more than the few hundred bytes that it is
-        stack.callback(os.close, read)
-        with os.fdopen(write, "wb") as pipe:
-            pipe.write(rules)
-        return [read]
 
     def _scope(self, limits: SubmissionLimits) -> list[str]:
         """Return the words that put a submission into a control group of systemd's, where systemd delegates one."""
@@ -244,6 +244,23 @@ def _unused_uid() -> int:
     first, _, count = map(int, Path("/proc/self/uid_map").read_text(encoding="ascii").split()[-3:])
     top = min(first + count, 1 << 31) - 2
     return top - (os.getpid() % 500) * 64 - next_number() % 64
+
+
+def _readable(stack: ExitStack, content: bytes) -> int:
+    """Return a descriptor to read a few bytes from: a pipe, which holds more than these."""
+    read, write = os.pipe()
+    stack.callback(os.close, read)
+    with os.fdopen(write, "wb") as pipe:
+        pipe.write(content)
+    return read
+
+
+def _small_files(files: dict[str, int]) -> Iterator[str]:
+    for path, number in files.items():
+        if path == "seccomp":
+            yield from ("--seccomp", str(number))
+        else:
+            yield from ("--perms", "0444", "--ro-bind-data", str(number), path)
 
 
 def _pidfd(said: bytes) -> int:
