@@ -123,8 +123,6 @@ NOT_EXECUTED = {
     "pip wheel --no-deps .": "needs a network for its builder; tests/datasets/test_mnist.py looks into a wheel",
     "python -m pip install notebook": "needs a network, and changes the environment",
     "jupyter notebook notebooks/": "needs the package of the line above",
-    "apt install bubblewrap": "needs root and a network",
-    "dnf install bubblewrap": "as above",
     "pre-commit install": "a program of the developer's; its hooks' commands are tested below",
 }
 
