@@ -142,11 +142,7 @@ class SmallKit:
             for c in real.cells
             if "parameters" in c.metadata.get("tags", [])
         ]
-        cells.append(
-            new_code_cell(
-                f'import numpy as np\nimport k2c\n\nprofile = k2c.open_lecture("{name}", globals())'
-            )
-        )
+        cells.append(new_code_cell(f'import k2c\n\nprofile = k2c.open_lecture("{name}", globals())'))
         if name.startswith("01"):
             stub = next(
                 number for number, cell in enumerate(real.cells) if 'k2c.check("spam.1"' in cell.source
