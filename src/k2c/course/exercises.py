@@ -1,9 +1,12 @@
 """Exercises: a student's answer against the cases in `course/solutions`, with a hint at the first that fails."""
 
 import builtins
+import io
 import json
+import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 
 from k2c._system.outputs import publish
 from k2c._system.paths import project_root
-from k2c._system.printable import printable
+from k2c.course.complaints import differs, short, stopped, to_plain
 from k2c.course.exercise_log import note, outcomes, solved_of
 from k2c.errors import K2CError, unknown
 
@@ -21,11 +24,12 @@ ANSWERS_MIME = "application/vnd.k2c.answers+json"
 
 @dataclass(frozen=True)
 class Answer:
-    """What an answer gave for one case: the call as the student reads it, and the value or the error."""
+    """What an answer gave for one case: the call as a student reads it, the value or the error, whether it printed."""
 
     shown: str
     value: Any = None
     error: str = ""
+    printed: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,31 @@ def answers(calls: Iterable[str], answer: Any, uses: Iterable[str] = ()) -> Iter
     names = _namespace() | used | {"answer": answer}
     for call in calls:
         shown = call.replace("answer", str(getattr(answer, "__name__", "answer")))
-        try:
-            yield Answer(shown, eval(call, names))
-        except Exception as error:
-            yield Answer(shown, error=f"{type(error).__name__}: {_short(error, 300)}")
+        with _noticed_print() as printed:
+            try:
+                given = {"value": eval(call, names)}
+            except Exception as error:
+                given = {"error": f"{type(error).__name__}: {short(error, 300)}"}
+        yield Answer(shown, printed=bool(printed), **given)
+
+
+@contextmanager
+def _noticed_print() -> Iterator[list[bool]]:
+    """Notice whether something is printed, and let it be printed all the same."""
+    noticed: list[bool] = []
+
+    class Noticing(io.TextIOBase):
+        def write(self, text: str) -> int:
+            if text.strip():
+                noticed[:] = [True]
+            return real.write(text)
+
+        def flush(self) -> None:
+            real.flush()
+
+    real = sys.stdout
+    with redirect_stdout(Noticing()):
+        yield noticed
 
 
 def judge(cases: Sequence[Mapping[str, str]], given: Iterable[Answer]) -> Verdict:
@@ -99,11 +124,9 @@ def judge(cases: Sequence[Mapping[str, str]], given: Iterable[Answer]) -> Verdic
     for case, got in zip(cases, given, strict=False):
         expected = eval(case["expect"], _namespace())
         if got.error:
-            complaint = f"{_short(got.shown, 200)} stopped with {_short(got.error, 300)}"
-            return Verdict("wrong", complaint, case["hint"])
+            return Verdict("wrong", stopped(got.shown, got.error), case["hint"])
         if not _same(got.value, expected):
-            complaint = f"{_short(got.shown, 200)} gave {_short(got.value)}, expected {_short(expected)}."
-            return Verdict("wrong", complaint, case["hint"])
+            return Verdict("wrong", differs(got.shown, got.value, expected, got.printed), case["hint"])
         judged += 1
     return Verdict("right" if judged == len(cases) else "not attempted")
 
@@ -190,7 +213,7 @@ def _same(got: Any, expected: Any) -> bool:
     if isinstance(expected, str | bool | type(None)):
         return _equal(got, expected)
     try:
-        left, right = np.asarray(_to_plain(got), dtype=float), np.asarray(_to_plain(expected), dtype=float)
+        left, right = np.asarray(to_plain(got), dtype=float), np.asarray(to_plain(expected), dtype=float)
     except Exception:  # no numbers, or an object that does as it likes
         return _equal(got, expected)
     return left.shape == right.shape and np.allclose(left, right, rtol=1e-5, atol=1e-7, equal_nan=True)
@@ -201,10 +224,6 @@ def _equal(got: Any, expected: Any) -> bool:
         return bool(got == expected)
     except Exception:  # an array has no truth value
         return False
-
-
-def _to_plain(value: Any) -> Any:
-    return value.detach().cpu().tolist() if hasattr(value, "detach") else value
 
 
 def _has_hole(answer: Any) -> bool:
@@ -219,17 +238,8 @@ def _code_has_hole(code: types.CodeType) -> bool:
     return Ellipsis in code.co_consts or any(map(_code_has_hole, inner))
 
 
-def _short(value: Any, width: int = 80) -> str:
-    try:
-        text = str(_to_plain(value))
-    except Exception:
-        text = f"a {type(value).__name__} that cannot be shown"
-    text = printable(" ".join(text[: 100 * width].split()))
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
 def _as_json(value: Any) -> Any:
-    plain = _to_plain(value)
+    plain = to_plain(value)
     if plain is not value:  # a tensor
         return plain
     return value.tolist() if hasattr(value, "tolist") else str(value)
