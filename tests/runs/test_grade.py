@@ -189,7 +189,7 @@ def graded(tmp_path_factory, make_tiny_course, engine):
             listener.listen()
         known = {
             "victim": str(folder / "victim"), "sockets": [str(folder / "socket"), abstract], "key": KEY,
-            "files": ["/etc/shadow", "/etc/ssh", "/root/.ssh", "/etc/hostname", "/var/lib", str(folder / "hand-in/right.ipynb"),
+            "files": ["/etc/shadow", "/etc/ssh", "/root/.ssh", "/var/lib", str(folder / "hand-in/right.ipynb"),
                       str(folder / "victim"), str(course / "course/solutions"), str(Path(__file__))],
             "bytes": 250_000_000, "secret": SECRET[::-1], "sleep": SLEEP,
         }  # fmt: skip
