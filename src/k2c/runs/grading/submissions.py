@@ -132,7 +132,10 @@ def read_regular_file(file: Path) -> bytes:
 
 def _notebook(content: bytes) -> NotebookNode:
     """Return a notebook without its outputs, which are never used: each submission is run again."""
-    found = json.loads(content)
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise ValueError(f"it is not JSON ({error})") from error
     cells = [cell for sheet in (found, *found.get("worksheets", ())) for cell in sheet.get("cells", ())]
     if len(cells) > MAXIMUM_CELLS:
         raise ValueError(f"it has {len(cells)} cells, and {MAXIMUM_CELLS} are the limit")
