@@ -90,7 +90,7 @@ def test_no_other_sentence_says_what_to_install():
 
 
 def test_an_extra_is_installed_into_this_python_from_any_folder():
-    assert advice.pip_install("[ray]") == f'{sys.executable} -m pip install -e "{ROOT}[ray]"'
+    assert advice.pip_install("[mpi]") == f'{sys.executable} -m pip install -e "{ROOT}[mpi]"'
 
 
 def test_brackets_and_spaces_reach_pip_as_they_are(monkeypatch):

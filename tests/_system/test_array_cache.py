@@ -2,7 +2,6 @@
 
 import os
 import random
-import warnings
 
 import numpy as np
 import pytest
@@ -59,11 +58,3 @@ def test_other_damage_is_said_too(change, kept):
     with pytest.warns(UserWarning, match="are damaged"):
         assert ask()
     assert not ask()
-
-
-def test_a_file_of_an_older_version_is_computed_again_without_a_warning(kept):
-    file, ask = kept
-    np.save(file, EXPECTED + 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert ask() and not ask()

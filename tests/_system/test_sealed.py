@@ -46,11 +46,6 @@ def test_a_sealed_file_is_plain_json_and_reads_as_it_was_written(file):
     assert read_sealed_json(file) == CONTENT | {"rows": [1, 2.0, None]}
 
 
-def test_a_file_of_an_older_version_reads_as_before(file):
-    file.write_text('{"status": "ok"}')
-    assert read_sealed_json(file) == {"status": "ok"}
-
-
 def test_no_flipped_bit_changes_a_value(file):
     expected = read_sealed_json(file)
     content = file.read_bytes()

@@ -21,7 +21,7 @@ SIZES = [10**power for power in range(2, 8)]
 
 def a_trace(arrays, is_local, entries):
     array, write, index, item = np.array(entries).T
-    return Trace(arrays, is_local, array, write.astype(bool), index, item)
+    return Trace(arrays, is_local, array, write.astype(bool), index, item, 0 * index, 0 * index)
 
 
 def ladder(roof, work, moved, *shares):

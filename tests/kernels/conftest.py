@@ -5,6 +5,7 @@ import torch
 
 from k2c import kernels
 from k2c.errors import K2CError
+from k2c.kernels.build import options_of
 
 _opened = {}
 
@@ -19,6 +20,17 @@ def opened(name):
     if isinstance(_opened[name], K2CError):
         pytest.skip(str(_opened[name]))
     return _opened[name]
+
+
+@pytest.fixture
+def checked():
+    """Return a maker of a kernel of the package whose every array access is checked, and can be traced."""
+
+    def compiled(ops, name):
+        source = kernels.specification(name).source
+        return ops.compile(kernels.source_of(source), name, options_of(ops.kind, source))
+
+    return compiled
 
 
 @pytest.fixture(params=["opencl", "cuda"])

@@ -56,12 +56,12 @@ def test_an_attempt_tells_its_warnings_when_asked(opencl):
     assert Attempt(opencl, CLEAN).warnings() == ()
 
 
-def test_what_nobody_here_wrote_warns_nobody(opencl):
+def test_what_nobody_here_wrote_warns_nobody(opencl, checked):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         opencl.compile(CLEAN)
         for name in kernels.SPECIFICATIONS:
-            opencl.checked(name)
+            checked(opencl, name)
     assert not [message for message in opencl.build_log if "ABI" in message.text]
 
 

@@ -11,14 +11,14 @@ from k2c.errors import K2CError
 N = 32
 
 
-def trace(ops, name, local):
+def trace(checked, ops, name, local):
     case = kernels.random_case(name, ops.kind, m=N, n=N, k=N)
-    return ops.checked(name).trace((N, N), *case.put(ops), local=local)
+    return checked(ops, name).trace((N, N), *case.put(ops), local=local)
 
 
-def test_local_memory_saves_global_reads(ops):
-    textbook = trace(ops, "matmul_textbook", (16, 16)).totals()
-    tiled = trace(ops, "matmul_tiled", (16, 16)).totals()
+def test_local_memory_saves_global_reads(ops, checked):
+    textbook = trace(checked, ops, "matmul_textbook", (16, 16)).totals()
+    tiled = trace(checked, ops, "matmul_tiled", (16, 16)).totals()
     assert textbook == {
         "global_reads": 2 * 256 * N,
         "global_writes": 256,
@@ -29,9 +29,9 @@ def test_local_memory_saves_global_reads(ops):
     assert tiled["local_reads"] == textbook["global_reads"]
 
 
-def test_a_trace_tells_who_touched_what(ops):
+def test_a_trace_tells_who_touched_what(ops, checked):
     x = ops.put(np.arange(1000, dtype=np.float32))
-    traced = ops.checked("vector_add").trace(1000, x, x, ops.empty(1000), 1000, local=64, group=15)
+    traced = checked(ops, "vector_add").trace(1000, x, x, ops.empty(1000), 1000, local=64, group=15)
     assert traced.arrays == ("a", "b", "out")
     assert traced.counts()["out"] == {"reads": 0, "writes": 40, "elements": 40}  # the guard holds 24 back
     written = traced.array == 2
@@ -40,11 +40,11 @@ def test_a_trace_tells_who_touched_what(ops):
     assert traced.index[written][order].tolist() == list(range(960, 1000))
 
 
-def test_vectors_count_as_their_elements(ops):
+def test_vectors_count_as_their_elements(ops, checked):
     options = ops.options(kernels.specification("matmul_registers"))
     rows, columns = options["ROWS"], 16 * options["WIDE"]
     case = kernels.random_case("matmul_registers", ops.kind, m=rows, n=columns, k=N)
-    counts = ops.checked("matmul_registers").trace((1, 1), *case.put(ops), local=(1, 1)).counts()
+    counts = checked(ops, "matmul_registers").trace((1, 1), *case.put(ops), local=(1, 1)).counts()
     assert counts["a"]["reads"] == rows * N and counts["packed_b"]["reads"] == columns * N
     assert counts["c"] == {"reads": 0, "writes": rows * columns, "elements": rows * columns}
 
@@ -75,12 +75,6 @@ def test_a_long_sum_is_launched_in_few_groups_that_stay_busy(ops):
     ops.run("sum", case.global_size, *arguments)
     np.testing.assert_allclose(ops.get(arguments[1]), case.expected()["partial"], rtol=1e-3, atol=1e-3)
     assert kernels.random_case("sum", ops.kind, n=300).global_size == (300,)
-
-
-def test_the_device_clock_counts_kernels_alone(ops):
-    x, out = ops.put(np.ones(1 << 20, np.float32)), ops.empty(1 << 20)
-    timing = kernels.measure(ops, lambda: ops.relu(x, out), repeats=5, events=True)
-    assert timing.clock == "device events" and 0 < timing.least <= timing.seconds <= timing.greatest < 1
 
 
 simulator = pytest.mark.skipif(
@@ -114,9 +108,11 @@ def test_the_simulator_starts_without_torch(monkeypatch):
 
 @simulator
 def test_the_simulator_finds_the_race_and_nothing_in_the_sum_with_barriers():
-    race = kernels.debug_case(kernels.random_case("sum_without_barrier", n=300), {"GROUP": 256})
-    assert any("data race" in message for message in race.messages)
     case = kernels.random_case("sum", n=300)
-    fine = kernels.debug_case(case, {"GROUP": 256})
+    launch = (300, *case.arrays.values(), 300)
+    options = {"local": 256, "options": ["-DGROUP=256"]}
+    race = kernels.debug("reduce.cl", "sum_without_barrier", *launch, **options)
+    assert any("data race" in message for message in race.messages)
+    fine = kernels.debug("reduce.cl", "sum", *launch, **options)
     assert fine.messages == ()
     np.testing.assert_allclose(fine.outputs[1], case.expected()["partial"], rtol=1e-5)

@@ -13,7 +13,7 @@ ITEMS = np.arange(32)
 def report(index, local=False, items=ITEMS, work_items=32):
     """Return the report of one access a work-item, of the elements `index`."""
     zeros, index = np.zeros(len(items), int), np.broadcast_to(index, len(items))
-    return memory_report(Trace(("x",), (local,), zeros, zeros == 1, index, items), work_items)
+    return memory_report(Trace(("x",), (local,), zeros, zeros == 1, index, items, zeros, zeros), work_items)
 
 
 # CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory": neighbours 4 sectors; misaligned 5; stride 2 half

@@ -60,7 +60,7 @@ def test_what_is_a_race_and_what_is_none(accesses, work_items):
 
 def test_a_trace_of_nothing_has_no_race():
     nothing = np.zeros(0, int)
-    assert Trace((), (), nothing, nothing > 0, nothing, nothing).races() == ()
+    assert Trace((), (), *[nothing, nothing > 0, *[nothing] * 4]).races() == ()
 
 
 @pytest.mark.parametrize("before_the_end", ["", BARRIER])
@@ -147,10 +147,10 @@ def test_what_cannot_be_followed_is_refused(ops, change, complaint):
 
 
 @pytest.mark.parametrize("name", ["sum", "softmax", "matmul_tiled"])
-def test_the_kernels_with_barriers_have_no_race(ops, name):
+def test_the_kernels_with_barriers_have_no_race(ops, checked, name):
     numbers = {"sum": dict(n=1000), "softmax": dict(rows=3, columns=150)}.get(name, dict(m=20, n=20, k=40))
     case = kernels.random_case(name, ops.kind, **numbers)
-    trace = ops.checked(name).trace(case.global_size, *case.put(ops), local=case.local)
+    trace = checked(ops, name).trace(case.global_size, *case.put(ops), local=case.local)
     assert trace.races() == () and trace.barriers.max() > 2
 
 

@@ -156,12 +156,12 @@ def sizes(name):
     return values
 
 
-def test_the_other_tuned_kernels_stay_in_their_arrays(ops):
+def test_the_other_tuned_kernels_stay_in_their_arrays(ops, checked):
     case = kernels.random_case("matmul_registers", ops.kind, **sizes("matmul"))
-    ops.checked("matmul_registers").run(case.global_size, *case.put(ops), local=(1, 1))
+    checked(ops, "matmul_registers").run(case.global_size, *case.put(ops), local=(1, 1))
     numbers = dict(n=3, channels=2, height=10, width=20, filters=6, kernel_height=5, kernel_width=5, chunks=2)
     case = kernels.random_case("conv2d_backward_weight_tuned", ops.kind, **numbers)
-    ops.checked("conv2d_backward_weight_tuned").run(case.global_size, *case.put(ops), local=case.local)
+    checked(ops, "conv2d_backward_weight_tuned").run(case.global_size, *case.put(ops), local=case.local)
 
 
 def test_the_first_wrong_element_is_named(ops):

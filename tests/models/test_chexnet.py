@@ -15,7 +15,7 @@ from k2c.metrics import multilabel_table
 from k2c.models.backbones import backbone
 from k2c.models.chexnet import chexnet, first_loss
 from k2c.models.explain import grad_cam
-from k2c.training import MultiLabelLoss, positive_weights
+from k2c.training import MultiLabelLoss
 
 
 @pytest.fixture(autouse=True)
@@ -88,13 +88,6 @@ def test_unknown_labels_count_for_nothing():
     full = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.nan_to_num(), reduction="none")
     assert loss.item() == pytest.approx(full[~torch.isnan(labels)].mean().item())
     assert MultiLabelLoss()(logits, torch.full((6, 3), torch.nan)).item() == 0
-
-
-def test_positive_weights_balance_both_sides():
-    labels = np.array([[1, 0], [0, 0], [0, np.nan], [0, 0]])
-    assert positive_weights(labels).tolist() == [3.0, 3.0]
-    weighted = MultiLabelLoss(positive_weights(labels))(torch.zeros(4, 2), torch.tensor(labels))
-    assert weighted.item() == pytest.approx(np.log(2) * (3 + 6) / 7, rel=1e-5)
 
 
 def test_the_table_of_findings():

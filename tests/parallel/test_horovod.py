@@ -76,7 +76,6 @@ def test_a_worker_that_fails_says_why_and_the_other_ends(faulty):
     [
         ({"compression": "powersgd"}, "has no PowerSGD"),
         ({"max_restarts": 2}, "restarts no worker"),
-        ({"port": 23456}, "agree on a port themselves"),
     ],
 )
 def test_an_option_that_horovod_lacks_is_named(options, words):

@@ -9,8 +9,9 @@ import torch
 
 from k2c.errors import K2CError
 from k2c.parallel import Job, Rendezvous, all_experiments, bytes_per_step, find_rendezvous, train
-from k2c.parallel.sharding import epoch_order, shard, validation_part
+from k2c.parallel.sharding import shard, validation_part
 from k2c.parallel.workers.learner import seed_stream
+from k2c.training.loaders import epoch_order
 
 
 @pytest.mark.parametrize(
@@ -131,15 +132,15 @@ def test_the_command_shows_as_a_sentence_that_it_goes_on_from_an_older_checkpoin
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "extra"),
-    [("mpi", {}, "mpi"), ("spark", {}, "spark"), ("parameter_server", {"engine": "ray"}, "ray")],
+    ("name", "extra"),
+    [("mpi", "mpi"), ("spark", "spark")],
 )
-def test_a_strategy_that_lacks_something_says_what_to_install(monkeypatch, name, options, extra):
+def test_a_strategy_that_lacks_something_says_what_to_install(monkeypatch, name, extra):
     there = importlib.util.find_spec
-    absent = ("mpi4py", "pyspark", "ray")
+    absent = ("mpi4py", "pyspark")
     monkeypatch.setattr(importlib.util, "find_spec", lambda n, *a: None if n in absent else there(n, *a))
     with pytest.raises(K2CError, match=rf"-m pip install -e .*\[{extra}\]"):
-        train(name, Job("blobs"), 2, **options)
+        train(name, Job("blobs"), 2)
 
 
 def test_shares_of_a_batch_make_its_step_unless_the_model_looks_at_the_whole_batch(weights, apart):

@@ -1,7 +1,5 @@
 """Servers hold the model: synchronously they compute what one worker does; asynchronously, almost."""
 
-import importlib.util
-
 import pytest
 
 from k2c.parallel import Job, WorkerError, train
@@ -18,14 +16,6 @@ def test_synchronous_servers_compute_what_one_worker_computes(weights, apart):
     assert apart(alone, served) < 1e-9
     assert shared["train_loss"] == pytest.approx(history["train_loss"], abs=1e-9)
     assert shared["staleness_max"] == [0] * 4
-
-
-@pytest.mark.timeout(480)
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray: pip install 'k2c[ray]'")
-def test_the_same_on_ray(weights, apart):
-    alone, _ = weights("single", Job("blobs", PARAMETERS | {"batch_size": 16}), 1)
-    served, _ = weights("parameter_server", Job("blobs", PARAMETERS | {"batch_size": 8}), 2, engine="ray")
-    assert apart(alone, served) < 1e-9
 
 
 def test_asynchronous_servers_use_stale_gradients_and_learn(faulty):

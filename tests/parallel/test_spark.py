@@ -2,7 +2,6 @@
 
 import pytest
 
-from k2c.errors import K2CError
 from k2c.parallel import Job, WorkerError, all_strategies, train
 from k2c.parallel.strategies.spark import strategy as spark
 
@@ -34,15 +33,3 @@ def test_no_java_is_a_sentence(monkeypatch):
         "needs Java 8, 11 or 17, and there is none. Set JAVA_HOME to one, or install one with: "
         in spark.Spark().missing()
     )
-
-
-def test_who_takes_sparks_distributor_is_told_that_it_listens_on_all_addresses(monkeypatch):
-    def start_nothing(*_):
-        raise K2CError("not started")
-
-    monkeypatch.setattr("k2c.parallel.strategies.spark.strategy.run_and_watch", start_nothing)
-    with (
-        pytest.warns(UserWarning, match="pyspark's own launcher listens on all addresses"),
-        pytest.raises(K2CError, match="not started"),
-    ):
-        train("spark", Job("blobs"), 2, scheme="distributor")

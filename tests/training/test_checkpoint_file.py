@@ -23,7 +23,7 @@ def folder(train, tmp_path):
 def sealed(state) -> bytes:
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    return buffer.getvalue() + seal(buffer.getvalue(), "checkpoint 2")
+    return buffer.getvalue() + seal(buffer.getvalue(), "checkpoint 3")
 
 
 def test_no_single_bit_can_change_unnoticed(folder):
@@ -56,13 +56,13 @@ def without(entry: str):
         (lambda content: b"hello", "no checksum at its end"),
         (lambda content: content[:-120], "of an older version of k2c"),
         (
-            lambda content: content[:-120] + seal(content[:-120], "checkpoint 3"),
-            "'checkpoint 3', and .* reads",
+            lambda content: content[:-120] + seal(content[:-120], "checkpoint 9"),
+            "'checkpoint 9', and .* reads",
         ),
-        (lambda content: b"junk" + seal(b"junk", "checkpoint 2"), "torch cannot read it"),
+        (lambda content: b"junk" + seal(b"junk", "checkpoint 3"), "torch cannot read it"),
         (lambda content: sealed([1, 2]), "it holds a list"),
-        (lambda content: sealed({"format": 2}), "its entry 'settings' is missing, and must be dict"),
-        (lambda content: sealed({"format": "2"}), "its entry 'format' is str, and must be int"),
+        (lambda content: sealed({"format": 3}), "its entry 'settings' is missing, and must be dict"),
+        (lambda content: sealed({"format": "3"}), "its entry 'format' is str, and must be int"),
         (without("random"), "its entry 'random' is missing"),
     ],
 )

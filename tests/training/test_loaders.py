@@ -47,9 +47,9 @@ def test_order_depends_on_seed_and_epoch_only(ten):
 
 
 def test_last_batch_transform_and_targets(ten):
-    loader = InMemoryLoader(*ten, batch_size=4, shuffle=True, drop_last=True, transform=lambda x: x * 10)
+    loader = InMemoryLoader(*ten, batch_size=4, shuffle=True, transform=lambda x: x * 10)
     batches = list(loader)
-    assert len(batches) == len(loader) == 2
+    assert len(batches) == len(loader) == 3
     assert all(torch.equal(inputs, targets * 10) for inputs, targets in batches)
     assert [len(targets) for _, targets in InMemoryLoader(*ten, batch_size=4)] == [4, 4, 2]
 

@@ -75,7 +75,7 @@ def test_a_class_without_examples_does_not_spoil_the_mean():
     ("attempt", "sentence"),
     [
         (lambda: class_weights(torch.zeros(9, dtype=torch.int64)), "no example of class 1"),
-        (lambda: class_weights(torch.tensor([0, 1, 2])), "Set n_classes"),
+        (lambda: class_weights(torch.tensor([0, 1, 3])), "no example of class 2"),
         (lambda: class_weights(torch.tensor([0.0, 1.0])), "whole numbers"),
         (lambda: WeightedSoftmax([1.0, 0.0]), "one positive number per class"),
         (lambda: WeightedSoftmax([1.0, 1.0, 1.0])(torch.zeros(4, 2), RARE[:4]), "2 logits and there are 3"),

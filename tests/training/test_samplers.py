@@ -5,10 +5,9 @@ from collections import Counter
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 from k2c.errors import K2CError
-from k2c.training import BalancedLoader, BalancedSampler, Checkpoint, fit
+from k2c.training import BalancedLoader, Checkpoint, fit
 
 LABELS = torch.tensor([0] * 190 + [1] * 10)
 NUMBERS = torch.arange(200)
@@ -31,14 +30,12 @@ def test_an_epoch_has_equally_many_of_each_class_and_its_usual_length():
     assert max(times[number] for number in range(190)) == 1
 
 
-def test_both_classes_are_drawn_anew_every_epoch():
-    loader = BalancedLoader(NUMBERS, LABELS, batch_size=32, per_class=8)
-    drawn = [epoch(loader)[0] for _ in range(30)]
-    for negative in (True, False):
-        parts = [frozenset(n for n in numbers.tolist() if (n < 190) == negative) for numbers in drawn]
-        assert len(set(parts)) > 10
-        assert all(len(part) == 8 for part in parts)
-    assert {n for numbers in drawn for n in numbers.tolist()} > set(range(190, 200))
+def test_a_large_class_is_drawn_anew_every_epoch_and_a_small_one_takes_part_as_a_whole():
+    loader = BalancedLoader(NUMBERS, LABELS, batch_size=32)
+    drawn = [epoch(loader)[0].tolist() for _ in range(30)]
+    negatives = [frozenset(number for number in numbers if number < 190) for numbers in drawn]
+    assert {len(part) for part in negatives} == {100} and len(set(negatives)) > 10
+    assert all(set(range(190, 200)) < set(numbers) for numbers in drawn)
 
 
 def test_the_draw_depends_on_seed_and_epoch_alone():
@@ -50,14 +47,6 @@ def test_the_draw_depends_on_seed_and_epoch_alone():
     assert not torch.equal(first, second)
     other = BalancedLoader(NUMBERS, LABELS, batch_size=32, seed=4)
     assert not torch.equal(epoch(other)[0], first)
-
-
-def test_a_data_loader_takes_the_sampler():
-    sampler = BalancedSampler(LABELS, per_class=10, seed=1)
-    data = DataLoader(TensorDataset(NUMBERS, LABELS), batch_size=5, sampler=sampler)
-    loader = BalancedLoader(NUMBERS, LABELS, batch_size=5, per_class=10, seed=1)
-    assert torch.equal(epoch(data)[0], epoch(loader)[0])
-    assert len(data) == len(loader) == 4
 
 
 def test_a_resumed_run_sees_what_it_would_have_seen(tmp_path, same_weights):
@@ -80,6 +69,4 @@ def test_a_resumed_run_sees_what_it_would_have_seen(tmp_path, same_weights):
 
 def test_a_class_without_examples_is_a_sentence():
     with pytest.raises(K2CError, match="no example of class 1"):
-        BalancedSampler(torch.zeros(5, dtype=torch.int64))
-    with pytest.raises(K2CError, match="per_class"):
-        BalancedSampler(LABELS, per_class=0)
+        BalancedLoader(torch.zeros(5), torch.zeros(5, dtype=torch.int64), batch_size=2)

@@ -13,7 +13,7 @@ def pip_install(*words: str) -> str:
     Parameters
     ----------
     *words
-        Packages and options of pip's; an extra of the kit itself is written `"[ray]"`.
+        Packages and options of pip's; an extra of the kit itself is written `"[mpi]"`.
     """
     typed = [f'-e "{_checkout()}{word}"' if word.startswith("[") else word for word in words]
     # An extra of another package: a shell takes brackets for a pattern.

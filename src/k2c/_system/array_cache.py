@@ -21,9 +21,9 @@ def kept_array(
     """Return the array of a file; compute it first where there is none.
 
     Processes that want the same array wait for the one that computes it. A file that is damaged (one bit is enough:
-    a checksum stands at its end, and each process checks it once) is made anew, with a warning; one that `fits`
-    refuses, or that an older version of the kit wrote, is made anew without. Where the folder cannot be written, or
-    the disk is full, the array is computed, and a warning says that it is not kept.
+    a checksum stands at its end, and each process checks it once) is computed again, with a warning; one that `fits`
+    refuses, without. Where the folder cannot be written, or the disk is full, the array is computed, and a warning says
+    that it is not kept.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _open(file: Path, fits: Callable[[NDArray[Any]], bool], what: str | None = N
         return None
     except ValueError as error:
         problem = str(error)
-    if what and not _of_an_older_version(file):
+    if what:
         warnings.warn(
             f"The {what} kept in {file} are damaged: {problem}. They are computed again.", stacklevel=5
         )
@@ -96,12 +96,3 @@ def _problem(file: Path) -> str | None:
     return (
         problem_of(np.memmap(file, np.uint8, mode="r").data, _KIND) if file.stat().st_size else "it is empty"
     )
-
-
-def _of_an_older_version(file: Path) -> bool:
-    """Tell whether a file is a whole array without a checksum, as older versions wrote it."""
-    try:
-        array = np.lib.format.open_memmap(file, mode="r")
-        return file.stat().st_size == array.offset + array.nbytes
-    except Exception:  # a damaged header fails in many ways, in Python's own tokenizer too
-        return False

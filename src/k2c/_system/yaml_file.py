@@ -15,7 +15,7 @@ from k2c._system.plain_file import UnreadableError, read_text
 from k2c._system.printable import printable
 
 Place = tuple[str | int, ...]
-MOST_VALUES = 100_000  # with what aliases stand for
+MOST_VALUES = 100_000
 DEEPEST = 40
 _TAG = "tag:yaml.org,2002:"
 _CONTROLS = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -24,7 +24,6 @@ _FORMS = {
     "bool": r"true|True|TRUE|false|False|FALSE",
     "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
     "float": r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-    "merge": r"<<",
 }
 _TAGS = {
     None,
@@ -96,17 +95,16 @@ def open_yaml(path: Path) -> YamlFile:
     OSError
         When it is not there or may not be read.
     UnreadableError
-        When it is no text, is not valid YAML, or is larger or nested more deeply than any file of the course: aliases
-        of aliases count with all that they stand for. The message names the file and the line.
+        When it is no text, is not valid YAML, has aliases, or is larger or nested more deeply than any file of the
+        course. The message names the file and the line.
     """
     text = read_text(path)
     try:
         _refuse_controls(text)
-        _refuse_depth(text)
+        _refuse_more_than_values(text)
         root = yaml.compose(text, _Loader)
         twice: list[tuple[int, str]] = []
         if root is not None:
-            _refuse_size(root)
             _tidy(root, twice)
         lines = dict(_places(root, ())) if root is not None else {}
         return YamlFile(text, _construct(root), lines, twice)
@@ -143,8 +141,8 @@ def _refuse_controls(text: str) -> None:
         raise _Refused(line, f"the control character {printable(found[0])} is no text; delete it")
 
 
-def _refuse_depth(text: str) -> None:
-    """Look at the stream of events, before anything is built from it."""
+def _refuse_more_than_values(text: str) -> None:
+    """Refuse what is no plain value within bounds: look at the stream of events, before anything is built from it."""
     depth = number = 0
     event: Any
     for event in yaml.parse(text, _Loader):
@@ -155,6 +153,10 @@ def _refuse_depth(text: str) -> None:
             raise _Refused(line, f"lists and mappings are nested more than {DEEPEST} deep")
         if number > MOST_VALUES:
             raise _Refused(line, f"there are more than {MOST_VALUES:,} values up to here")
+        if isinstance(event, yaml.AliasEvent):  # aliases of aliases stand for any number of values
+            raise _Refused(
+                line, f"the alias *{printable(event.anchor)[:80]} is not allowed: write the value again"
+            )
         tag: Any = getattr(event, "tag", None)
         if tag not in _TAGS:
             shown = printable(tag.replace(_TAG, "!!"))[:80]
@@ -163,33 +165,8 @@ def _refuse_depth(text: str) -> None:
             )
 
 
-def _refuse_size(root: yaml.Node) -> None:
-    """Count every node as often as it will stand in the content."""
-    sizes: dict[int, int] = {}
-
-    def size(node: yaml.Node) -> int:
-        if isinstance(node, yaml.ScalarNode):
-            return 1
-        found = sizes.get(id(node))
-        if found is None:
-            sizes[id(node)] = -1
-            found = sizes[id(node)] = 1 + sum(map(size, _inner(node)))
-        if found < 0:
-            raise _Refused(node.start_mark.line + 1, "an alias stands inside what it stands for")
-        if found > MOST_VALUES:
-            line = node.start_mark.line + 1
-            raise _Refused(line, f"with its aliases this stands for more than {MOST_VALUES:,} values")
-        return found
-
-    size(root)
-
-
-def _tidy(node: yaml.Node, twice: list[tuple[int, str]], seen: set[int] | None = None) -> None:
+def _tidy(node: yaml.Node, twice: list[tuple[int, str]]) -> None:
     """Make every key text, and take out those that occur again."""
-    seen = set() if seen is None else seen
-    if id(node) in seen or isinstance(node, yaml.ScalarNode):
-        return
-    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         kept: dict[str, Any] = {}
         for key, value in node.value:
@@ -198,17 +175,13 @@ def _tidy(node: yaml.Node, twice: list[tuple[int, str]], seen: set[int] | None =
                 raise _Refused(line, "the name of an entry is text, no list and no mapping")
             if key.value in kept:
                 twice.append((line, printable(key.value)))
-            elif key.tag != f"{_TAG}merge":
-                key.tag = f"{_TAG}str"
+            key.tag = f"{_TAG}str"
             kept.setdefault(key.value, (key, value))
+            _tidy(value, twice)
         node.value = list(kept.values())
-    for inner in _inner(node):
-        _tidy(inner, twice, seen)
-
-
-def _inner(node: yaml.Node) -> Iterator[yaml.Node]:
-    for entry in node.value:
-        yield from entry if isinstance(node, yaml.MappingNode) else (entry,)
+    elif isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            _tidy(entry, twice)
 
 
 def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:

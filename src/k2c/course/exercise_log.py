@@ -59,21 +59,12 @@ def outcomes() -> dict[str, dict[str, Any]]:
     if folder is None or not (folder / FILE).is_file():
         return {}
     try:
-        entries = read_sealed_json(folder / FILE)
+        return read_sealed_json(folder / FILE)
     except UnreadableError as error:  # begin anew rather than stop a lecture
         _set_aside(folder, str(error))
         return {}
     except OSError:
         return {}
-    return {name: entry for name, entry in entries.items() if _is_entry(entry)}
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and entry.get("status") in ("right", "wrong")
-        and isinstance(entry.get("tries"), int)
-    )
 
 
 def _set_aside(folder: Path, problem: str) -> None:

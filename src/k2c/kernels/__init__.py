@@ -5,8 +5,8 @@ from k2c.kernels.base import Ops
 from k2c.kernels.buffers import Buffer
 from k2c.kernels.build import source_of, sources
 from k2c.kernels.build_log import BuildMessage, KernelWarning
-from k2c.kernels.cases import Case, first_difference, first_error, random_case
-from k2c.kernels.debug import debug, debug_case
+from k2c.kernels.cases import Case, first_error, random_case
+from k2c.kernels.debug import debug
 from k2c.kernels.devices import Device, devices, open, tuning
 from k2c.kernels.lenet import (
     lenet_forward,
@@ -50,10 +50,8 @@ __all__ = [
     "ceilings",
     "compile_cuda",
     "debug",
-    "debug_case",
     "devices",
     "evaluate_formula",
-    "first_difference",
     "first_error",
     "lenet_forward",
     "lenet_gradients",

@@ -171,5 +171,4 @@ class Attempt:
 
     def barriers(self, **sizes: Any) -> int:
         """Return how many barriers a work-item of the first group passes before its last access to memory."""
-        passed = self.trace(**sizes).barriers
-        return 0 if passed is None else int(passed.max(initial=0))
+        return int(self.trace(**sizes).barriers.max(initial=0))

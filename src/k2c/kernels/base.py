@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -10,8 +10,6 @@ from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer, checked_array, checked_shape, require
 from k2c.kernels.build_log import BuildMessage
 
-MatmulVariant = Literal["textbook", "tiled", "registers"]
-ConvVariant = Literal["textbook", "tuned"]
 MATMULS = ("textbook", "tiled", "registers")
 CONVS = ("textbook", "tuned")
 
@@ -119,10 +117,10 @@ class Ops(ABC):
         """Return tanh(x)."""
         return self._unary("tanh_forward", require("x", x, self), self._out(out, x.shape))
 
-    def tanh_backward(self, y: Buffer, dy: Buffer, out: Buffer | None = None) -> Buffer:
+    def tanh_backward(self, y: Buffer, dy: Buffer) -> Buffer:
         """Return the gradient with respect to x, from y = tanh(x) and dy."""
         require("y", y, self)
-        return self._binary("tanh_backward", y, require("dy", dy, self, y.shape), self._out(out, y.shape))
+        return self._binary("tanh_backward", y, require("dy", dy, self, y.shape), self.empty(y.shape))
 
     # Sums and losses
 
@@ -167,11 +165,11 @@ class Ops(ABC):
         return self._add_bias(y, require("bias", bias, self, weight.shape[:1]))
 
     def linear_backward(
-        self, x: Buffer, weight: Buffer, dy: Buffer, variant: str = "registers", need_dx: bool = True
-    ) -> tuple[Buffer | None, Buffer, Buffer]:
-        """Return the gradients with respect to x (or None), weight and bias."""
-        dx = self.matmul(dy, weight, variant) if need_dx else None
-        return dx, self.matmul(dy, x, variant, transpose_a=True), self._row_sum(dy)
+        self, x: Buffer, weight: Buffer, dy: Buffer, variant: str = "registers"
+    ) -> tuple[Buffer, Buffer, Buffer]:
+        """Return the gradients with respect to x, weight and bias."""
+        dw = self.matmul(dy, x, variant, transpose_a=True)
+        return self.matmul(dy, weight, variant), dw, self._row_sum(dy)
 
     # Images
 

@@ -1,13 +1,11 @@
 """Random arguments for a kernel, and a comparison with its specification that names the first wrong element."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels.base import Ops
 from k2c.kernels.build import options_of
@@ -86,16 +84,16 @@ def random_case(
     return Case(spec, arrays, own, size, spec.local)
 
 
-def first_difference(what: str, got: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> str:
+def first_difference(what: str, got: np.ndarray, expected: np.ndarray) -> str:
     """Return a sentence about the first wrong element, or nothing.
 
-    An element is wrong when it is off by more than `tolerance` times the largest expected value.
+    An element is wrong when it is off by more than `TOLERANCE` times the largest expected value.
     """
     got, expected = np.ravel(got), np.ravel(expected)
     if got.size != expected.size:
         return f"{what} has {got.size} elements, and has to have {expected.size}."
     scale = max(1.0, float(np.abs(expected).max(initial=0)))
-    wrong = ~(np.abs(got - expected) <= tolerance * scale)
+    wrong = ~(np.abs(got - expected) <= TOLERANCE * scale)
     if not wrong.any():
         return ""
     at = int(wrong.argmax())
@@ -107,7 +105,7 @@ def first_difference(what: str, got: np.ndarray, expected: np.ndarray, tolerance
 def first_error(
     source: str,
     name: str,
-    ops: Ops | None = None,
+    ops: KernelOps,
     local: Sequence[int] | None = None,
     options: Mapping[str, int] | None = None,
     **numbers: Any,
@@ -121,7 +119,7 @@ def first_error(
     name
         That kernel.
     ops
-        A device that runs kernels; the default device when not given.
+        A device that runs kernels.
     local
         The size of a work-group; the specification's when not given.
     options
@@ -135,32 +133,20 @@ def first_error(
         `right`, or a sentence: the compiler's complaint, the access that left an array, a race between the
         work-items of the first group (even when the result is right, by luck), or the first wrong element.
     """
-    device = ops or _default()
-    spec, kind = specification(name), getattr(device, "kind", "cpu")
+    spec = specification(name)
     ints = [a.name for a in spec.arguments if a.way == "int"]
     tries = [numbers] if numbers else [dict.fromkeys(ints, size) for size in TRIES]
     try:
-        kernel = device.compile(source, name, dict(options or options_of(kind, spec.source)))
+        kernel = ops.compile(source, name, dict(options or options_of(ops.kind, spec.source)))
         for chosen in tries:
-            case = random_case(name, kind, options=options, **chosen)
-            complaint = _try(kernel, device, case, local)
+            case = random_case(name, ops.kind, options=options, **chosen)
+            complaint = _try(kernel, ops, case, local)
             if complaint:
                 sizes = ", ".join(f"{key}={value}" for key, value in chosen.items())
                 return f"With {sizes}: {complaint}"
     except K2CError as error:
         return str(error)
     return "right"
-
-
-def _default() -> KernelOps:
-    from k2c.kernels.devices import open as open_device
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ops = open_device()
-    if not isinstance(ops, KernelOps):
-        raise K2CError(f"No device here runs kernels. Install one: {pip_install('pyopencl[pocl]')}")
-    return ops
 
 
 def _try(kernel: Any, ops: Ops, case: Case, local: Sequence[int] | None) -> str:

@@ -1,6 +1,6 @@
 """CUDA: the same kernels, compiled by NVRTC, launched by the driver on torch's tensors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -70,15 +70,6 @@ class CudaOps(KernelOps):
         raw = [value.data.data_ptr() if isinstance(value, Buffer) else value for value in arguments]
         groups = [size // step for size, step in zip(global_size, local, strict=True)]
         launch(self._driver, kernel, groups, local, raw, torch.cuda.current_stream().cuda_stream)
-
-    def event_seconds(self, call: Callable[[], Any]) -> float:
-        """Return the seconds from the first to the last kernel of a call, by the device's clock."""
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        call()
-        end.record()
-        end.synchronize()
-        return start.elapsed_time(end) * 1e-3
 
     def copy(self, source: Buffer, to: Buffer) -> None:
         """Copy a buffer into another of the same size."""

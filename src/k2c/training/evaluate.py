@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from k2c.errors import K2CError
-from k2c.training.device import check_precision, is_channels_last, model_device, move, pick_device
+from k2c.training.device import is_channels_last, model_device, move, pick_device
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
@@ -23,7 +23,6 @@ def evaluate(
     metrics: "Mapping[str, Metric] | None" = None,
     loss: Loss | None = None,
     device: str | torch.device | None = None,
-    precision: str = "float32",
 ) -> dict[str, Any]:
     """Measure a model on batches, in evaluation mode and without gradients.
 
@@ -39,8 +38,6 @@ def evaluate(
         Gives the mean loss of a batch. Its mean over all examples is returned as `"loss"`.
     device
         Where to measure; the model stays where it is when this is left out.
-    precision
-        `float32`, `bfloat16`, or `float16` on CUDA.
 
     Returns
     -------
@@ -58,7 +55,7 @@ def evaluate(
     for metric in measures.values():
         metric.reset()
     total, examples = torch.zeros((), device=where), 0
-    for logits, targets in _logits(model, batches, where, precision):
+    for logits, targets in _logits(model, batches, where):
         examples += len(targets)
         if loss is not None:
             total += loss(logits, targets).detach() * len(targets)
@@ -89,17 +86,14 @@ def predict(
     where = model_device(model) if device is None else pick_device(device)
     model.to(where)
     batches = ((part, part) for part in inputs.split(batch_size))
-    return torch.cat([logits.cpu() for logits, _ in _logits(model, batches, where, "float32")])
+    return torch.cat([logits.cpu() for logits, _ in _logits(model, batches, where)])
 
 
-def _logits(
-    model: nn.Module, batches: Batches, device: torch.device, precision: str
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _logits(model: nn.Module, batches: Batches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     channels_last = is_channels_last(model)
-    dtype = check_precision(precision, device)
     with _evaluation_mode(model):
         for inputs, targets in batches:
-            with torch.no_grad(), torch.autocast(device.type, dtype, enabled=precision != "float32"):
+            with torch.no_grad():
                 logits = model(move(inputs, device, channels_last))
             yield logits.float(), targets.to(device)
 

@@ -28,7 +28,6 @@ def fit(
     metrics: "Mapping[str, Metric] | None" = None,
     callbacks: Sequence[Callback] = (),
     device: str | torch.device | None = None,
-    precision: str = "float32",
     channels_last: bool = False,
     resume_from: str | os.PathLike[str] | None = None,
 ) -> History:
@@ -53,11 +52,9 @@ def fit(
         What else happens; see `Callback`.
     device
         `"cpu"`, `"cuda"`, `"mps"`; the fastest one here when it is left out.
-    precision
-        `"float32"`, `"bfloat16"` (autocast), or `"float16"` (autocast and loss scaling, CUDA only).
     channels_last
-        Store images and convolution weights with the channels of a pixel side by side. Same function, other
-        order in memory; convolutions are about 1.4 times faster for it on a CPU.
+        Whether images and convolution weights are stored with the channels of a pixel side by side. The function is
+        the same; on a CPU, convolutions are then about 1.4 times faster.
     resume_from
         A checkpoint, or a folder of `Checkpoint` (its `last.pt` is taken; where that is damaged, a warning says so
         and which good one stands in). The run goes on as if it had never stopped: the same weights, bit for bit on
@@ -87,7 +84,6 @@ def fit(
         metrics=metrics,
         callbacks=callbacks,
         device=device,
-        precision=precision,
         channels_last=channels_last,
     )
     if resume_from is not None:

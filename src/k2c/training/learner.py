@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from k2c.errors import K2CError
-from k2c.training.device import check_precision, keep_freed_memory, move, pick_device
+from k2c.training.device import keep_freed_memory, move, pick_device
 from k2c.training.errors import CancelEpoch, CancelFit, TrainingDiverged
 from k2c.training.evaluate import Batches, Loss, evaluate
 from k2c.training.history import History, Row
@@ -98,7 +98,6 @@ class Learner:
         metrics: "Mapping[str, Metric] | None" = None,
         callbacks: Sequence[Callback] = (),
         device: str | torch.device | None = None,
-        precision: str = "float32",
         channels_last: bool = False,
     ) -> None:
         self.model, self.train, self.valid = model, train, valid
@@ -106,10 +105,7 @@ class Learner:
         self.metrics = dict(metrics or {})
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order)
         self.device = pick_device(device)
-        self.precision, self.channels_last = precision, channels_last
-        self._dtype = check_precision(precision, self.device)
-        # Scales the loss so that float16 gradients do not vanish; passes everything through otherwise.
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "float16")
+        self.channels_last = channels_last
         self.history = History()
         self.epoch = self.steps = self.batch = 0
         self.learning_rate = float(optimizer.param_groups[0]["lr"])
@@ -124,23 +120,20 @@ class Learner:
 
     def predict(self) -> None:
         """Put the batch through the model."""
-        with torch.autocast(self.device.type, self._dtype, enabled=self.precision != "float32"):
-            self.logits = self.model(self.inputs)
+        self.logits = self.model(self.inputs)
 
     def get_loss(self) -> None:
         """Compare the logits with the targets."""
-        with torch.autocast(self.device.type, self._dtype, enabled=self.precision != "float32"):
-            self.loss = self.loss_function(self.logits, self.targets)
+        self.loss = self.loss_function(self.logits, self.targets)
 
     def backward(self) -> None:
         """Compute the gradient of the loss in every parameter."""
-        self.scaler.scale(self.loss).backward()
+        self.loss.backward()
 
     def step(self) -> None:
         """Let the optimiser change the parameters."""
         self.learning_rate = float(self.optimizer.param_groups[0]["lr"])
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        self.optimizer.step()
         self.steps += 1
 
     def zero_grad(self) -> None:
@@ -202,9 +195,7 @@ class Learner:
         if self.valid is None:
             return {}
         _set_epoch(self.valid, self.epoch)
-        measured = evaluate(
-            self.model, self.valid, self.metrics, self.loss_function, self.device, self.precision
-        )
+        measured = evaluate(self.model, self.valid, self.metrics, self.loss_function, self.device)
         return {"valid_loss": measured.pop("loss")} | measured
 
     def _call(self, hook: str) -> None:

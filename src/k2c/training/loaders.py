@@ -10,6 +10,13 @@ from k2c.errors import K2CError
 _SEED_STRIDE = 1_000_003  # a prime above any plausible number of epochs keeps (seed, epoch) pairs apart
 
 
+def epoch_order(n_examples: int, epoch: int, seed: int, shuffle: bool = True) -> Tensor:
+    """Return the order of an epoch, int64 (n_examples,): the same in every process, whatever ran before."""
+    if not shuffle:
+        return torch.arange(n_examples)
+    return torch.randperm(n_examples, generator=torch.Generator().manual_seed(seed * _SEED_STRIDE + epoch))
+
+
 class InMemoryLoader:
     """Batches cut out of whole tensors: `inputs[indices], targets[indices]`, one indexing call a batch.
 
@@ -29,8 +36,6 @@ class InMemoryLoader:
         Chooses the orders.
     transform
         Applied to the inputs of each batch, after indexing; a random one draws from torch's global generator.
-    drop_last
-        Whether to leave out a last batch that is too small.
 
     Raises
     ------
@@ -46,7 +51,6 @@ class InMemoryLoader:
         shuffle: bool = False,
         seed: int = 0,
         transform: Callable[[Tensor], Tensor] | None = None,
-        drop_last: bool = False,
     ) -> None:
         if len(inputs) != len(targets):
             raise K2CError(
@@ -56,8 +60,7 @@ class InMemoryLoader:
             raise K2CError(f"batch_size is {batch_size}. It must be 1 or more.")
         self.inputs, self.targets = inputs, targets
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.transform, self.drop_last = transform, drop_last
-        self.epoch = 0
+        self.transform, self.epoch = transform, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose which epoch's order comes next (`fit` does; on its own, each pass moves on by one)."""
@@ -65,20 +68,15 @@ class InMemoryLoader:
 
     def order(self, epoch: int) -> Tensor:
         """Return the indices of all examples, int64, in the order of `epoch`."""
-        if not self.shuffle:
-            return torch.arange(len(self.inputs))
-        generator = torch.Generator().manual_seed(self.seed * _SEED_STRIDE + epoch)
-        return torch.randperm(len(self.inputs), generator=generator)
+        return epoch_order(len(self.inputs), epoch, self.seed, self.shuffle)
 
     def __len__(self) -> int:
-        whole, rest = divmod(len(self.inputs), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        return -(-len(self.inputs) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = self.order(self.epoch).to(self.inputs.device)
         self.epoch += 1
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            indices = order[start : start + self.batch_size]
+        for indices in order.split(self.batch_size):
             inputs = self.inputs[indices]
             if self.transform is not None:
                 inputs = self.transform(inputs)

@@ -66,7 +66,7 @@ class WeightedSoftmax(nn.Module):
         return ", ".join(f"{value:.4g}" for value in self.weight.tolist())
 
 
-def class_weights(labels: Any, n_classes: int = 2) -> Tensor:
+def class_weights(labels: Any) -> Tensor:
     """Return weights that make all classes count the same: `N / (n_classes * N_class)`, float32 (n_classes,).
 
     Over the examples the weights average 1, so a learning rate that suits the plain loss suits the weighted one.
@@ -75,20 +75,18 @@ def class_weights(labels: Any, n_classes: int = 2) -> Tensor:
     ----------
     labels
         The classes of the training examples, whole numbers from 0, shape (N,).
-    n_classes
-        The number of classes.
 
     Raises
     ------
     K2CError
         When a class has no example, because no weight makes up for that.
     """
-    counts = count_classes(labels, n_classes)
-    return torch.from_numpy(counts.sum() / (n_classes * counts)).float()
+    counts = count_classes(labels)
+    return torch.from_numpy(counts.sum() / (len(counts) * counts)).float()
 
 
-def count_classes(labels: Any, n_classes: int) -> np.ndarray:
-    """Return the number of examples of each class, int64 (n_classes,).
+def count_classes(labels: Any) -> np.ndarray:
+    """Return the number of examples of each class, int64 (n_classes,): of two classes, or up to the largest label.
 
     Raises
     ------
@@ -96,15 +94,9 @@ def count_classes(labels: Any, n_classes: int) -> np.ndarray:
         When a class has no example, or a label is no class.
     """
     values = as_array(labels)
-    if values.ndim != 1 or values.dtype.kind not in "iub":
+    if values.ndim != 1 or values.dtype.kind not in "iub" or (values < 0).any():
         raise K2CError("Labels must be whole numbers, one per example: 0 for the first class, and so on.")
-    values = values.astype(np.int64)
-    if len(values) and not 0 <= values.min() <= values.max() < n_classes:
-        raise K2CError(
-            f"The labels go from {values.min()} to {values.max()}, and {n_classes} classes have the labels "
-            f"0 to {n_classes - 1}. Set n_classes, or correct the labels."
-        )
-    counts = np.bincount(values, minlength=n_classes)
+    counts = np.bincount(values.astype(np.int64), minlength=2)
     if not counts.all():
         missing = ", ".join(str(label) for label in np.flatnonzero(counts == 0))
         raise K2CError(
@@ -115,30 +107,7 @@ def count_classes(labels: Any, n_classes: int) -> np.ndarray:
 
 
 class MultiLabelLoss(nn.Module):
-    """Sigmoid and cross-entropy of each finding, averaged over all labels that are known.
-
-    Parameters
-    ----------
-    positive_weights
-        What an example with the finding counts, one number per finding; all 1 where it is left out. See
-        `positive_weights`.
-
-    Raises
-    ------
-    K2CError
-        When the weights are not a row of positive, finite numbers.
-    """
-
-    weight: Tensor | None
-
-    def __init__(self, positive_weights: Any = None) -> None:
-        super().__init__()
-        weight = None if positive_weights is None else torch.as_tensor(positive_weights, dtype=torch.float32)
-        if weight is not None and (weight.ndim != 1 or not (torch.isfinite(weight) & (weight > 0)).all()):
-            raise K2CError(
-                f"The weights are {weight.tolist()}. Give one positive number per finding, such as [1, 10]."
-            )
-        self.register_buffer("weight", weight)
+    """Sigmoid and cross-entropy of each finding, averaged over all labels that are known."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of a batch, a scalar; 0 when nothing is known.
@@ -148,34 +117,16 @@ class MultiLabelLoss(nn.Module):
         logits, targets
             Float (N, C).
         """
-        if logits.shape != targets.shape or (
-            self.weight is not None and len(self.weight) != logits.shape[-1]
-        ):
-            weights = "" if self.weight is None else f" and {len(self.weight)} weights"
+        if logits.shape != targets.shape:
             raise K2CError(
-                f"There are logits {tuple(logits.shape)}, labels {tuple(targets.shape)}{weights}: the model must "
-                "give one logit per finding."
+                f"There are logits {tuple(logits.shape)} and labels {tuple(targets.shape)}: the model must give one "
+                "logit per finding."
             )
         known = ~torch.isnan(targets)
         losses = functional.binary_cross_entropy_with_logits(
-            logits, targets.nan_to_num(0.0).to(logits.dtype), pos_weight=self.weight, reduction="none"
+            logits, targets.nan_to_num(0.0).to(logits.dtype), reduction="none"
         )
         return (losses * known).sum() / known.sum().clamp(min=1)
-
-
-def positive_weights(labels: Any, most: float = 100.0) -> Tensor:
-    """Return `negatives / positives` of each finding, float32 (C,): with them, both sides count the same.
-
-    Parameters
-    ----------
-    labels
-        Of the training examples, (N, C).
-    most
-        No weight is larger: of a finding that is hardly ever there (or never), single examples would rule.
-    """
-    values = known_labels(labels)
-    positive, negative = np.nansum(values == 1, axis=0), np.nansum(values == 0, axis=0)
-    return torch.from_numpy(np.clip(negative / np.maximum(positive, 1), 1 / most, most)).float()
 
 
 def known_labels(labels: Any) -> np.ndarray:

@@ -6,7 +6,6 @@ from pathlib import Path
 from k2c.parallel.job import Job
 from k2c.parallel.strategies.strategy import Strategy
 from k2c.parallel.workers.options import AllReduceOptions
-from k2c.parallel.workers.rendezvous import PORT, listen
 from k2c.parallel.workers.start import elastic_agent
 from k2c.parallel.workers.watch import Watcher, run_and_watch
 
@@ -22,8 +21,6 @@ class AllReduce(Strategy[AllReduceOptions]):
         self, job: Job, workers: int, folder: Path, options: AllReduceOptions, watchers: Sequence[Watcher]
     ) -> None:
         """Start the agent, and watch the workers to their end."""
-        port = options.port or 0
-        listen(port).close()
-        environment = {"OMP_NUM_THREADS": str(options.threads), PORT: str(port)}
+        environment = {"OMP_NUM_THREADS": str(options.threads)}
         agent = elastic_agent(folder, workers, options.max_restarts)
         run_and_watch(agent, folder, workers, options.time_limit, watchers, environment)

@@ -103,7 +103,7 @@ class ReplicaLearner(Learner):
     def backward(self) -> None:
         """Compute the gradients, each worker's weighted by its fraction of the batch."""
         self.pulse()
-        self.scaler.scale(self.loss * self.shards.shard.weight).backward()
+        (self.loss * self.shards.shard.weight).backward()
 
     def pulse(self, loss: float = float("nan")) -> None:
         """Tell the parent where this worker is: three times per batch, so that it sees who waits for whom."""

@@ -1,6 +1,6 @@
 """How workers tell what they do: a few lines of events each, and a pulse that is overwritten in place.
 
-Files work alike under torchrun, mpirun, Ray and Spark, survive the worker that wrote them, and need no port.
+Files work alike under torchrun, mpirun and Spark, survive the worker that wrote them, and need no port.
 """
 
 import json

@@ -59,21 +59,19 @@ class AllReduceOptions(Options):
     ----------
     compression
         How gradients travel: `"none"`, `"fp16"` or `"powersgd"`.
-    port
-        Where the workers meet; a free one when left out.
+
     skip
         Steps of the five to leave out, to see what each is for: names of `STEPS`.
     """
 
     compression: str = "none"
-    port: int | None = None
+
     skip: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "skip", tuple(self.skip))
-        if self.port is not None and not 1024 <= self.port <= 65535:
-            raise K2CError(f"port is {self.port}. Choose one from 1024 to 65535, or leave it out.")
+
         check_compression(self.compression)
         for step in self.skip:
             if step not in STEPS[1:]:

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from k2c.errors import K2CError
 
 HOST = "127.0.0.1"
-PORT = "K2C_PORT"  # the variable for a port that the user or the parent chose
+PORT = "K2C_PORT"  # the variable for a port that the parent chose
 _SCHEME = "k2c-loopback"
 _TIMEOUT = timedelta(minutes=5)
 
@@ -91,7 +91,7 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         server.close()
         raise K2CError(
-            f"Port {port} is taken by another program. Leave `port` out, and a free one is found."
+            f"Port {port} has been taken by another program meanwhile. Start again: another one is found."
         ) from error
     return server
 

@@ -67,7 +67,7 @@ def _learner(worker: Worker, made: Experiment, learner_of: Callable[..., Replica
         group["lr"] *= worker.options.rate_factor(worker.world_size)
     train = ShardedLoader(
         made.train, worker.rank, worker.world_size, made.batch_size, worker.options.accumulate, made.shuffle,
-        made.seed, made.transform, made.loader_workers, made.partitioned,
+        made.seed, made.transform, made.partitioned,
     )  # fmt: skip
     valid = None if made.valid is None else ValidationPart(made.valid, worker, made.batch_size)
     for metric in made.metrics.values():
@@ -76,7 +76,6 @@ def _learner(worker: Worker, made: Experiment, learner_of: Callable[..., Replica
     return learner_of(
         worker, made.model, train, valid, loss=made.loss, optimizer=optimizer, epochs=made.epochs,
         metrics=made.metrics, callbacks=_callbacks(worker, made), device=worker.device,
-        precision=made.precision, channels_last=made.channels_last,
     )  # fmt: skip
 
 

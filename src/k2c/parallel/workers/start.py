@@ -16,7 +16,7 @@ MODULES = (
     "k2c._system.torchvision_compat:import_torchvision",
     "k2c.parallel.workers.agent",
     "k2c.parallel.workers.worker",
-    "k2c.parallel.strategies.parameter_server.on_torch",
+    "k2c.parallel.strategies.parameter_server.worker",
     "k2c.parallel.cost.measure",
     "k2c.parallel.experiments",
     "k2c.datasets.chest.loading",

@@ -242,8 +242,8 @@ class _Watch:
         log = self._end_of_log()
         if "EADDRINUSE" in log or "address already in use" in log.lower():
             raise WorkerError(
-                "The port for the workers to meet at is taken by another program. Start again; where you chose "
-                "`port`, leave it out, and a free one is found.",
+                "The port for the workers to meet at has been taken by another program meanwhile. Start again: "
+                "another one is found.",
                 rank,
                 log,
             )

@@ -15,7 +15,7 @@ from k2c.runs.execution.limits import Limits, Watch
 from k2c.runs.execution.source import imported_modules
 
 # Their import starts threads or opens devices that do not survive a fork; kernels import them themselves.
-_AFTER_FORK = ("pyopencl", "k2c.kernels", "k2c.parallel", "pyspark", "mpi4py", "ray", "dask", "distributed")
+_AFTER_FORK = ("pyopencl", "k2c.kernels", "k2c.parallel", "pyspark", "mpi4py", "dask", "distributed")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Listen = Callable[[Run, Step], None]
 

@@ -18,7 +18,7 @@ from k2c.parallel.workers.watch import Watcher, run_and_watch
 
 @dataclass(frozen=True)
 class HorovodOptions(AllReduceOptions):
-    """Options of `horovod`: those of `all_reduce`, without restarts, port and PowerSGD."""
+    """Options of `horovod`: those of `all_reduce`, without restarts and PowerSGD."""
 
     max_restarts: int = 0
 
@@ -32,8 +32,6 @@ class HorovodOptions(AllReduceOptions):
             raise K2CError(
                 "horovodrun restarts no worker here. Leave `max_restarts` out, or use 'all_reduce'."
             )
-        if self.port is not None:
-            raise K2CError("Horovod's workers agree on a port themselves. Leave `port` out.")
 
 
 class Horovod(Strategy[HorovodOptions]):

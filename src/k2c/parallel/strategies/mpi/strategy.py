@@ -17,7 +17,7 @@ from k2c.parallel.job import Job
 from k2c.parallel.strategies.strategy import Strategy
 from k2c.parallel.workers.lifeline import LIFELINE
 from k2c.parallel.workers.options import AllReduceOptions
-from k2c.parallel.workers.rendezvous import PORT, free_port, listen
+from k2c.parallel.workers.rendezvous import PORT, free_port
 from k2c.parallel.workers.start import Program, child_environment, launcher
 from k2c.parallel.workers.watch import Watcher, run_and_watch
 
@@ -69,7 +69,6 @@ class Mpi(Strategy[MpiOptions]):
         self, job: Job, workers: int, folder: Path, options: MpiOptions, watchers: Sequence[Watcher]
     ) -> None:
         """Start mpirun, and watch the workers to their end."""
-        listen(options.port or 0).close()
         program = _mpirun(workers, options, ("-m", "k2c.parallel.strategies.mpi.worker", str(folder)))
         run_and_watch(program, folder, workers, options.time_limit, watchers, _environment(options))
 
@@ -133,7 +132,7 @@ def _mpirun(workers: int, options: MpiOptions, python: Sequence[str]) -> Program
 def _environment(options: MpiOptions) -> dict[str, str]:
     environment = {
         LIFELINE: "0",  # mpirun holds standard input, and ends its workers itself
-        PORT: str(options.port or free_port()),
+        PORT: str(free_port()),
         "OMP_NUM_THREADS": str(options.threads),
     }
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container everybody is root

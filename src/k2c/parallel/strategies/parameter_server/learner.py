@@ -1,19 +1,16 @@
 """A worker of the parameter servers: it computes gradients, and the servers hold the model."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import rpc
 
-from k2c.parallel.strategies.parameter_server.server import Reply
+from k2c.parallel.strategies.parameter_server.server import Reply, answer
 from k2c.parallel.strategies.parameter_server.strategy import ServerOptions
 from k2c.parallel.workers.learner import ReplicaLearner
 from k2c.training.history import Row
-
-# (method of `ModelPart`, the arguments of each server) -> the servers' answers, all asked at the same time
-Ask = Callable[[str, list[tuple[Any, ...]]], list[Any]]
 
 
 def split_model(parameters: list[nn.Parameter], servers: int) -> list[list[int]]:
@@ -32,19 +29,19 @@ class ServerLearner(ReplicaLearner):
 
     Parameters
     ----------
-    ask
-        Calls the servers.
+    servers
+        The servers' names.
     options
         How many servers there are, and whether they are synchronous.
     """
 
-    def __init__(self, ask: Ask, options: ServerOptions, *args: Any, **named: Any) -> None:
+    def __init__(self, servers: list[str], options: ServerOptions, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.synchronous = options.synchronous
         self.weights = list(self.model.parameters())
         self.parts = [part for part in split_model(self.weights, options.servers) if part]
+        self.servers = servers[: len(self.parts)]  # a small model needs fewer
         self.versions = [0] * len(self.parts)
-        self._ask_servers = ask
 
     def connect(self) -> None:
         """Give the servers the first weights (worker 0), then take them from there."""
@@ -103,7 +100,12 @@ class ServerLearner(ReplicaLearner):
                 self.optimizer.state[self.weights[index]] = saved
 
     def _ask(self, method: str, arguments: list[tuple[Any, ...]] | None = None) -> list[Any]:
-        return self._ask_servers(method, [()] * len(self.parts) if arguments is None else arguments)
+        """Call a method of every server's part at the same time, and return their answers."""
+        given = [()] * len(self.parts) if arguments is None else arguments
+        pairs = zip(self.servers, given, strict=True)
+        return torch.futures.wait_all(
+            [rpc.rpc_async(name, answer, args=(method, *each)) for name, each in pairs]
+        )
 
     def _of(self, part: list[int]) -> list[Tensor]:
         return [self.weights[index].detach() for index in part]

@@ -89,15 +89,13 @@ class ModelPart:
         return [parameter.detach().clone() for parameter in self.parameters], self.version
 
 
-class ServerProcess:
-    """What a server's process holds: its part of the model, once worker 0 has sent it."""
+_part: ModelPart | None = None  # of this process, once worker 0 has sent it
 
-    def __init__(self) -> None:
-        self._part: ModelPart | None = None
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Make the part (`"set_up"`, with the parameters of `ModelPart`), or call a method of it."""
-        if method == "set_up":
-            self._part = ModelPart(*arguments)
-            return None
-        return getattr(self._part, method)(*arguments)
+def answer(method: str, *arguments: Any) -> Any:
+    """Make this process's part (`"set_up"`, with the parameters of `ModelPart`), or call a method of it."""
+    global _part
+    if method == "set_up":
+        _part = ModelPart(*arguments)
+        return None
+    return getattr(_part, method)(*arguments)

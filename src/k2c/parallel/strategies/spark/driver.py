@@ -4,7 +4,7 @@
 2. A barrier stage runs a task on every partition at the same time; the tasks tell each other where to meet.
 3. In the tasks, torch.distributed broadcasts the first weights and averages gradients in every step.
 
-That is `scheme="barrier"`; the others keep step 1 alone (`"shuffle"`) or step 2 alone (`"distributor"`).
+That is `scheme="barrier"`; with `"shuffle"`, Spark's own shuffle sums the gradients of the partitions.
 """
 
 import json
@@ -22,7 +22,7 @@ from torch.utils.data import TensorDataset
 
 from k2c._system.forkserver import can_fork, substitute
 from k2c.parallel.job import Experiment
-from k2c.parallel.sharding import batches_of, epoch_order, shard
+from k2c.parallel.sharding import batches_of, shard
 from k2c.parallel.strategies.spark.shuffle import Partition, train_by_shuffle
 from k2c.parallel.strategies.spark.strategy import SparkOptions
 from k2c.parallel.workers import worker
@@ -30,6 +30,7 @@ from k2c.parallel.workers.five_steps import TorchSteps
 from k2c.parallel.workers.lifeline import LIFELINE, end_with_parent
 from k2c.parallel.workers.messages import DRIVER, Messenger
 from k2c.parallel.workers.rendezvous import Rendezvous, free_port
+from k2c.training.loaders import epoch_order
 
 
 class PartitionExamples(TensorDataset):
@@ -72,17 +73,14 @@ def main() -> int:
         job, options = worker.read_run(folder, SparkOptions)
         made = job.build()
         spark = _context(folder, workers, options)
-        if options.scheme == "distributor":
-            _distribute(spark, folder, workers)
+        partitions = spark.parallelize(list(split(made, workers, options)), workers).cache()
+        partitions.count()  # into the cache, before the first task asks
+        if options.scheme == "shuffle":
+            train_by_shuffle(folder, job, options, workers, partitions, messenger)
+            for rank in range(workers):
+                Messenger(folder / "messages", rank).event("done")
         else:
-            partitions = spark.parallelize(list(split(made, workers, options)), workers).cache()
-            partitions.count()  # into the cache, before the first task asks
-            if options.scheme == "shuffle":
-                train_by_shuffle(folder, job, options, workers, partitions, messenger)
-                for rank in range(workers):
-                    Messenger(folder / "messages", rank).event("done")
-            else:
-                _train_in_barrier(folder, workers, partitions, len(made.train))
+            _train_in_barrier(folder, workers, partitions, len(made.train))
         spark.stop()
 
     return worker.report_on(messenger, work)
@@ -112,15 +110,6 @@ def _train_in_barrier(folder: Path, workers: int, partitions: "RDD[Partition]", 
     # Spark tries a barrier stage again only if another follows, so the ranks go through a shuffle.
     task = _Task(str(folder), total, workers)
     partitions.barrier().mapPartitions(task).repartition(1).collect()
-
-
-def _distribute(spark: SparkContext, folder: Path, workers: int) -> None:
-    """Let Spark's TorchDistributor start torchrun in every task, with the worker of `all_reduce`."""
-    from pyspark.ml.torch.distributor import TorchDistributor
-    from pyspark.sql import SparkSession
-
-    SparkSession(spark)
-    TorchDistributor(workers, local_mode=False, use_gpu=False).run(str(worker.__file__), str(folder))
 
 
 def split(made: Experiment, workers: int, options: SparkOptions) -> Iterator[Partition]:

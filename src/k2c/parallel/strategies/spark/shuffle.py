@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from pyspark import RDD
 from torch.utils.data import TensorDataset
 
-from k2c._system.advice import set_option
-from k2c.errors import K2CError
 from k2c.parallel.job import Experiment, Job
-from k2c.parallel.sharding import epoch_order, shard
+from k2c.parallel.sharding import shard
 from k2c.parallel.strategies.spark.strategy import SparkOptions
 from k2c.parallel.workers.learner import ReplicaLearner, Worker, seed_stream
 from k2c.parallel.workers.messages import Messenger
 from k2c.parallel.workers.replica import train_replica
 from k2c.parallel.workers.worker import in_words
+from k2c.training.loaders import epoch_order
 
 # A worker's number, and the numbers, inputs and targets of its examples.
 Partition = tuple[int, NDArray[np.int64], NDArray[Any], NDArray[Any]]
@@ -41,10 +40,6 @@ def train_by_shuffle(
     """Train in the driver, which is the only learner; its gradients come from the partitions."""
 
     def use_numbers(made: Experiment) -> None:
-        if made.precision != "float32":
-            raise K2CError(
-                f"scheme='shuffle' computes in float32, not {made.precision!r}. Use {set_option('scheme', 'barrier')}."
-            )
         numbers, make = torch.arange(len(made.train)), made.optimizer
         made.train, made.partitioned, made.transform = TensorDataset(numbers, numbers), True, None
         made.batch_size *= workers

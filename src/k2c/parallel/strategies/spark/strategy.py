@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from k2c.parallel.workers.options import AllReduceOptions
 from k2c.parallel.workers.start import Module
 from k2c.parallel.workers.watch import Watcher, run_and_watch
 
-SCHEMES = ("barrier", "shuffle", "distributor")
+SCHEMES = ("barrier", "shuffle")
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,7 @@ class SparkOptions(AllReduceOptions):
     ----------
     scheme
         How the partitions' gradients meet: `"barrier"`, all tasks at the same time, with an all-reduce between
-        them; `"shuffle"`, in slices that Spark's shuffle sums and the driver broadcasts back, as BigDL does;
-        `"distributor"`, Spark's TorchDistributor, which starts the workers of `all_reduce` as tasks and leaves
-        the data to them. pyspark's own launcher listens on all addresses there.
+        them; `"shuffle"`, in slices that Spark's shuffle sums and the driver broadcasts back, as BigDL does.
     """
 
     scheme: str = "barrier"
@@ -40,8 +37,6 @@ class SparkOptions(AllReduceOptions):
         super().__post_init__()
         if self.scheme not in SCHEMES:
             raise K2CError(unknown("scheme", self.scheme, SCHEMES))
-        if self.port is not None:
-            raise K2CError("Spark's workers agree on a port themselves. Leave `port` out.")
         if self.scheme == "shuffle" and (self.compression != "none" or self.skip):
             raise K2CError(
                 f"scheme='shuffle' has no `compression` and no step to `skip`. Use {set_option('scheme', 'barrier')}."
@@ -74,10 +69,6 @@ class Spark(Strategy[SparkOptions]):
         self, job: Job, workers: int, folder: Path, options: SparkOptions, watchers: Sequence[Watcher]
     ) -> None:
         """Start the driver, and watch it and the tasks to their end."""
-        if options.scheme == "distributor":
-            warnings.warn(
-                "With scheme='distributor', pyspark's own launcher listens on all addresses.", stacklevel=3
-            )
         driver = Module("k2c.parallel.strategies.spark.driver", (str(folder), str(workers)))
         environment = {
             "JAVA_HOME": java_home() or "",

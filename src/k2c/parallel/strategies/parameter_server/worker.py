@@ -1,17 +1,15 @@
-"""What the processes of `parameter_server` run on torch: the first ranks are workers, the last ones servers."""
+"""What the processes of `parameter_server` run: the first ranks are workers, the last ones servers."""
 
 import time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch.distributed import rpc
 
 from k2c.parallel.strategies.parameter_server.learner import ServerLearner
-from k2c.parallel.strategies.parameter_server.server import ServerProcess
 from k2c.parallel.strategies.parameter_server.strategy import ServerOptions
 from k2c.parallel.workers.learner import Worker
 from k2c.parallel.workers.messages import Messenger
@@ -21,7 +19,6 @@ from k2c.parallel.workers.replica import train_replica
 from k2c.parallel.workers.worker import enter_run, exit_now, read_run, report_on
 
 _AT_THE_END = 60.0  # seconds in which the others leave, before worker 0 takes the store with it
-_server = ServerProcess()  # of this process, for calls from others
 
 
 def main() -> int:
@@ -56,7 +53,7 @@ def _work(folder: Path, rendezvous: Rendezvous, messenger: Messenger) -> None:
         names = [str(server) for server in range(workers, everybody)]
         _, own = read_run(folder, AllReduceOptions)
         worker = Worker(folder, job, own, rank, workers, messenger)
-        train_replica(worker, learner_of=partial(ServerLearner, partial(_ask, names), options))
+        train_replica(worker, learner_of=partial(ServerLearner, names, options))
         dist.barrier()
     _leave(store, rendezvous, workers)
 
@@ -76,22 +73,5 @@ def _leave(store: dist.TCPStore, rendezvous: Rendezvous, workers: int) -> None:
         time.sleep(0.01)
 
 
-def _ask(names: list[str], method: str, arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """Call a method of every server's part at the same time, and return their answers."""
-    return torch.futures.wait_all(
-        [
-            rpc.rpc_async(name, _answer, args=(method, *given))
-            for name, given in zip(names, arguments, strict=False)  # a small model needs fewer servers
-        ]
-    )
-
-
-def _answer(method: str, *arguments: Any) -> Any:
-    return _server.call(method, *arguments)
-
-
 if __name__ == "__main__":
-    # As a module of the package: others call functions of it by their names there.
-    from k2c.parallel.strategies.parameter_server import on_torch
-
-    exit_now(on_torch.main())
+    exit_now(main())
