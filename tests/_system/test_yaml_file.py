@@ -49,15 +49,19 @@ def test_values_are_read_by_the_rules_of_yaml_1_2(written, text, value):
     assert type(read_yaml(written(f"a: {text}\n"))["a"]) is type(value)
 
 
-def test_every_key_is_text(written):
-    assert read_yaml(written("NO: 1\n02: 2\nmore: {3: 4}\n")) == {"NO": 1, "02": 2, "more": {"3": 4}}
+def test_every_key_is_text_and_aliases_and_merges_work(written):
+    text = "NO: 1\n02: 2\nbase: &base {a: 1, b: 2}\nmore: {<<: *base, b: 3}\nagain: [*base, *base]\n"
+    assert read_yaml(written(text)) == {
+        "NO": 1, "02": 2, "base": {"a": 1, "b": 2}, "more": {"a": 1, "b": 3}, "again": [{"a": 1, "b": 2}] * 2,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("a: &a [x]\nb: [*a, *a]", 2, "the alias *a is not allowed: write the value again"),
-        ("a: &a [*a]", 1, "the alias *a is not allowed"),
+        ("a: &a [x]\nb: &b [*a, *a]", 2, "an alias stands inside what another alias stands for"),
+        ("a: &a [*a]", 1, "an alias stands inside what another alias stands for"),
+        ("a: *b", 1, "undefined alias"),
         ("a:\n  " + "[" * 5000 + "]" * 5000, 2, "nested more than 40 deep"),
         ("a: " + "[" * 1_000_000, 1, "nested more than 40 deep"),
         ("".join(" " * depth + "a:\n" for depth in range(1000)), 41, "nested more than 40 deep"),

@@ -24,6 +24,7 @@ _FORMS = {
     "bool": r"true|True|TRUE|false|False|FALSE",
     "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
     "float": r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+    "merge": r"<<",
 }
 _TAGS = {
     None,
@@ -95,8 +96,8 @@ def open_yaml(path: Path) -> YamlFile:
     OSError
         When it is not there or may not be read.
     UnreadableError
-        When it is no text, is not valid YAML, has aliases, or is larger or nested more deeply than any file of the
-        course. The message names the file and the line.
+        When it is no text, is not valid YAML, has aliases of aliases, or is larger or nested more deeply than any file
+        of the course. The message names the file and the line.
     """
     text = read_text(path)
     try:
@@ -143,20 +144,24 @@ def _refuse_controls(text: str) -> None:
 
 def _refuse_more_than_values(text: str) -> None:
     """Refuse what is no plain value within bounds: look at the stream of events, before anything is built from it."""
-    depth = number = 0
+    anchored: list[bool] = []  # of each list and mapping that is open here
+    number = 0
     event: Any
     for event in yaml.parse(text, _Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.CollectionStartEvent):
+            anchored.append(event.anchor is not None)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchored.pop()
         number += isinstance(event, yaml.NodeEvent)
         line = event.start_mark.line + 1
-        if depth > DEEPEST:
+        if len(anchored) > DEEPEST:
             raise _Refused(line, f"lists and mappings are nested more than {DEEPEST} deep")
         if number > MOST_VALUES:
             raise _Refused(line, f"there are more than {MOST_VALUES:,} values up to here")
-        if isinstance(event, yaml.AliasEvent):  # aliases of aliases stand for any number of values
-            raise _Refused(
-                line, f"the alias *{printable(event.anchor)[:80]} is not allowed: write the value again"
-            )
+        if isinstance(event, yaml.AliasEvent) and any(
+            anchored
+        ):  # of these, a few stand for billions of values
+            raise _Refused(line, "an alias stands inside what another alias stands for")
         tag: Any = getattr(event, "tag", None)
         if tag not in _TAGS:
             shown = printable(tag.replace(_TAG, "!!"))[:80]
@@ -175,7 +180,8 @@ def _tidy(node: yaml.Node, twice: list[tuple[int, str]]) -> None:
                 raise _Refused(line, "the name of an entry is text, no list and no mapping")
             if key.value in kept:
                 twice.append((line, printable(key.value)))
-            key.tag = f"{_TAG}str"
+            elif key.tag != f"{_TAG}merge":
+                key.tag = f"{_TAG}str"
             kept.setdefault(key.value, (key, value))
             _tidy(value, twice)
         node.value = list(kept.values())
