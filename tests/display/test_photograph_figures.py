@@ -64,7 +64,7 @@ IMAGES = {
         {"cat": PHOTOGRAPH, "cup": TALL}, TOP, title="A title", right={"cat": ["tabby", "tiger cat"]}
     ),
     "filters": lambda: show_colour_filters(RNG.random((20, 3, 3, 3)), title="A title"),
-    "heat": lambda: show_heat(SQUARE, {"here": LEFT, "nowhere": 0 * LEFT}, title="A title", outline=LEFT > 0),
+    "heat": lambda: show_heat(SQUARE, {"here": LEFT, "nowhere": 0 * LEFT}, title="A title"),
     "reliability": lambda: show_reliability(RELIABILITY, title="A title", captions=["sure: 78%"]),
     "blocks": lambda: draw_blocks(BLOCKS, (3, 224, 224), title="A title"),
     "branches": lambda: draw_branches(BRANCHES, (16, 28, 28), title="A title"),

@@ -10,6 +10,8 @@ from matplotlib.ticker import FuncFormatter
 
 from k2c.display.style import COLOURS, show_compact
 
+_COLUMNS = 4  # films in a row
+
 
 def show_films(
     films: Sequence[Any],
@@ -17,7 +19,6 @@ def show_films(
     masks: Sequence[Mapping[str, Any]] | None = None,
     *,
     title: str,
-    columns: int = 4,
 ) -> None:
     """Draw chest films in grey, with their findings outlined where masks are given.
 
@@ -30,8 +31,8 @@ def show_films(
     masks
         For each film, bool (H, W) by finding.
     """
-    rows = -(-len(films) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(3.1 * columns, 3.5 * rows + 0.4), squeeze=False)
+    rows = -(-len(films) // _COLUMNS)
+    figure, axes = plt.subplots(rows, _COLUMNS, figsize=(3.1 * _COLUMNS, 3.5 * rows + 0.4), squeeze=False)
     for panel in axes.flat:
         panel.axis("off")
     for number, (panel, film, caption) in enumerate(zip(axes.flat, films, captions, strict=False)):

@@ -10,6 +10,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from k2c.display.style import COLOURS
 from k2c.training import History
 
+_SMOOTHED_OVER = 50  # steps of the running mean
+
 
 def show_training(
     history: History,
@@ -17,9 +19,8 @@ def show_training(
     *,
     title: str,
     held_back: str = "validation digits",
-    smoothed_over: int = 50,
 ) -> None:
-    """Draw how a training went, on a logarithmic axis of losses.
+    """Draw the losses of a training run, on a logarithmic axis.
 
     Parameters
     ----------
@@ -29,13 +30,11 @@ def show_training(
         The loss of each step, from the first on. They replace the epochs' training losses, which are their means.
     held_back
         How the legend calls the examples that `valid_loss` was measured on.
-    smoothed_over
-        Steps of the running mean over `step_losses`.
     """
     _, axes = plt.subplots(figsize=(10.5, 4.4))
     if len(step_losses):
         steps_an_epoch = len(step_losses) / max(len(history), 1)
-        _draw_steps(axes, np.asarray(step_losses, dtype=float), smoothed_over)
+        _draw_steps(axes, np.asarray(step_losses, dtype=float))
         for epoch in range(1, len(history)):
             axes.axvline(epoch * steps_an_epoch, color=COLOURS["grey"], linestyle=":", linewidth=1.4)
     else:
@@ -55,8 +54,8 @@ def show_training(
     plt.show()
 
 
-def _draw_steps(axes: Any, losses: np.ndarray, smoothed_over: int) -> None:
-    window = max(min(smoothed_over, len(losses) // 4), 1)
+def _draw_steps(axes: Any, losses: np.ndarray) -> None:
+    window = max(min(_SMOOTHED_OVER, len(losses) // 4), 1)
     steps = np.arange(1, len(losses) + 1)
     total = np.cumsum(np.insert(losses, 0, 0.0))
     means = (total[window:] - total[:-window]) / window

@@ -7,23 +7,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from k2c.display.images import SIGNED
 from k2c.display.photographs import draw_photograph
 from k2c.display.style import COLOURS, show_compact
 
 
-def show_colour_filters(filters: Any, *, title: str, columns: int = 16) -> None:
+def show_colour_filters(filters: Any, *, title: str) -> None:
     """Draw the filters that see red, green and blue.
 
     Parameters
     ----------
     filters
         (N, h, w, 3), 0 to 1; 0.5 in all three channels (grey) is a weight of 0.
-    columns
-        Filters in a row.
     """
     filters = np.asarray(filters)
-    columns = max(min(columns, len(filters)), 1)
+    columns = max(min(16, len(filters)), 1)
     rows = -(-len(filters) // columns)
     zoom = -(-24 // filters.shape[1])  # pixels a weight, so that the gaps between the filters stay narrow
     height, width = (zoom * side for side in filters.shape[1:3])
@@ -47,8 +44,6 @@ def show_heat(
     *,
     title: str,
     columns: int = 4,
-    outline: Any = None,
-    signed: bool = False,
 ) -> None:
     """Draw maps over an image, each on a scale of its own, from nothing (the image in grey) to its largest value.
 
@@ -60,16 +55,11 @@ def show_heat(
         (S, S) arrays by caption.
     columns
         Maps in a row.
-    outline
-        A mask, bool (S, S), whose edge is drawn.
-    signed
-        Whether negative values are shown, too, in blue; otherwise they count as 0.
     """
     columns = max(min(columns, len(maps)), 1)
     rows = -(-len(maps) // columns)
     maps = {
-        name if signed or np.max(values) > 0 else f"{name} (nothing above 0)": values
-        for name, values in maps.items()
+        name if np.max(values) > 0 else f"{name} (nothing above 0)": values for name, values in maps.items()
     }
     lines = max(name.count("\n") + 1 for name in maps)
     inches = 11.0 / max(columns, 3)
@@ -81,23 +71,12 @@ def show_heat(
         place.set_axis_off()
     for place, (name, values) in zip(axes.flat, maps.items(), strict=False):
         draw_photograph(place, (0.5 * grey + 0.5 * 255).astype(np.uint8))
-        _draw_heat(place, np.asarray(values, dtype=float), signed)
-        if outline is not None:
-            place.contour(outline, levels=[0.5], colors="#222222", linewidths=1.8, linestyles="--")
+        heat = np.clip(np.asarray(values, dtype=float), 0, None)
+        heat /= heat.max() or 1.0
+        place.imshow(heat, cmap="magma_r", vmin=0, vmax=1, alpha=0.8 * heat**0.5, interpolation="auto")
         place.set_xlabel(name, fontsize=12)
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     show_compact()
-
-
-def _draw_heat(axes: Any, values: np.ndarray, signed: bool) -> None:
-    values = values if signed else np.clip(values, 0, None)
-    most = float(np.abs(values).max()) or 1.0
-    strength = np.abs(values) / most
-    cmap = SIGNED if signed else "magma_r"
-    limits = (-most, most) if signed else (0.0, most)
-    axes.imshow(
-        values, cmap=cmap, vmin=limits[0], vmax=limits[1], alpha=0.8 * strength**0.5, interpolation="auto"
-    )
 
 
 def show_reliability(table: pd.DataFrame, *, title: str, captions: Sequence[str] = ()) -> None:

@@ -10,10 +10,11 @@ from scipy import ndimage
 
 from k2c.display.style import COLOURS, show_compact
 
+_SMALLEST = 3  # radius in pixels of the disc that outlines a lesion which is smaller
 _OUTLINES = ("sky", "yellow", "green", "purple", "orange", "blue", "grey")
 
 
-def show_lesions(image: Any, masks: Mapping[str, Any], *, title: str, minimum: int = 3) -> None:
+def show_lesions(image: Any, masks: Mapping[str, Any], *, title: str) -> None:
     """Draw a fundus photograph, and beside it the same with everything outlined that is known to be there.
 
     Parameters
@@ -22,8 +23,6 @@ def show_lesions(image: Any, masks: Mapping[str, Any], *, title: str, minimum: i
         uint8 (H, W, 3).
     masks
         What is where: bool (H, W) by name. Empty masks are left out.
-    minimum
-        Lesions smaller than a disc of this radius, in pixels, are outlined by such a disc.
     """
     image = np.asarray(image)
     figure, (plain, marked) = plt.subplots(1, 2, figsize=(8.8, 4.9))
@@ -33,7 +32,7 @@ def show_lesions(image: Any, masks: Mapping[str, Any], *, title: str, minimum: i
         panel.axis("off")
     present = {name: np.asarray(mask, dtype=bool) for name, mask in masks.items() if np.any(mask)}
     for (name, mask), colour in zip(present.items(), _OUTLINES, strict=False):
-        _outline(marked, mask, COLOURS[colour], minimum)
+        _outline(marked, mask, COLOURS[colour])
         handles.append(Line2D([], [], color=COLOURS[colour], label=name.replace("_", " ")))
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), fontsize=12)
@@ -78,15 +77,15 @@ def show_attention(
         axes[1, column].imshow(
             heat / (heat.max() or 1.0), cmap="inferno", alpha=0.55, extent=extent, interpolation="bilinear"
         )
-        _outline(axes[1, column], np.asarray(mask, dtype=bool), COLOURS["sky"], 3)
+        _outline(axes[1, column], np.asarray(mask, dtype=bool), COLOURS["sky"])
         axes[1, column].set(xlim=extent[:2], ylim=extent[2:])
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     show_compact()
 
 
-def _outline(axes: Any, mask: np.ndarray, colour: str, minimum: int) -> None:
+def _outline(axes: Any, mask: np.ndarray, colour: str) -> None:
     if not mask.any():
         return
-    rows, columns = np.ogrid[-minimum : minimum + 1, -minimum : minimum + 1]
-    grown = ndimage.binary_dilation(mask, structure=rows**2 + columns**2 <= minimum**2)
+    rows, columns = np.ogrid[-_SMALLEST : _SMALLEST + 1, -_SMALLEST : _SMALLEST + 1]
+    grown = ndimage.binary_dilation(mask, structure=rows**2 + columns**2 <= _SMALLEST**2)
     axes.contour(grown, levels=[0.5], colors=[colour], linewidths=1.6)

@@ -45,7 +45,6 @@ def show_maps(
     title: str,
     columns: int = 10,
     signed: bool = True,
-    limit: float | None = None,
 ) -> None:
     """Draw filters, templates or feature maps on one scale of colours.
 
@@ -59,12 +58,9 @@ def show_maps(
         Maps in a row.
     signed
         Whether negative values matter: blue below 0, white at 0, red above. Otherwise white is 0 and black most.
-    limit
-        The value of the strongest colour; the largest that occurs where it is left out.
     """
     values = _array(maps)
-    most = float(np.abs(values).max()) if limit is None else limit
-    most = most or 1.0  # all zero: any scale shows that
+    most = float(np.abs(values).max()) or 1.0  # all zero: any scale shows that
     limits = (-most, most) if signed else (0.0, most)
     _show_panels(values, captions, title, columns, cmap=SIGNED if signed else INK, limits=limits, scale=True)
 

@@ -9,10 +9,11 @@ from matplotlib.patches import ConnectionPatch
 
 from k2c.display.style import COLOURS, show_compact
 
+_SECONDS = 0.02  # of each waveform
+_MOST_MATCHES = 40
 
-def show_vowels(
-    waves: Any, features: Any, names: Sequence[str], *, rate: int, title: str, seconds: float = 0.02
-) -> None:
+
+def show_vowels(waves: Any, features: Any, names: Sequence[str], *, rate: int, title: str) -> None:
     """Draw a few sounds twice: the first part of each waveform, and the features made of it.
 
     Parameters
@@ -25,13 +26,11 @@ def show_vowels(
         N names, "vowel, pitch". Sounds whose names begin with the same word have the same colour.
     rate
         Samples per second.
-    seconds
-        Length of the part of each waveform that is drawn.
     """
     vowels = list(dict.fromkeys(name.split(",")[0] for name in names))
     palette = [COLOURS["blue"], COLOURS["red"], COLOURS["green"], COLOURS["orange"], COLOURS["purple"]]
     _, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.8))
-    n_shown = int(seconds * rate)
+    n_shown = int(_SECONDS * rate)
     for number, (wave, row, name) in enumerate(zip(waves, features, names, strict=True)):
         vowel = vowels.index(name.split(",")[0])
         earlier = sum(other.split(",")[0] == vowels[vowel] for other in names[:number])
@@ -45,9 +44,7 @@ def show_vowels(
     plt.show()
 
 
-def show_matches(
-    first: Any, second: Any, points: tuple[Any, Any], right: Any, *, title: str, most: int = 40
-) -> None:
+def show_matches(first: Any, second: Any, points: tuple[Any, Any], right: Any, *, title: str) -> None:
     """Draw two photographs side by side, and a line for each match: green where right, orange where wrong.
 
     Parameters
@@ -57,9 +54,7 @@ def show_matches(
     points
         (row, column) of each match, (M, 2), in the first and in the second photograph.
     right
-        bool (M,): whether the match is the same place of the scene.
-    most
-        Matches drawn at most, evenly chosen.
+        bool (M,): whether the match is the same place of the scene. Of many, evenly chosen ones are drawn.
     """
     figure, panels = plt.subplots(1, 2, figsize=(10.5, 5.3))
     names = ("the photograph", "turned, shrunk, darkened")
@@ -67,7 +62,7 @@ def show_matches(
         panel.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="bilinear")
         panel.set_title(name, fontsize=13)
         panel.set_axis_off()
-    chosen = np.linspace(0, len(right) - 1, min(most, len(right))).round().astype(int)
+    chosen = np.linspace(0, len(right) - 1, min(_MOST_MATCHES, len(right))).round().astype(int)
     for place in chosen:
         line = ConnectionPatch(
             xyA=points[0][place][::-1], xyB=points[1][place][::-1], coordsA="data", coordsB="data",

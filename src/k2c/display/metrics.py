@@ -158,7 +158,7 @@ def show_rule_growth(growth: pd.DataFrame, spam_fraction: float | None = None) -
     plt.show()
 
 
-def show_scores(scores: Any, is_spam: Any, thresholds: Mapping[str, float], title: str = "") -> None:
+def show_scores(scores: Any, is_spam: Any, thresholds: Mapping[str, float]) -> None:
     """Draw how the log odds of ham and of spam are spread, with thresholds as vertical lines.
 
     Parameters
@@ -178,7 +178,7 @@ def show_scores(scores: Any, is_spam: Any, thresholds: Mapping[str, float], titl
         axes.hist(clipped[chosen], bins=edges.tolist(), color=colour, alpha=0.55, label=name)
     for (name, place), style in zip(thresholds.items(), ("-", "--", ":", "-."), strict=False):
         axes.axvline(place, color="#222222", linestyle=style, label=name)
-    axes.set(title=title or "Log odds of ham and spam", xlabel="log odds of spam", ylabel="messages")
+    axes.set(title="Log odds of ham and spam", xlabel="log odds of spam", ylabel="messages")
     axes.legend()
     plt.show()
 

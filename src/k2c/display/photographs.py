@@ -95,7 +95,6 @@ def show_top_classes(
     *,
     title: str,
     right: Mapping[str, Sequence[str]] | None = None,
-    columns: int = 2,
 ) -> None:
     """Draw photographs, and beside each the most probable classes as bars.
 
@@ -107,10 +106,8 @@ def show_top_classes(
         What `k2c.models.classify.top_classes` returns with these names: `image`, `name`, `probability`.
     right
         Names of classes that are right, by photograph; their bars are green.
-    columns
-        Photographs in a row.
     """
-    columns = max(min(columns, len(photographs)), 1)
+    columns = 2 if len(photographs) > 1 else 1
     rows = -(-len(photographs) // columns)
     size = (13.0 if columns > 1 else 10.0, rows * (2.5 if columns > 1 else 3.3) + 1.0)
     figure, axes = plt.subplots(

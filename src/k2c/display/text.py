@@ -16,6 +16,8 @@ from k2c.display.style import HAM, SPAM
 
 # What scikit-learn's CountVectorizer takes for a word; the colours must fall on what was counted.
 WORD = re.compile(r"(?u)\b\w\w+\b")
+_CARD_WIDTH = 320  # characters shown of each of several messages
+_TELLING_WORDS = 14  # on each side
 _CARD = (
     "border-left:6px solid {colour};background:#FFFFFF;color:#222222;padding:6px 12px;margin:6px 0;"
     "max-width:760px;font-family:sans-serif;line-height:1.5"
@@ -24,9 +26,7 @@ _LABEL_COLOURS = {False: "#005A8C", True: "#A84300"}  # of ham and spam, dark en
 _LABEL = '<span style="color:{colour};font-weight:bold">{text}</span>'
 
 
-def show_messages(
-    texts: Sequence[str], is_spam: Sequence[Any], notes: Sequence[str] | None = None, width: int = 320
-) -> None:
+def show_messages(texts: Sequence[str], is_spam: Sequence[Any], notes: Sequence[str] | None = None) -> None:
     """Show messages as cards: ham with a blue edge, spam with a red one.
 
     Parameters
@@ -35,29 +35,27 @@ def show_messages(
         The messages and their labels.
     notes
         A word or two on each message, shown after its label.
-    width
-        Characters shown of each message.
     """
     cards, lines = [], []
     for text, spam, note in zip(
         texts, is_spam, notes if notes is not None else [""] * len(texts), strict=True
     ):
         label = ("spam" if spam else "ham") + (f", {note}" if note else "")
-        shown = text if len(text) <= width else text[: width - 1].rstrip() + "…"
+        shown = text if len(text) <= _CARD_WIDTH else text[: _CARD_WIDTH - 1].rstrip() + "…"
         cards.append(_card(f"{_label(label, bool(spam))}<br>{_escape(shown)}", SPAM if spam else HAM))
         lines.append(f"[{label}] {' '.join(shown.split())}")
     _show("".join(cards), "\n".join(lines))
 
 
-def show_explained(text: str, explanation: pd.Series, title: str = "", width: int = 900) -> None:
+def show_explained(text: str, explanation: pd.Series, title: str = "") -> None:
     """Show one message with its words coloured by their log odds: red speaks for spam, blue for ham.
 
     Parameters
     ----------
-    text, explanation, title, width
+    text, explanation, title
         See `explained_card`.
     """
-    _show(*explained_card(text, explanation, title, width))
+    _show(*explained_card(text, explanation, title))
 
 
 def explained_card(text: str, explanation: pd.Series, title: str = "", width: int = 900) -> tuple[str, str]:
@@ -92,18 +90,16 @@ def explained_card(text: str, explanation: pd.Series, title: str = "", width: in
     return page, "\n".join(line for line in (title, verdict, told) if line)
 
 
-def show_telling_words(log_odds: pd.Series, n_words: int = 14, title: str = "The most telling words") -> None:
+def show_telling_words(log_odds: pd.Series) -> None:
     """Draw the words with the highest and the lowest log odds as bars, spam to the right and ham to the left.
 
     Parameters
     ----------
     log_odds
         Log odds of spam, indexed by word.
-    n_words
-        Words on each side.
     """
     ordered = log_odds.sort_values()
-    n_words = min(n_words, len(ordered) // 2)
+    n_words = min(_TELLING_WORDS, len(ordered) // 2)
     figure, sides = plt.subplots(1, 2, figsize=(10.5, 0.34 * n_words + 1.4))
     widest = 1.05 * float(ordered.abs().max())
     for axes, part, colour, name in (
@@ -113,7 +109,7 @@ def show_telling_words(log_odds: pd.Series, n_words: int = 14, title: str = "The
         axes.barh([str(word) for word in part.index], part.abs(), color=colour)
         axes.set(title=f"speak for {name}", xlabel=f"log odds of {name}", xlim=(0, widest))
         axes.grid(axis="y", visible=False)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=15)
+    figure.suptitle("The most telling words", x=0.01, ha="left", fontsize=15)
     plt.show()
 
 

@@ -1,6 +1,5 @@
 """Callbacks to look at: a progress bar with a button that stops, and curves that grow."""
 
-import importlib.util
 import io
 import os
 import threading
@@ -25,17 +24,11 @@ class Progress(Callback):
     Stopping ends the epoch after the batch that runs, measures it as usual, and ends the fit: the history has a row
     for it, checkpoints are written, `History.stopped` says so. A notebook keeps one line of text. (The button works
     while a cell runs in JupyterLab 4.4, Notebook 7.4 and newer. Elsewhere, interrupt the kernel: the weights stay.)
-
-    Parameters
-    ----------
-    every
-        Batches between two readings of the loss (reading it waits for a GPU).
     """
 
     order = 10
 
-    def __init__(self, every: int = 50) -> None:
-        self.every = every
+    def __init__(self) -> None:
         self._bar: _Bar | _Line | None = None
         self._stop = threading.Event()
         self._batches = 0
@@ -59,7 +52,7 @@ class Progress(Callback):
     def after_batch(self, learner: Learner) -> None:
         """Move on by a batch; end the epoch here when somebody wants to stop."""
         if self._bar is not None:
-            if learner.batch % self.every == 0:
+            if learner.batch % _BATCHES_BETWEEN == 0:
                 self._bar.values = {"loss": learner.loss.item()}
             self._bar.advance()
         if self._stop.is_set():
@@ -175,7 +168,7 @@ class LivePlot(Callback):
         if self._view is not None:
             self._view.value = self._png()
         now = time.monotonic()
-        self._next = now + max(_SECONDS_BETWEEN["curves"], (now - start) / _SHARE_OF_TIME)
+        self._next = now + max(_SECONDS_BETWEEN["curves"], (now - start) / _FRACTION_OF_TIME)
 
     def _draw(self, learner: Learner, epochs: int) -> None:
         from matplotlib.ticker import MaxNLocator
@@ -301,9 +294,6 @@ def _watched() -> bool:
 
 
 def _shows_widgets() -> bool:
-    """Whether this is a notebook's kernel that has widgets."""
-    if importlib.util.find_spec("IPython") is None or importlib.util.find_spec("ipywidgets") is None:
-        return False
-    from IPython import get_ipython
-
-    return hasattr(get_ipython(), "kernel")
+    """Whether this is a notebook's kernel, and not a script or a terminal."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

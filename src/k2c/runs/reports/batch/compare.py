@@ -9,6 +9,7 @@ from scipy import stats
 
 from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
+from k2c.metrics import holm
 from k2c.runs.reports.batch.table import Batch, read_batch_table
 
 LEVEL = 0.05
@@ -82,7 +83,9 @@ def compare_batches(a: Path, b: Path, console: Terminal) -> list[Difference]:
         )
     compared = (_difference(name, keys, common, one, two, before, after) for name in metrics)
     found = [difference for difference in compared if difference]
-    _correct(found)
+    tested = [each for each in found if not np.isnan(each.p)]
+    for each, p in zip(tested, holm([each.p for each in tested]), strict=True):
+        each.p = float(p)
     _print(a, b, before, after, keys, len(common), found, console)
     return found
 
@@ -136,15 +139,6 @@ def _welch(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
     freedom = variance**2 / sum(term**2 / (len(side) - 1) for term, side in zip(terms, sides, strict=True))
     error = np.sqrt(variance)
     return float(stats.t.ppf(0.975, freedom) * error), float(2 * stats.t.sf(abs(change) / error, freedom))
-
-
-def _correct(found: list[Difference]) -> None:
-    """Correct the p-values by Holm's method: the smallest times their number, the next times one less, and so on."""
-    tested = sorted((each for each in found if not np.isnan(each.p)), key=lambda each: each.p)
-    largest = 0.0
-    for rank, each in enumerate(tested):
-        largest = max(largest, min(1.0, each.p * (len(tested) - rank)))
-        each.p = largest
 
 
 def _print(
