@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sized
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SECONDS_BETWEEN = {"bar": 0.2, "curves": 1.0}  # two updates at least so far apart: no flicker, no flood
-_SHARE_OF_TIME = 0.1  # that drawing may take of the training
+_FRACTION_OF_TIME = 0.1  # that drawing may take of the training
+_BATCHES_BETWEEN = 50  # two readings of the loss in the bar: reading it waits for a GPU
 
 
 class Progress(Callback):
@@ -211,12 +213,12 @@ class _Line:
         self.values: dict[str, float] = {}
 
     def advance(self) -> None:
-        self._bar.set_description(self.title, refresh=False)
-        self._bar.set_postfix({name: f"{value:.4f}" for name, value in self.values.items()}, refresh=False)
+        self.show(refresh=False)
         self._bar.update()
 
-    def show(self) -> None:
-        self._bar.set_postfix({name: f"{value:.4f}" for name, value in self.values.items()}, refresh=True)
+    def show(self, refresh: bool = True) -> None:
+        self._bar.set_description(self.title, refresh=False)
+        self._bar.set_postfix({name: f"{value:.4f}" for name, value in self.values.items()}, refresh=refresh)
 
     def close(self, _words: str) -> None:
         self._bar.close()
