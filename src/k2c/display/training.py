@@ -116,7 +116,7 @@ class LivePlot(Callback):
         self.figure.subplots(1, panels)
         self._forget()
         self._draw(learner, learner.epochs)
-        if _shows_widgets() and _watched():
+        if _shows_widgets() and os.environ.get("K2C_LIVE") != "off":  # as in runs that nobody watches
             import ipywidgets
 
             png = self._png()
@@ -288,11 +288,6 @@ def _show(data: dict[str, Any], about: dict[str, Any]) -> Any:
     from IPython.display import display
 
     return display(data, metadata=about, raw=True, display_id=True)
-
-
-def _watched() -> bool:
-    """Tell whether somebody may look on; a run by papermill says that nobody does, and is spared the drawing."""
-    return os.environ.get("K2C_LIVE") != "off"
 
 
 def _shows_widgets() -> bool:

@@ -140,10 +140,6 @@ class Backbone(nn.Module):
         """The module whose output is the last map of features, activation included."""
         return self.trunk.get_submodule(self._last)
 
-    def features_parameters(self) -> list[nn.Parameter]:
-        """Return the weights that the features depend on: all but the classifier's."""
-        return [*self.trunk.parameters(), *self.pool.parameters()]
-
     def weights_hash(self) -> str:
         """Return a sha256 of the weights that the features depend on: the same for the same features."""
         digest = hashlib.sha256(self.name.encode())

@@ -1,7 +1,6 @@
 """CheXNet: a network trained on ImageNet, its features averaged over the film, and one logit a finding."""
 
 import math
-import os
 from typing import Any
 
 import numpy as np
@@ -25,13 +24,11 @@ class CheXNet(nn.Module):
     Parameters
     ----------
     name
-        What the trunk is.
+        The network that the trunk is of.
     trunk
         From films to the last map of features.
     n_features
         Channels of that map.
-    n_findings
-        The number of logits.
     last
         The name of the module in the trunk whose output Grad-CAM looks at.
     preprocessing
@@ -56,7 +53,7 @@ class CheXNet(nn.Module):
     """
 
     def __init__(
-        self, name: str, trunk: nn.Module, n_features: int, n_findings: int = FINDINGS, *, last: nn.Module,
+        self, name: str, trunk: nn.Module, n_features: int, *, last: nn.Module,
         preprocessing: Preprocessing | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -64,11 +61,11 @@ class CheXNet(nn.Module):
         self.trunk = trunk
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.n_features = n_features
-        self.dense = nn.Linear(n_features, n_findings)
+        self.dense = nn.Linear(n_features, FINDINGS)
         self._last = [last]  # in a list, so that it is no second child
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the logits, float32 (N, n_findings), of inputs, (N, 3, S, S), or (N, 1, S, S) of grey films."""
+        """Return the logits, float32 (N, 14), of inputs, (N, 3, S, S), or (N, 1, S, S) of grey films."""
         if inputs.shape[1] == 1:
             inputs = inputs.expand(-1, 3, -1, -1)
         return self.dense(self.pool(self.trunk(inputs)))
@@ -78,7 +75,7 @@ class CheXNet(nn.Module):
         return self
 
     def probabilities(self, inputs: Tensor) -> Tensor:
-        """Return what the sigmoid makes of the logits: each finding's probability, (N, n_findings)."""
+        """Return what the sigmoid makes of the logits: each finding's probability, (N, 14)."""
         return self(inputs).sigmoid()
 
     @property
@@ -93,8 +90,6 @@ def chexnet(
     pretrained: bool = True,
     bias: str = "ones",
     labels: Any = None,
-    n_findings: int = FINDINGS,
-    weights: str | os.PathLike[str] | None = None,
 ) -> CheXNet:
     """Build CheXNet, in training mode. Its outputs are logits: the loss contains the sigmoid.
 
@@ -103,16 +98,14 @@ def chexnet(
     backbone_name
         `"densenet121"` as in the paper, `"vgg16"`, or `"efficientnet_lite0"`, whose weights need no network.
         `"small_densenet"` and `"small_vgg"` are narrow and shallow, and have no pretrained weights.
-    pretrained, weights
+    pretrained
         As of `k2c.models.backbone`.
     bias
         What the dense layer's biases are at the start. `"ones"`, as in the source: every finding begins at a
         probability of 0.73. `"prior"`: the log-odds of each finding in `labels`, so that training need not spend
         its first steps on learning that most are rare. `"zeros"`: 0.5.
     labels
-        Of the training films, 1, 0 or NaN, (N, n_findings); for `bias="prior"`.
-    n_findings
-        The number of logits.
+        Of the training films, 1, 0 or NaN, (N, 14); for `bias="prior"`.
 
     Raises
     ------
@@ -123,15 +116,15 @@ def chexnet(
         raise K2CError(unknown("backbone of CheXNet", backbone_name, BACKBONES + SMALL))
     if bias not in BIASES:
         raise K2CError(unknown("kind of bias", bias, BIASES))
-    start = _biases(bias, labels, n_findings)
+    start = _biases(bias, labels)
     if backbone_name in SMALL:
         if pretrained:
             raise K2CError(f"{backbone_name} has no pretrained weights: say pretrained=False.")
-        model = _small(backbone_name, n_findings)
+        model = _small(backbone_name)
     else:
-        network = backbone(backbone_name, pretrained, weights)
+        network = backbone(backbone_name, pretrained)
         model = CheXNet(
-            network.name, network.trunk, _channels(network), n_findings, last=network.last_convolution,
+            network.name, network.trunk, _channels(network), last=network.last_convolution,
             preprocessing=network.preprocessing,
         )  # fmt: skip
     with torch.no_grad():
@@ -153,13 +146,13 @@ def first_loss(bias: float, prevalence: float) -> float:
     return prevalence * present + (1 - prevalence) * absent
 
 
-def _biases(kind: str, labels: Any, n_findings: int) -> Tensor:
+def _biases(kind: str, labels: Any) -> Tensor:
     if kind != "prior":
-        return torch.full((n_findings,), 1.0 if kind == "ones" else 0.0)
+        return torch.full((FINDINGS,), 1.0 if kind == "ones" else 0.0)
     values = np.asarray(labels if labels is not None else [], dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] != n_findings:
+    if values.ndim != 2 or values.shape[1] != FINDINGS:
         raise K2CError(
-            f'bias="prior" needs the labels of the training films, (N, {n_findings}), such as '
+            f'bias="prior" needs the labels of the training films, (N, {FINDINGS}), such as '
             "labels=train.labels."
         )
     known = (~np.isnan(values)).sum(axis=0)
@@ -168,7 +161,7 @@ def _biases(kind: str, labels: Any, n_findings: int) -> Tensor:
     return torch.from_numpy(np.log(fraction / (1 - fraction))).float()
 
 
-def _small(name: str, n_findings: int) -> CheXNet:
+def _small(name: str) -> CheXNet:
     import_torchvision()
     from torchvision.models import DenseNet
     from torchvision.models.vgg import make_layers
@@ -187,7 +180,7 @@ def _small(name: str, n_findings: int) -> CheXNet:
     for module in trunk.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]  # hooks keep what comes out
-    return CheXNet(name, trunk, n_features, n_findings, last=last)
+    return CheXNet(name, trunk, n_features, last=last)
 
 
 def _channels(network: Backbone) -> int:

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from k2c.errors import K2CError
 from k2c.models.backbones import Backbone, backbone
@@ -58,7 +57,6 @@ def occlusion(
     *,
     window: int = 48,
     stride: int = 16,
-    progress: bool = False,
 ) -> Map:
     """Return by how much the logit of a class falls when a grey square covers a place.
 
@@ -72,8 +70,6 @@ def occlusion(
         Index of the class that is asked about; or several, which cost no more than one.
     window, stride
         Side of the square, and how far it moves on, in pixels.
-    progress
-        Whether to show a progress bar.
 
     Returns
     -------
@@ -101,7 +97,7 @@ def occlusion(
     lost, covers = np.zeros((len(targets), *inputs.shape[2:]), np.float32), np.zeros(inputs.shape[2:])
     with torch.inference_mode():
         whole = classifier(inputs)[:, targets]
-        for start in tqdm(range(0, len(places), _SQUARES_AT_ONCE), disable=not progress, leave=False):
+        for start in range(0, len(places), _SQUARES_AT_ONCE):
             some = places[start : start + _SQUARES_AT_ONCE]
             covered = inputs.repeat(len(some), 1, 1, 1)
             for image, place in zip(covered, some, strict=True):

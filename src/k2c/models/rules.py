@@ -57,12 +57,6 @@ class RuleFilter:
         self.keywords.append(keyword)
         return self
 
-    def fired(self, text: str) -> list[str]:
-        """Return the keywords that a message holds, in the order of the rules."""
-        return [
-            keyword for keyword, rule in zip(self.keywords, self._patterns, strict=True) if rule.search(text)
-        ]
-
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Tell which messages are spam: shape (n_messages,), bool."""
         return np.asarray(self._matches(texts).any(axis=1))
