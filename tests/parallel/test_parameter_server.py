@@ -3,7 +3,7 @@
 import pytest
 
 from k2c.parallel import Job, WorkerError, train
-from k2c.parallel.strategies.parameter_server.learner import split_model
+from k2c.parallel.strategies.parameter_server.worker import split_model
 
 pytestmark = pytest.mark.timeout(240)
 
