@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "pocl": "pocl-binary-distribution"}
-EXTRAS_IN_CONDA = ("dev",)
+EXTRAS_IN_CONDA = ("batch", "dev", "opencl")
 
 
 @pytest.fixture(scope="module")

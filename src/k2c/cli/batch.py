@@ -3,13 +3,16 @@
 import shlex
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
+from k2c._system.advice import pip_install
 from k2c.cli import stopping
 from k2c.cli.consoles import console
+from k2c.errors import K2CError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -80,6 +83,7 @@ def resume(folder: Path, workers: int | None, cluster: str) -> None:
 @click.argument("folder", type=_FOLDER)
 def report(folder: Path) -> None:
     """Write the report of FOLDER again."""
+    _check_report()
     _report(folder)
 
 
@@ -95,6 +99,7 @@ def compare(a: Path, b: Path) -> None:
 
 def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
     """Run a batch, write its report, and leave."""
+    _check_report()
     from k2c.runs.batch import run_batch
     from k2c.runs.batch.progress import show_progress
 
@@ -110,6 +115,13 @@ def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
     if progress.stopped:
         raise stopping.Stopped(f"Go on with: k2c batch resume {shlex.quote(str(out))}")
     sys.exit(0 if progress.counts["ok"] == len(progress.plan.runs) else 1)
+
+
+def _check_report() -> None:
+    if missing := [name for name in ("plotly", "pyarrow") if find_spec(name) is None]:
+        raise K2CError(
+            f"The report of a batch needs {' and '.join(missing)}. Install what is missing: {pip_install('[batch]')}"
+        )
 
 
 def _report(folder: Path) -> None:
