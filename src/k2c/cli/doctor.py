@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -53,7 +52,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything that the lectures use."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _python, _course, _torch, _gpu, _opencl, _java, _kernel, _grading, _folders, _data,
+        _python, _course, _torch, _gpu, _opencl, _strategies, _kernel, _grading, _folders, _data,
     )  # fmt: skip
     return [finding for check in checks for finding in check()]
 
@@ -143,17 +142,17 @@ def _opencl() -> Iterator[Finding]:
         yield Finding("OpenCL", "ok", ", ".join(names))
 
 
-def _java() -> Iterator[Finding]:
-    remedy = f"Only the Spark part of lecture 6 needs one, 8, 11 or 17: {pip_install('[spark]')}"
-    java = shutil.which("java")
+def _strategies() -> Iterator[Finding]:
     try:
-        shown = subprocess.run(
-            [java or "java", "-version"], capture_output=True, text=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        yield Finding("Java", "optional", "none", remedy)
-    else:
-        yield Finding("Java", "ok", (shown.stderr or shown.stdout).splitlines()[0])
+        parallel = importlib.import_module("k2c.parallel")
+    except Exception:
+        return  # reported under `torch`
+    for strategy in parallel.all_strategies():
+        what, missing = f"strategy {strategy.name}", strategy.missing()
+        if missing:
+            yield Finding(what, "optional", "not installed; lecture 6 leaves it out", missing)
+        else:
+            yield Finding(what, "ok", "installed")
 
 
 def _kernel() -> Iterator[Finding]:
