@@ -1,4 +1,4 @@
-"""What a sentence tells its reader to type: right in a notebook, on the command line and in a batch file."""
+"""Commands and settings for a reader to type, right in a notebook, on the command line and in a batch file."""
 
 import sys
 from pathlib import Path

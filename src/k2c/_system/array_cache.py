@@ -1,4 +1,4 @@
-"""Arrays that are expensive to compute: computed once, kept in a file, mapped from it afterwards."""
+"""Arrays that are expensive to compute: computed once, kept in a file, and memory-mapped afterwards."""
 
 import warnings
 from collections.abc import Callable

@@ -29,7 +29,7 @@ def describe_machine() -> dict[str, str]:
 def usable_cores(root: Path = Path("/")) -> int:
     """Return the number of cores that this process may use: its affinity, or its container's quota if that is less.
 
-    Half a core counts as one, and one and a half as two: some of their time is then idle, but all can be used.
+    Fractions are rounded up: with a quota of one and a half cores, two may compute at the same time.
     """
     cores, quota = _affinity(), cpu_quota(root)
     return cores if quota is None else max(1, min(cores, math.ceil(quota - 1e-6)))

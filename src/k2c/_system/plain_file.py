@@ -1,4 +1,4 @@
-"""Small files that anybody may have written: read whole, within a bound, and never waiting for one that has no end."""
+"""Small files, read as a whole: up to a largest size, and only ordinary files (a pipe would be waited for)."""
 
 import codecs
 import json

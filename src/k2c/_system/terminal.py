@@ -21,7 +21,7 @@ Part = str | tuple[str, str] | Text
 
 
 class Terminal(Console):
-    r"""A console of rich's in which brackets are brackets and nothing that is printed can take the terminal over.
+    r"""A console of rich's that prints any text as it is: no markup, no commands to the terminal.
 
     Markup, emoji codes and highlighting are off: style is given beside the text, as in
     `terminal.say(("Error:", "bold red"), " ", message)`. Control characters are written out, and so is what the
@@ -54,7 +54,7 @@ class Terminal(Console):
             yield segment if segment.control else Segment(self._safe(segment.text), segment.style)
 
     def on_broken_pipe(self) -> NoReturn:
-        """Leave without a word when nobody reads what is printed (`k2c list | head -1`)."""
+        """End without a message when nobody reads what is printed (`k2c list | head -1`)."""
         self.quiet = True
         forget_output()
         raise SystemExit(PIPE_CLOSED)
@@ -79,7 +79,7 @@ class Terminal(Console):
 
 
 def forget_output() -> None:
-    """Send what is still to be printed nowhere, so that Python does not complain of it when it ends."""
+    """Discard what is still to be printed, so that Python reports no error about it when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -13,7 +13,7 @@ from k2c.bench.comparison import Row, Side, alternate, benchmark, spread, time_r
 from k2c.models.lenet import LeNet
 
 TURNS = 15  # how often the sides take turns
-BLOCK = 0.1  # seconds of calls a turn; the least time of a series counts
+BLOCK = 0.1  # seconds of calls per turn; the least time of a series counts
 SERIES = 3  # calls that are queued before one wait: a program waits for its result, not for every operation
 BATCH_SIZE = 100
 # How much of torch's time ours may take at most.

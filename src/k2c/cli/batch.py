@@ -37,7 +37,7 @@ def batch() -> None:
 
 
 _workers = click.option(
-    "--workers", type=click.IntRange(1, 1024), help="Runs at a time; by default one a core."
+    "--workers", type=click.IntRange(1, 1024), help="Runs at a time; by default one per core."
 )
 _cluster = click.option(
     "--cluster",

@@ -35,7 +35,7 @@ def listen() -> None:
 
 
 def ignore() -> None:
-    """Let the last words be written in peace."""
+    """Ignore further signals while the last output is written."""
     for name in _SIGNALS:
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)
@@ -53,7 +53,7 @@ def sentence(error: BaseException) -> str:
 
 @contextmanager
 def when_stopped(advice: str) -> Iterator[None]:
-    """Say what is left of the work, and how to go on, when the block is stopped.
+    """Turn Ctrl-C in the block into `Stopped` with a sentence on what is left of the work and how to go on.
 
     Raises
     ------

@@ -162,7 +162,7 @@ def lecture_of(exercise: str) -> str:
 
 
 def load_solutions(folder: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Return every exercise by lecture and name, from the files in `course/solutions` (one a lecture).
+    """Return every exercise by lecture and name, from the files in `course/solutions` (one per lecture).
 
     An exercise has a `solution` (code), `checks` (each with `call`, `expect` and `hint`), and `mistakes`: likely wrong
     answers (code), each with the `hint` that it gets. It may have `uses`: names in this package that its calls need.

@@ -1,4 +1,4 @@
-"""What a student has solved across the course."""
+"""How much of the course a student has solved."""
 
 import html
 from dataclasses import dataclass

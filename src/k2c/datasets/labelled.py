@@ -21,7 +21,7 @@ class LabelledImages:
     """N images, and a table with a row for each.
 
     Labels are kept in the table, so that whatever selects rows selects images and labels alike. There are
-    two kinds. *One label an image*: the table has a column `label` with the number of its class. *Several
+    two kinds. *One label per image*: the table has a column `label` with the number of its class. *Several
     findings an image*: the table has a column for each class with 1, 0 or NaN (not known).
 
     Parameters
@@ -87,7 +87,7 @@ class LabelledImages:
 
     @property
     def labels(self) -> NDArray[Any]:
-        """One label an image: int64 (N,). Several findings: float32 (N, classes), 1, 0 or NaN (not known)."""
+        """One label per image: int64 (N,). Several findings: float32 (N, classes), 1, 0 or NaN (not known)."""
         if self.multi_label:
             return self.table[list(self.classes)].to_numpy(np.float32)
         return self.table["label"].to_numpy(np.int64)

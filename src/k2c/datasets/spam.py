@@ -95,7 +95,7 @@ def load_spam(source: str | os.PathLike[str] = "shipped") -> Messages:
     source
         `"shipped"`: the corpus of this kit. `"sms"`: the SMS Spam Collection, downloaded once, repeated
         messages dropped. Anything else is a folder or a file of one's own, in one of the layouts of
-        `k2c.datasets.spam_layouts`: `ham/` and `spam/` with a message a file, mbox files or Maildirs, as Enron-Spam
+        `k2c.datasets.spam_layouts`: `ham/` and `spam/` with one message per file, mbox files or Maildirs, as Enron-Spam
         and SpamAssassin have them; mbox files `ham.mbox` and `spam.mbox`; TREC's index; Ling-Spam; a table (CSV)
         of texts and labels; an mbox whose messages say in their headers what they are.
 

@@ -15,7 +15,7 @@ _BRANCH_COLOURS = ("blue", "green", "orange", "purple", "red", "sky")
 
 
 def draw_blocks(blocks: pd.DataFrame, input_shape: tuple[int, ...], *, title: str) -> None:
-    """Draw a network from left to right, a box a block, and below each what it costs.
+    """Draw a network from left to right, one box per block, and below each its cost.
 
     The height of a box is the square root of the side of its maps, the width that of their number.
 

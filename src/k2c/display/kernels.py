@@ -100,7 +100,7 @@ def draw_tree(numbers: Sequence[float], *, title: str) -> None:
 
 
 def show_answers(answers: Mapping[str, Sequence[float]], right: float, *, title: str) -> None:
-    """Draw how often each answer came, one panel a kernel, with the right answer as a vertical line.
+    """Draw how often each answer came, one panel per kernel, with the right answer as a vertical line.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def draw_accesses(traces: Mapping[str, Trace], shapes: Mapping[str, tuple[int, i
     Parameters
     ----------
     traces
-        What a work-group did, by the kernel's name: one row a kernel.
+        What a work-group did, by the kernel's name: one row per kernel.
     shapes
         Rows and columns of each array, in the order of the panels; a kernel without it leaves the panel free.
     """
@@ -166,7 +166,7 @@ def draw_accesses(traces: Mapping[str, Trace], shapes: Mapping[str, tuple[int, i
 
 
 def show_times(times: pd.DataFrame, *, title: str, xlabel: str) -> None:
-    """Draw seconds against size, both axes logarithmic, one line a column; a column `predicted` is broken."""
+    """Draw seconds against size, both axes logarithmic, one line per column; a column `predicted` is dashed."""
     _, axes = plt.subplots(figsize=(9.0, 4.8))
     for name in times:
         broken = str(name).startswith("predicted")

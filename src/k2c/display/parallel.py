@@ -165,7 +165,7 @@ def show_step_times(table: pd.DataFrame, *, title: str) -> None:
 
 
 def show_all_reduce_times(times: Mapping[str, Sequence[tuple[int, float]]], *, title: str) -> None:
-    """Draw what an all-reduce takes, a curve an algorithm.
+    """Draw what an all-reduce takes, one curve per algorithm.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def show_scaling(
     title: str,
     points: Mapping[str, tuple[int, float]] | None = None,
 ) -> None:
-    """Draw which fraction of the ideal speed-up is reached, a panel a model and a curve a way to exchange.
+    """Draw which fraction of the ideal speed-up is reached, one panel per model and one curve per way to exchange.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def show_scaling(
 
 
 def show_losses(losses: Mapping[str, Sequence[float]], *, title: str, ylabel: str = "loss") -> None:
-    """Draw the loss after each epoch, a curve a run; runs that are equal lie on one another.
+    """Draw the loss after each epoch, one curve per run; equal runs lie on top of each other.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from k2c.training import History
 def show_epochs(
     runs: Mapping[str, History], columns: Mapping[str, str], *, title: str, log_y: Sequence[str] = ()
 ) -> None:
-    """Draw what was measured after each epoch, a panel a measure and a curve a run.
+    """Draw what was measured after each epoch, one panel per measure and one curve per run.
 
     Parameters
     ----------

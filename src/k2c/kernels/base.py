@@ -96,7 +96,7 @@ class Ops(ABC):
     def _out(self, out: Buffer | None, shape: tuple[int, ...]) -> Buffer:
         return self.empty(shape) if out is None else require("out", out, self, shape)
 
-    # One element a work-item
+    # One element per work-item
 
     def vector_add(self, a: Buffer, b: Buffer, out: Buffer | None = None) -> Buffer:
         """Return a + b, both of any one shape."""

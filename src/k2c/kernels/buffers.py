@@ -1,4 +1,4 @@
-"""Arrays on a device, and the checks that stand before every use of one."""
+"""Arrays on a device, and the checks before each use of one."""
 
 import math
 from collections.abc import Sequence

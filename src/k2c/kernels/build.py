@@ -1,4 +1,4 @@
-"""From a file of `source/` to what a compiler reads, and from a compiler's log to a sentence."""
+"""The sources of the kernels as a compiler reads them, and a compiler's log as an error message."""
 
 import re
 from functools import cache

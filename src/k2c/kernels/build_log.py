@@ -1,4 +1,4 @@
-"""What compilers and drivers say while kernels are built: caught, kept, and shown to whom it concerns."""
+"""What compilers and drivers say while kernels are built: caught, kept, and shown to the author of the kernel."""
 
 import os
 import tempfile

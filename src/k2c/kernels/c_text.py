@@ -1,4 +1,4 @@
-"""Finding one's way in C: brackets, arguments, comments, lines."""
+"""As much of C's syntax as rewriting a kernel needs: brackets, arguments, comments, lines."""
 
 import re
 from collections.abc import Iterator

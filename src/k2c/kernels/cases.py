@@ -85,7 +85,7 @@ def random_case(
 
 
 def first_difference(what: str, got: np.ndarray, expected: np.ndarray) -> str:
-    """Return a sentence about the first wrong element, or nothing.
+    """Return a sentence about the first wrong element, or an empty text.
 
     An element is wrong when it is off by more than `TOLERANCE` times the largest expected value.
     """

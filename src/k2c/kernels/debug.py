@@ -61,7 +61,7 @@ def debug(
     races: bool = True,
     timeout: float = 120,
 ) -> DebugReport:
-    """Run a kernel in the simulator: slow, but nothing that it does wrong can hurt.
+    """Run a kernel in the simulator: slowly, but no error in it can do any harm.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What compiling, checking and tuning need of a device that runs kernels."""
+"""The interface of a device that runs kernels, as compiling, checking and tuning use it."""
 
 import copy
 from abc import abstractmethod

@@ -1,4 +1,4 @@
-"""The checks between a call and a launch: a kernel gets what its specification says, or is not started."""
+"""The checks before a launch: arguments that do not fit a kernel's specification are refused."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

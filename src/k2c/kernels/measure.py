@@ -60,7 +60,7 @@ class Ceilings:
 
     @property
     def ridge(self) -> float:
-        """Operations a byte at which both ceilings meet."""
+        """Operations per byte at which both ceilings meet."""
         return self.operations_per_second / self.bytes_per_second
 
 
@@ -88,7 +88,7 @@ class Roofline:
 
     @property
     def intensity(self) -> float:
-        """Operations a byte."""
+        """Operations per byte."""
         return self.operations / self.bytes
 
     @property
@@ -98,7 +98,7 @@ class Roofline:
 
     @property
     def least_seconds(self) -> float:
-        """The time below which it cannot come on this device."""
+        """The shortest time that is possible on this device."""
         of_bytes = self.bytes / self.ceilings.bytes_per_second
         return max(of_bytes, self.operations / self.ceilings.operations_per_second)
 
@@ -109,7 +109,7 @@ class Roofline:
 
     @property
     def fraction(self) -> float:
-        """The part of the roof that it reaches; above 1 when its data stays in a cache, or by noise."""
+        """The part of the roof that it reaches; above 1 by noise, or when its data stays in a cache."""
         return self.least_seconds / self.seconds
 
     def __repr__(self) -> str:

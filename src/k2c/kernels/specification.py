@@ -46,7 +46,7 @@ class Argument:
 
 @dataclass(frozen=True, eq=False)  # one object a kernel, and quick to look up by
 class Specification:
-    """What stands beside every kernel.
+    """The specification of a kernel: its arguments, launch, operations, bytes and reference.
 
     All formulas are text in the kernel's own numbers (`n`, `m`, `k` ...), its options (`TILE`) and `groups`
     (the number of work-groups along axis 0); `up(a, b)` is a / b rounded up. So they can be shown as they are.

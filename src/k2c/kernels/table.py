@@ -122,7 +122,7 @@ _LIST = [
         "rows", (16,), "8*rows*columns", "8*rows*columns+8*rows",
     ),
     _kernel(
-        "matmul_textbook", "matmul.cl", "c = a b, one element a work-item", _MATMUL,
+        "matmul_textbook", "matmul.cl", "c = a b, one element per work-item", _MATMUL,
         "n;m", (16, 16), "2*m*n*k", "4*(m*k+k*n+m*n)", reference=references.matmul,
     ),
     _kernel(

@@ -196,7 +196,7 @@ def backbone(
 
 
 def backbone_table() -> pd.DataFrame:
-    """Return what there is, a row a network.
+    """Return a table of the networks that there are, one row per network.
 
     Returns
     -------

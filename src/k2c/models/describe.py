@@ -1,4 +1,4 @@
-"""What a network costs, layer by layer."""
+"""Parameters and operations of a network, layer by layer."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a network looks at: its first filters, its maps, and maps of what speaks for an answer."""
+"""Explanations of a network: its first filters, its feature maps, and maps of what speaks for an answer."""
 
 from collections.abc import Sequence
 
@@ -118,7 +118,7 @@ def _corners(inputs: Tensor, window: int, stride: int) -> list[tuple[int, int]]:
 
 
 def with_random_weights(network: Backbone, seed: int = 0) -> Backbone:
-    """Return a network of the same kind that has learnt nothing: a map that looks alike explains nothing.
+    """Return the same network with random weights: a map that looks the same for it explains nothing.
 
     The global generator of torch is left as it was.
 

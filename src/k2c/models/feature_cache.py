@@ -31,7 +31,7 @@ Images: TypeAlias = LabelledImages | NDArray[np.uint8]
 # Images at once: on a processor so few that the maps of a batch stay in its cache.
 BATCH_ON_CPU, BATCH_ELSEWHERE = 4, 64
 _one_draws = threading.Lock()
-_FORMAT = 1  # another number makes every cached file of older code a stranger
+_FORMAT = 1  # raise it when features that older code cached must not be used
 
 
 def pooled_features(

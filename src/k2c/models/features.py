@@ -89,7 +89,7 @@ def cell_histograms(images: Tensor, cell: int = 4, orientations: int = 9) -> Ten
     Returns
     -------
     torch.Tensor
-        float32 (N, orientations, cells down, cells across): mean magnitude a pixel. Bin k holds the directions
+        float32 (N, orientations, cells down, cells across): mean magnitude per pixel. Bin k holds the directions
         from k * 180 / orientations degrees on.
     """
     magnitude, direction = gradients(images)

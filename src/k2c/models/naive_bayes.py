@@ -23,7 +23,7 @@ START = "(before the first word)"
 class NaiveBayes(ClassifierMixin, BaseEstimator):
     """A classifier that counts: each word adds its evidence, as if words were independent given the class.
 
-    Both models are linear in the counts, so a prediction is a start plus one contribution a word. The class
+    Both models are linear in the counts, so a prediction is a start plus one contribution per word. The class
     follows scikit-learn's conventions: it works in pipelines and in cross-validation.
 
     Parameters

@@ -72,14 +72,14 @@ class RuleFilter:
 
         Returns
         -------
-        DataFrame with one row a rule: `keyword` (the rule added), `spam` and `ham` (messages that this rule
+        DataFrame with one row per rule: `keyword` (the rule added), `spam` and `ham` (messages that this rule
         hits), `precision`, `recall` and `ham_loss` (fraction of real mail lost) of all rules so far. Precision
         is NaN until something is called spam.
 
         Raises
         ------
         K2CError
-            When there are no rules, or not one label a message.
+            When there are no rules, or not one label per message.
         """
         labels = np.asarray(is_spam, dtype=bool)
         if labels.shape != (len(texts),):

@@ -1,4 +1,4 @@
-"""What is trained: experiments by name, and jobs that travel to other processes and machines."""
+"""What is trained: experiments by name, and jobs that other processes can rebuild."""
 
 import importlib
 import importlib.util

@@ -1,4 +1,4 @@
-"""Who trains on which examples: every example once per epoch, no worker left out, nothing dropped."""
+"""Which worker trains on which examples: each example once per epoch, none dropped, a part for every worker."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

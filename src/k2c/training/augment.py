@@ -86,8 +86,8 @@ class Rotate180(nn.Module):
 class OneVariant(nn.Module):
     """Take one of several prepared variants of each example, drawn anew every time.
 
-    The cheap stand-in for augmentation when features are cached: features of a few augmented copies are computed
-    once, and every step takes one copy of each example.
+    An inexpensive form of augmentation for cached features: those of a few augmented copies of each example are
+    computed once, and every step takes one copy of each.
 
     Parameters
     ----------

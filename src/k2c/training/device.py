@@ -62,7 +62,7 @@ def keep_freed_memory(limit_mib: int = 512) -> bool:
 
     Every step frees the activations of a batch, and the next step asks for the same amount again. In between, Linux's
     C library returns such memory to the system, and each page that comes back costs a page fault: about 4,000 of
-    them, or 5 of 16 ms, in a step of LeNet with batch 100. The numbers do not change.
+    them, or 5 ms of 16, in a step of LeNet with batch 100. The numbers do not change.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`fit`, the one call that a lecture needs."""
+"""`fit`: training in one call."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -21,8 +21,8 @@ class History:
     Attributes
     ----------
     rows
-        One dictionary an epoch: `epoch` (from 1), `train_loss` (mean over the examples, while the weights
-        changed), `valid_loss` and one value a metric when there were validation batches, `learning_rate`
+        One dictionary per epoch: `epoch` (from 1), `train_loss` (mean over the examples, while the weights
+        changed), `valid_loss` and one value per metric when there were validation batches, `learning_rate`
         (of the epoch's last step) and `seconds` (training and validation together).
     stopped
         Why a callback ended the training early, or None.

@@ -137,7 +137,7 @@ class Learner:
         self.steps += 1
 
     def zero_grad(self) -> None:
-        """Forget the gradients, which would otherwise add up."""
+        """Set the gradients to zero; they would add up otherwise."""
         self.optimizer.zero_grad()
 
     # ---- the loops around it -----------------------------------------------------------------------------

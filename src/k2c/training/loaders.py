@@ -18,7 +18,7 @@ def epoch_order(n_examples: int, epoch: int, seed: int, shuffle: bool = True) ->
 
 
 class InMemoryLoader:
-    """Batches cut out of whole tensors: `inputs[indices], targets[indices]`, one indexing call a batch.
+    """Batches cut out of whole tensors: `inputs[indices], targets[indices]`, one indexing call per batch.
 
     An ordinary `DataLoader` fetches example by example and then stacks them; for data that fits in memory,
     two indexing operations do the same. The order of an epoch depends on `(seed, epoch)` alone, so it is the

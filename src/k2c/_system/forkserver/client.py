@@ -26,7 +26,7 @@ _POLL = 0.02
 def can_fork() -> bool:
     """Tell whether processes may be forked here: on Linux, and not beside CUDA, which a fork breaks.
 
-    Windows cannot fork, and the libraries of macOS do not bear it.
+    Windows cannot fork, and libraries of macOS break in a fork.
     """
     return sys.platform == "linux" and not nvidia_gpus()
 

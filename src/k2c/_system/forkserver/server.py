@@ -123,7 +123,7 @@ def run_request(request: dict[str, Any], lifeline: int) -> NoReturn:
 
 
 def run_and_leave(work: Callable[[], object]) -> NoReturn:
-    """Do what this fork is for, and leave without the clean-up of the process that it is a copy of."""
+    """Call a function, then end this fork at once, without the clean-up of the process that it was forked from."""
     code: object = 1
     try:
         code = work() or 0

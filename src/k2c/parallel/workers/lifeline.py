@@ -1,4 +1,4 @@
-"""End with the parent, which holds the other end of standard input: it closes when the parent ends, however it ends.
+"""End with the parent process: it holds the other end of standard input, which closes whenever and however it ends.
 
 Run as a file (`python lifeline.py COMMAND ...`), this does so for a program that cannot. It imports no package.
 """

@@ -1,4 +1,4 @@
-"""How workers tell what they do: a few lines of events each, and a pulse that is overwritten in place.
+"""How workers report what they do: each appends events to a file, and overwrites a record of where it is.
 
 Files work alike under torchrun, mpirun and Spark, survive the worker that wrote them, and need no port.
 """

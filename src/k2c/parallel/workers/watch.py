@@ -1,4 +1,4 @@
-"""The parent's part: start the workers, watch them, and leave nothing behind, however it ends."""
+"""The parent's part: start the workers, watch them, and end every process that is left."""
 
 import os
 import subprocess
@@ -128,7 +128,7 @@ def live_view(workers: int) -> Iterator[Watcher]:
 
 
 class _Watch:
-    """What is known of the workers so far."""
+    """The state of the workers as far as it is known."""
 
     def __init__(
         self, mailbox: Mailbox, workers: int, time_limit: float, watchers: list[Watcher], log: Path,

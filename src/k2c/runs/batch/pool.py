@@ -23,7 +23,7 @@ Listen = Callable[[Run, Step], None]
 class LocalPool:
     """Executes runs into a folder, `slots` at a time.
 
-    Many papermill processes collide on ports now and then; threads of one process share its list of ports.
+    Several papermill processes may choose the same port; threads of one process share its list of ports.
 
     Parameters
     ----------

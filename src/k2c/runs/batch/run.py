@@ -95,7 +95,7 @@ class BatchProgress:
             self.running[run.id] = (planned, since, step)
 
     def rate(self) -> float:
-        """Return the runs a second since the start."""
+        """Return the number of runs per second since the start."""
         return self.finished / max(time.monotonic() - self.since, 1e-9)
 
 

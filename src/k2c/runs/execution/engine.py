@@ -1,4 +1,4 @@
-"""Papermill engines that say where a notebook is, and let the notebook be read while it runs."""
+"""Papermill engines that report which cell runs, and whose notebook can be read while it runs."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a run reads of the user's own: found again by its content, so that changed files make another run."""
+"""The user's own files that a run reads, identified by their content: changed files make another run."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""Pages from templates: what reports, grades, lectures and slides share."""
+"""Pages from templates, for reports, grades, lectures and slides."""
 
 from datetime import datetime
 from pathlib import Path

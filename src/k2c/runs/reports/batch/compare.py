@@ -61,7 +61,7 @@ class Difference:
 
 
 def compare_batches(a: Path, b: Path, console: Terminal) -> list[Difference]:
-    """Print a sentence a metric: whether it differs between two batches beyond the noise of their repeats.
+    """Print one sentence per metric: whether it differs between two batches beyond the noise of their repeats.
 
     Runs are paired by the parameters that both batches sweep; what else differs between the batches is what is
     compared. The test is Welch's, of the mean difference over the paired settings (Welch 1947, Biometrika 34), and
