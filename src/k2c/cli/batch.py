@@ -105,7 +105,7 @@ def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
 
     try:
         show = partial(show_progress, console=console)
-        progress = run_batch(file, out, workers, cluster, show, console.say)
+        progress = run_batch(file, out, workers, cluster, show)
     finally:
         stopping.ignore()  # the report takes a moment, and is written after Ctrl-C too
         if (out / "plan.json").is_file():

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from filelock import FileLock
-
 from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.runs.batch.plan import BatchPlan, PlannedRun, plan_batch
@@ -104,20 +102,18 @@ class _Flight:
     index: int
     attempt: int
     run: Run
-    lock: FileLock
 
 
 class Scheduler:
     """Keeps a pool busy with the runs of a plan that the folder does not have yet."""
 
     def __init__(self, plan: BatchPlan, store: Store, progress: BatchProgress) -> None:
-        self._plan, self._store, self._progress = plan, store, progress
+        self._plan, self._progress = plan, progress
         self._pool: Pool
         self._retries = plan.limits.retries
         self._flying: dict[Future[Any], _Flight] = {}
         # (when it may start, place in the table, which attempt)
         self._waiting: list[tuple[float, int, int]] = []
-        self._before: dict[str, str] = {}
         for index, planned in enumerate(plan.runs):
             facts = store.facts(planned.id) or {}
             if damage := store.damage(planned.id):
@@ -125,7 +121,6 @@ class Scheduler:
             if facts.get("status") == "ok" and not damage:
                 progress.counts["ok"] += 1
             else:
-                self._before[planned.id] = facts.get("started", "")
                 heapq.heappush(self._waiting, (0.0, index, 1))
 
     @property
@@ -159,28 +154,16 @@ class Scheduler:
         ):
             _, index, attempt = heapq.heappop(self._waiting)
             planned = self._plan.runs[index]
-            lock = self._store.claim(planned.id)
-            if lock is None:  # another batch works on it: look again
-                heapq.heappush(self._waiting, (time.monotonic() + 1, index, attempt))
-            elif attempt == 1 and (status := self._done_elsewhere(planned.id)):
-                lock.release()
-                self._progress.counts[status] += 1
-            else:
-                run = Run(
-                    self._plan.lecture,
-                    self._plan.title,
-                    planned.profile,
-                    planned.parameters,
-                    planned.data,
-                    attempts=attempt,
-                )
-                self._progress.running[planned.id] = (planned, time.monotonic(), None)
-                self._flying[self._pool.submit(run)] = _Flight(index, attempt, run, lock)
-
-    def _done_elsewhere(self, run: str) -> str:
-        """Return the status that another batch has given a run since this one began."""
-        facts = self._store.facts(run) or {}
-        return facts["status"] if facts and facts["started"] != self._before[run] else ""
+            run = Run(
+                self._plan.lecture,
+                self._plan.title,
+                planned.profile,
+                planned.parameters,
+                planned.data,
+                attempts=attempt,
+            )
+            self._progress.running[planned.id] = (planned, time.monotonic(), None)
+            self._flying[self._pool.submit(run)] = _Flight(index, attempt, run)
 
     def _collect_some(self, seconds: float) -> None:
         if not self._flying:
@@ -189,10 +172,7 @@ class Scheduler:
             return
         for future in wait(self._flying, seconds, FIRST_COMPLETED).done:
             flight = self._flying.pop(future)
-            try:
-                self._collect(flight, self._pool.collect(future, flight.run))
-            finally:
-                flight.lock.release()
+            self._collect(flight, self._pool.collect(future, flight.run))
 
     def _collect(self, flight: _Flight, run: Run) -> None:
         self._progress.running.pop(self._plan.runs[flight.index].id, None)
@@ -212,15 +192,12 @@ class Scheduler:
         until = time.monotonic() + _SECONDS_TO_END
         while self._flying and time.monotonic() < until:
             for future in [future for future in self._flying if future.cancel()]:
-                flight = self._flying.pop(future)
-                flight.lock.release()
+                self._flying.pop(future)
             self._pool.stop()  # again and again: a run that was about to start has started meanwhile
             try:
                 self._collect_some(0.5)
             except Exception:  # a second thing that cannot be stored; the first is being reported
                 continue
-        for flight in self._flying.values():
-            flight.lock.release()
 
 
 def _may_be_an_accident(run: Run) -> bool:
@@ -233,7 +210,6 @@ def run_batch(
     workers: int | None = None,
     cluster: str = "",
     show: Callable[[BatchProgress], AbstractContextManager[Any]] = nullcontext,
-    notice: Callable[[str], None] = lambda sentence: None,
 ) -> BatchProgress:
     """Run what a batch's folder does not have yet, and return how far it came.
 
@@ -249,22 +225,15 @@ def run_batch(
         Where to run: nothing for this process, else see `k2c.runs.batch.cluster.ClusterPool`.
     show
         Shows the progress while the block that it opens lasts.
-    notice
-        Told, before anything is run, which other batches work in the folder.
 
     Raises
     ------
     K2CError
-        When the file is wrong, or the folder takes nothing.
+        When the file is wrong, another batch runs in the folder, or it takes nothing.
     """
     plan, store = plan_batch(path, out), Store(out)
     progress = BatchProgress(plan)
-    with store.opened(plan) as others:
-        if others:
-            notice(
-                f"Already working in {out}: {', '.join(others)}. Both divide the runs; this one waits for those that "
-                "the other has begun."
-            )
+    with store.opened(plan):
         scheduler = Scheduler(plan, store, progress)
         if scheduler.left:
             with closing(_pool(plan, out, workers, cluster, progress)) as pool, show(progress):
