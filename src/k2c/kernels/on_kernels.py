@@ -30,7 +30,7 @@ class KernelOps(KernelDevice):
     def run(
         self,
         name: str,
-        global_size: int | Sequence[int],
+        global_size: int | Sequence[int] | None,
         *args: Any,
         local: int | Sequence[int] | None = None,
     ) -> None:
@@ -51,10 +51,7 @@ class KernelOps(KernelDevice):
 
     def _start(self, name: str, *args: Any) -> None:
         """Launch a kernel with as many work-items as its specification asks for."""
-        spec = specification(name)
-        launch = check_launch(spec, self, self.options(spec), None, args, None, self.kind == "cpu")
-        if not launch.is_empty:
-            self._launch(spec, launch)
+        self.run(name, None, *args)
 
     @abstractmethod
     def copy(self, source: Buffer, to: Buffer) -> None:
