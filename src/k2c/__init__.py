@@ -2,8 +2,7 @@
 
 from k2c.course.exercises import check
 from k2c.course.lecture import open_lecture
-from k2c.course.measured import measured
-from k2c.course.results import guard, record
+from k2c.course.results import guard, measured, record
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "check", "guard", "measured", "open_lecture", "record"]

@@ -97,3 +97,7 @@ def _encodable(letter: str, encoding: str) -> str:
     except UnicodeEncodeError:
         return _ASCII.get(letter) or letter.encode("ascii", "backslashreplace").decode("ascii")
     return letter
+
+
+console = Terminal()
+problems = Terminal(stderr=True)

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from k2c._system.advice import pip_install
+from k2c._system.terminal import console
 from k2c.cli import stopping
-from k2c.cli.consoles import console
 from k2c.errors import K2CError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)

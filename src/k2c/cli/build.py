@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from k2c.cli.consoles import console, problems
+from k2c._system.terminal import console, problems
 
 folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 replace = click.option("--replace", is_flag=True, help="Write over notebooks that are there already.")

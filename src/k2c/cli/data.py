@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from k2c.cli.consoles import console
+from k2c._system.terminal import console
 from k2c.cli.stopping import when_stopped
 
 

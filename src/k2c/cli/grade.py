@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from k2c.cli.consoles import console
+from k2c._system.terminal import console
 from k2c.cli.stopping import when_stopped
 
 if TYPE_CHECKING:

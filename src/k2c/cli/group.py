@@ -15,9 +15,8 @@ import click
 
 from k2c._system.paths import NO_HOME, cache_dir, student_dir
 from k2c._system.printable import printable
-from k2c._system.terminal import PIPE_CLOSED, forget_output
+from k2c._system.terminal import PIPE_CLOSED, forget_output, problems
 from k2c.cli import stopping
-from k2c.cli.consoles import problems
 from k2c.errors import K2CError
 
 _PACKAGE = Path(__file__).parents[1]

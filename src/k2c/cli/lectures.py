@@ -10,8 +10,8 @@ import click
 from rich.table import Table
 
 from k2c._system.paths import project_root
+from k2c._system.terminal import console
 from k2c.cli import stopping
-from k2c.cli.consoles import console
 from k2c.course.syllabus import PROFILES, ParameterError, Syllabus, Value, load_syllabus
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from k2c.cli.consoles import console, problems
+from k2c._system.terminal import console, problems
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from k2c.cli.consoles import console
+from k2c._system.terminal import console
 from k2c.cli.stopping import when_stopped
 from k2c.errors import K2CError
 

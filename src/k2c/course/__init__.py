@@ -2,8 +2,7 @@
 
 from k2c.course.exercises import check
 from k2c.course.lecture import open_lecture
-from k2c.course.measured import measured
 from k2c.course.overview import progress
-from k2c.course.results import guard, record
+from k2c.course.results import guard, measured, record
 
 __all__ = ["check", "guard", "measured", "open_lecture", "progress", "record"]

@@ -1,17 +1,21 @@
-"""What a lecture claims (`guard`) and what it measures (`record`), kept in the executed notebook.
+"""What a lecture claims (`guard`), measures (`record`), and quotes from longer measurements (`measured`).
 
-Both print a line and put the measured values into the metadata of that output, under one MIME type, where `k2c.runs`
-collects them. nbval compares the line: of a claim its name, its bounds and whether it holds, but not the digits of the
-measured value, which may differ on another machine (`tests/notebooks/sanitize.cfg`).
+Claims and records print a line and put the measured values into the metadata of that output, under one MIME type, where
+`k2c.runs` collects them. nbval compares the line: of a claim its name, its bounds and whether it holds, but not the
+digits of the measured value, which may differ on another machine (`tests/notebooks/sanitize.cfg`).
 """
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from k2c._system.outputs import publish
+from k2c._system.paths import project_root
 from k2c.course import lecture
-from k2c.errors import K2CError
+from k2c.errors import K2CError, unknown
+
+if TYPE_CHECKING:
+    import pandas
 
 Bound = float | Mapping[str, float] | None
 
@@ -70,6 +74,39 @@ def record(**values: Any) -> None:
     """
     plain = {name: _plain(name, value) for name, value in values.items()}
     publish(f"recorded: {', '.join(plain)}", {"record": plain})
+
+
+def measured(name: str) -> "pandas.DataFrame":
+    """Return a table of measured facts.
+
+    Parameters
+    ----------
+    name
+        Of the file `course/results/<name>.csv`. Its first lines begin with `#` and say how it was made: the command,
+        the versions and the date.
+
+    Returns
+    -------
+    DataFrame
+        The table as it stands in the file; what its first lines say is in `attrs["made"]`.
+
+    Raises
+    ------
+    K2CError
+        When there is no such table.
+    """
+    import pandas as pd  # here, because `import k2c` is cheap
+
+    folder = project_root() / "course" / "results"
+    file = folder / f"{name}.csv"
+    if not file.is_file():
+        raise K2CError(
+            unknown("table of results", name, sorted(found.stem for found in folder.glob("*.csv")))
+        )
+    table = pd.read_csv(file, comment="#")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    table.attrs["made"] = "\n".join(line[1:].strip() for line in lines if line.startswith("#"))
+    return table
 
 
 def _bound(bound: Bound) -> float | None:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING, Any
 
 from k2c._system.outputs import still_image, widget_bundle
-from k2c.training.errors import CancelEpoch, CancelFit
-from k2c.training.learner import Callback, Learner
+from k2c.training.learner import Callback, CancelEpoch, CancelFit, Learner
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,8 +16,7 @@ from k2c.models.explain import (
 from k2c.models.feature_cache import pooled_features, variant_features
 from k2c.models.features import cell_histograms, gradients, hog
 from k2c.models.imagenet import class_index, imagenet_classes
-from k2c.models.lenet import LeNet
-from k2c.models.lenet5 import LeNet5
+from k2c.models.lenet import LeNet, LeNet5
 from k2c.models.naive_bayes import NaiveBayes
 from k2c.models.own_classifier import OwnClassifier, load_classifier
 from k2c.models.prediction import predict_folder

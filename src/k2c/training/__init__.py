@@ -2,17 +2,15 @@
 
 from k2c.training.augment import GaussianNoise, OneVariant, Rotate180
 from k2c.training.checkpoint import Checkpoint
-from k2c.training.checkpoint_file import latest, load_checkpoint
+from k2c.training.checkpoint_file import CheckpointError, latest, load_checkpoint
 from k2c.training.device import cpu_threads, keep_freed_memory, pick_device
-from k2c.training.errors import CancelEpoch, CancelFit, CheckpointError, TrainingDiverged
 from k2c.training.evaluate import evaluate, predict
 from k2c.training.fitting import fit
 from k2c.training.history import History
-from k2c.training.learner import Callback, Learner
-from k2c.training.loaders import InMemoryLoader
+from k2c.training.learner import Callback, CancelEpoch, CancelFit, Learner, TrainingDiverged
+from k2c.training.loaders import BalancedLoader, InMemoryLoader
 from k2c.training.losses import MultiLabelLoss, WeightedSoftmax, class_weights
 from k2c.training.planted import PLANTED, planted_curves
-from k2c.training.samplers import BalancedLoader
 from k2c.training.schedule import LearningRateSchedule
 
 __all__ = [

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from k2c.errors import K2CError
-from k2c.training.checkpoint_file import ANEW, BEST, FORMAT, LAST, write_checkpoint
-from k2c.training.errors import CheckpointError
+from k2c.training.checkpoint_file import ANEW, BEST, FORMAT, LAST, CheckpointError, write_checkpoint
 from k2c.training.evaluate import Batches
 from k2c.training.history import History
 from k2c.training.learner import Callback, Learner

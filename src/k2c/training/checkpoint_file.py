@@ -12,7 +12,7 @@ import torch
 
 from k2c._system.atomic import atomic_path
 from k2c._system.sealed import problem_of, seal
-from k2c.training.errors import CheckpointError
+from k2c.errors import K2CError
 
 FORMAT = 3
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
@@ -27,6 +27,10 @@ ANEW = (
     "To start from the beginning, leave `resume_from` out of fit(); for parallel.train() and `k2c train`, name another "
     "folder."
 )
+
+
+class CheckpointError(K2CError):
+    """A checkpoint is missing, damaged, or belongs to another model, optimiser or set of callbacks."""
 
 
 def write_checkpoint(state: dict[str, Any], folder: Path, *names: str) -> None:

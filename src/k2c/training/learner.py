@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from k2c.errors import K2CError
 from k2c.training.device import keep_freed_memory, move, pick_device
-from k2c.training.errors import CancelEpoch, CancelFit, TrainingDiverged
 from k2c.training.evaluate import Batches, Loss, evaluate
 from k2c.training.history import History, Row
 
@@ -22,6 +21,18 @@ if TYPE_CHECKING:
 # Reading a loss waits for the device, so on a GPU the losses are looked at this many batches at a time.
 _BATCHES_BETWEEN_CHECKS = {"cpu": 1}
 _BATCHES_BETWEEN_CHECKS_ELSEWHERE = 50
+
+
+class TrainingDiverged(K2CError):
+    """The loss became NaN or infinite; the message says where, why that is likely and what to try."""
+
+
+class CancelEpoch(Exception):
+    """Raised by a callback to skip the rest of this epoch's batches; the epoch is measured as usual."""
+
+
+class CancelFit(Exception):
+    """Raised by a callback to end the training run; its message becomes `History.stopped`."""
 
 
 class Callback:
