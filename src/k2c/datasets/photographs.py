@@ -13,6 +13,8 @@ from k2c.datasets.own_folder import files_below
 from k2c.errors import K2CError, unknown
 
 _MEDICAL = "DICOM, a medical image: lecture 6 reads it (k2c run 06 -p source=FOLDER), a network of photographs does not"
+AT_MOST = 500  # files that are read of a folder
+AT_LEAST = 20  # labelled photographs, so that they are used
 _WNID = re.compile(r"n\d{8}(?=\D|$)")
 
 
@@ -90,36 +92,34 @@ def files_of_photographs(folder: Path, report: LoadReport) -> list[Path]:
     return found
 
 
-def own_photographs(path: str | os.PathLike[str], at_most: int = 500) -> dict[str, ImageArray]:
+def own_photographs(path: str | os.PathLike[str]) -> dict[str, ImageArray]:
     """Return the images of a file or a folder, by file name; what was read and left out is shown.
 
     Parameters
     ----------
     path
-        An image, or a folder with images in it or in the folders below.
-    at_most
-        Files that are read of a folder, the first by name.
+        An image, or a folder with images in it or in the folders below; of many files, the first `AT_MOST` by name.
 
     Raises
     ------
     K2CError
         When there is no image that can be read.
     """
-    read, report = _read_own(path, at_most)
+    read, report = _read_own(path)
     report.announce()
     return read
 
 
-def _read_own(path: str | os.PathLike[str], at_most: int) -> tuple[dict[str, ImageArray], LoadReport]:
+def _read_own(path: str | os.PathLike[str]) -> tuple[dict[str, ImageArray], LoadReport]:
     path, report = Path(path).expanduser(), LoadReport("images")
     if not path.is_dir():
         report.read = 1
         return {path.name: read_image(path)}, report
     files = files_of_photographs(path, report)
-    for file in files[at_most:]:
-        report.leave_out(file.relative_to(path).as_posix(), f"not among the first {at_most:,} files")
+    for file in files[AT_MOST:]:
+        report.leave_out(file.relative_to(path).as_posix(), f"not among the first {AT_MOST:,} files")
     read: dict[str, ImageArray] = {}
-    for file, image in read_images(files[:at_most]):
+    for file, image in read_images(files[:AT_MOST]):
         name = file.relative_to(path).as_posix()
         if isinstance(image, ImageError):
             report.leave_out(name, image.reason)
@@ -137,17 +137,17 @@ def label_in_name(file_name: str) -> str | None:
     return found[0] if found else None
 
 
-def labelled_photographs(path: str | os.PathLike[str] = "", at_least: int = 20) -> list[Labelled]:
+def labelled_photographs(path: str | os.PathLike[str] = "") -> list[Labelled]:
     """Return photographs with labels: your own where their file names have them, else the samples.
 
     Parameters
     ----------
     path
-        A folder. Its images are taken when at least `at_least` of them have ImageNet's names, which begin with
+        A folder. Its images are taken when at least `AT_LEAST` of them have ImageNet's names, which begin with
         the WordNet id, as in `n02123045_1234.JPEG`. What was taken and left out is shown.
     """
     if path and Path(path).expanduser().is_dir():
-        read, report = _read_own(path, at_most=500)
+        read, report = _read_own(path)
         own = []
         for name, image in read.items():
             if label := label_in_name(name):
@@ -155,9 +155,9 @@ def labelled_photographs(path: str | os.PathLike[str] = "", at_least: int = 20) 
             else:
                 report.leave_out(name, "its name does not begin with a WordNet id, such as n02123045")
         report.what, report.read = "labelled images", len(own)
-        if len(own) < at_least:
-            report.note(f"They are fewer than {at_least}: the sample photographs are used instead.")
+        if len(own) < AT_LEAST:
+            report.note(f"They are fewer than {AT_LEAST}: the sample photographs are used instead.")
         report.announce()
-        if len(own) >= at_least:
+        if len(own) >= AT_LEAST:
             return own
     return [Labelled(name, sample_photograph(name), one.names) for name, one in SAMPLES.items() if one.names]

