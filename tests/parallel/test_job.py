@@ -218,5 +218,9 @@ def test_shards_are_the_data_once(world_size, accumulate):
         ),
     ],
 )
-def test_a_worker_finds_itself_in_the_environment_of_its_launcher(environment, expected):
-    assert find_rendezvous(environment) == expected
+def test_a_worker_finds_itself_in_the_environment_of_its_launcher(environment, expected, monkeypatch):
+    for variable in ("RANK", "MASTER_PORT", "K2C_PORT"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    assert find_rendezvous() == expected

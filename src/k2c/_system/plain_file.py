@@ -46,7 +46,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         ) from error
 
 
-def read_json(path: Path, most: int = MOST_JSON) -> Any:
+def read_json(path: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises
@@ -56,7 +56,7 @@ def read_json(path: Path, most: int = MOST_JSON) -> Any:
     UnreadableError
         When it holds anything else than JSON.
     """
-    text = read_text(path, most)
+    text = read_text(path, MOST_JSON)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

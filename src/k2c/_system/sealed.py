@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from k2c._system.plain_file import MOST_JSON, UnreadableError, read_json
+from k2c._system.plain_file import UnreadableError, read_json
 from k2c._system.printable import printable
 
 Buffer: TypeAlias = bytes | memoryview
@@ -144,7 +144,7 @@ def unseal_json(content: Any, path: Path) -> dict[str, Any]:
     return rest
 
 
-def read_sealed_json(path: Path, most: int = MOST_JSON) -> dict[str, Any]:
+def read_sealed_json(path: Path) -> dict[str, Any]:
     """Return the content of a JSON file without its checksum.
 
     Raises
@@ -154,7 +154,7 @@ def read_sealed_json(path: Path, most: int = MOST_JSON) -> dict[str, Any]:
     UnreadableError
         When it is damaged, or no JSON at all.
     """
-    return unseal_json(read_json(path, most), path)
+    return unseal_json(read_json(path), path)
 
 
 def _digest_of_json(content: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from k2c.errors import K2CError
 
 # From <malloc.h>: the numbers by which glibc's `mallopt` knows its two settings.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_MIB = 1 << 20
+_KEPT = 512 << 20  # bytes
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:
@@ -57,18 +57,14 @@ def is_channels_last(model: nn.Module) -> bool:
     return any(w.is_contiguous(memory_format=torch.channels_last) and not w.is_contiguous() for w in weights)
 
 
-def keep_freed_memory(limit_mib: int = 512) -> bool:
-    """Let this process keep up to `limit_mib` MiB that it has freed, instead of returning it at once.
+def keep_freed_memory() -> bool:
+    """Let this process keep up to 512 MiB that it has freed, instead of returning it at once.
 
     Every step frees the activations of a batch, and the next step asks for the same amount again. In between, Linux's
     C library returns such memory to the system, and each page that comes back costs a page fault: about 4,000 of
     them, or 5 ms of 16, in a step of LeNet with batch 100. The numbers do not change.
 
-    Parameters
-    ----------
-    limit_mib
-        Most memory, in MiB, that is kept at the end of the heap. Single tensors of half of it or more are
-        still returned.
+    Single tensors of half of that or more are still returned.
 
     Returns
     -------
@@ -78,8 +74,8 @@ def keep_freed_memory(limit_mib: int = 512) -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:
         return False
-    kept = mallopt(_M_TRIM_THRESHOLD, limit_mib * _MIB)
-    return bool(kept and mallopt(_M_MMAP_THRESHOLD, limit_mib * _MIB // 2))
+    kept = mallopt(_M_TRIM_THRESHOLD, _KEPT)
+    return bool(kept and mallopt(_M_MMAP_THRESHOLD, _KEPT // 2))
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Gradients that travel smaller: half precision, or a low-rank factorisation with error feedback."""
 
+import math
+
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks, powerSGD_hook
 from torch.nn.parallel import DistributedDataParallel
 
@@ -49,8 +51,8 @@ def add_compression(replica: DistributedDataParallel, name: str) -> None:
         replica.register_comm_hook(state, powerSGD_hook.powerSGD_hook)
 
 
-def bytes_per_step(shapes: list[tuple[int, ...]], compression: str, item_size: int = 4) -> int:
-    """Return the bytes of gradient that a worker hands to the exchange in one step.
+def bytes_per_step(shapes: list[tuple[int, ...]], compression: str) -> int:
+    """Return the bytes of float32 gradients that a worker hands to the exchange in one step.
 
     Parameters
     ----------
@@ -58,19 +60,14 @@ def bytes_per_step(shapes: list[tuple[int, ...]], compression: str, item_size: i
         Of the model's parameters.
     compression
         One of `COMPRESSIONS`.
-    item_size
-        Bytes a number, uncompressed.
     """
     check_compression(compression)
     total = 0
     for shape in shapes:
-        size = 1
-        for length in shape:
-            size *= length
-        numbers = size
+        numbers = size = math.prod(shape)
         if compression == "powersgd" and len(shape) > 1:
             rows, columns = shape[0], size // max(shape[0], 1)
             factors = POWERSGD_RANK * (rows + columns)
             numbers = factors if 2 * factors < size else size  # torch compresses where that at least halves
-        total += numbers * (2 if compression == "fp16" else item_size)
+        total += numbers * (2 if compression == "fp16" else 4)
     return total

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -52,15 +52,9 @@ class Rendezvous:
         return f"{_SCHEME}://{HOST}:{self.port}"  # torch's own store listens on every network
 
 
-def find_rendezvous(environment: Mapping[str, str] | None = None) -> Rendezvous:
-    """Return what the variables of this process's launcher say; without a launcher it is the only worker.
-
-    Parameters
-    ----------
-    environment
-        The environment variables; this process's own when left out.
-    """
-    env = os.environ if environment is None else environment
+def find_rendezvous() -> Rendezvous:
+    """Return what the environment variables of this process's launcher say; without one it is the only worker."""
+    env = os.environ
     port = int(env.get(PORT, "0")) or int(env.get("MASTER_PORT", "0"))
     for rank, world_size, local_rank in _VARIABLES:
         if rank in env:
