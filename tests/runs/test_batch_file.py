@@ -115,7 +115,7 @@ ALIASES = "a: &a [x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (ALIASES, "line 7: with its aliases this stands for more than 100,000 values"),
+        (ALIASES, "an alias stands inside what another alias stands for"),
         ("fixed: " + "[" * 5000, "line 2: lists and mappings are nested more than 40 deep"),
         ("fixed: !!python/object:os.system {}", "line 2: the tag !!python/object:os.system is not allowed"),
         ("fixed: {seed: .inf}", "line 2: seed must be a whole number, not inf."),
@@ -175,7 +175,7 @@ def test_a_filter_compares_and_calculates(plan_of, written, kept):
     [
         ("9**9**9**9 > 1", "is neither a comparison nor a calculation"),
         ("steps > 1 / rate", "cannot be calculated for steps = 1, rate = 0.0: float division by zero"),
-        ("source * 10**9 == 'a'", "is neither a comparison nor a calculation"),
+        ("steps ** 2 > 1", "is neither a comparison nor a calculation"),
         ("source * 1000000000 == 'a'", "`source` is no number to calculate with"),
         ("'%999999999d' % steps == 'a'", "is no number to calculate with"),
         ("__import__('os').system('true') == 0", "is neither a comparison nor a calculation"),
