@@ -1,8 +1,10 @@
 """The specification of every kernel of `source/`."""
 
+from typing import Any
+
 from k2c.errors import K2CError
 from k2c.kernels import references
-from k2c.kernels.specification import Reference, Specification, arguments_of
+from k2c.kernels.specification import Specification, arguments_of
 
 _MATMUL = "a in[m*k], b in[k*n], c out[m*n], m int, n int, k int"
 _SIZES = "n int, channels int, height int, width int, filters int, kernel_height int, kernel_width int"
@@ -15,39 +17,19 @@ _CONV_MOVES = f"4*({_X}+{_W}+{_Y})"
 
 
 def _kernel(
-    name: str,
-    source: str,
-    what: str,
-    arguments: str,
-    launch: str,
-    local: tuple[int, ...],
-    operations: str = "0",
-    moves: str = "0",
-    fixed: bool = False,
-    options: tuple[str, ...] = (),
-    reference: Reference | None = None,
-    requires: tuple[str, ...] = (),
-    local_cpu: str = "",
-) -> Specification:
-    axes = tuple(axis.strip() for axis in launch.split(";"))
-    written = arguments_of(arguments)
-    on_cpu = tuple(axis.strip() for axis in local_cpu.split(";")) if local_cpu else ()
-    on_cpu = on_cpu or (("ITEMS",) if local == (256,) and not fixed else ())
+    name: str, source: str, what: str, arguments: str, launch: str, local: tuple[int, ...], operations: str = "0",
+    moves: str = "0", *, fixed: bool = False, local_cpu: str = "", **more: Any,
+) -> Specification:  # fmt: skip
+    """Return a specification in which the sizes along several axes are written as one text, `n;m`."""
+    on_cpu = local_cpu or ("ITEMS" if local == (256,) and not fixed else "")
     return Specification(
-        name,
-        source,
-        what,
-        written,
-        axes,
-        local,
-        fixed,
-        operations,
-        moves,
-        options,
-        reference,
-        requires,
-        on_cpu,
-    )
+        name, source, what, arguments_of(arguments), _axes(launch), local, fixed, operations, moves,
+        local_cpu=_axes(on_cpu), **more,
+    )  # fmt: skip
+
+
+def _axes(formulas: str) -> tuple[str, ...]:
+    return tuple(axis.strip() for axis in formulas.split(";")) if formulas else ()
 
 
 _LIST = [

@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,43 +144,44 @@ def _measured(ops: KernelDevice) -> tuple[Trial, ...]:
 
 def _best(ops: KernelDevice, file: str, shapes: Sequence[dict[str, int]], end: float) -> list[Trial]:
     """Measure the shapes of one file until `end`; the defaults always."""
-    sides: dict[int, tuple[KernelDevice, list[Task]]] = {}
-    notes = dict.fromkeys(range(len(shapes)), "")
-    compiling = time.perf_counter() + 0.7 * (end - time.perf_counter())
-    for at, shape in enumerate(shapes):
-        if at and time.perf_counter() > compiling:
-            notes[at] = "not measured: out of time"
-            continue
-        try:
-            another = ops.shaped({file: shape})
-            tasks = _tasks(another, file)
-            for task in tasks:  # compile and warm up
-                task()
-            another.synchronize()
-            sides[at] = another, tasks
-        except K2CError as error:
-            notes[at] = str(error).splitlines()[0]
+    sides, notes = _compiled(ops, file, shapes, time.perf_counter() + 0.7 * (end - time.perf_counter()))
     least = {at: [math.inf] * len(tasks) for at, (_, tasks) in sides.items()}
     for done in range(ROUNDS):
         if done > 1 and time.perf_counter() > end:
             break
-        for at, (another, tasks) in sides.items():
-            least[at] = [
-                min(one, _seconds(another, task)) for one, task in zip(least[at], tasks, strict=True)
-            ]
+        for at, (device, tasks) in sides.items():
+            least[at] = [min(one, _seconds(device, task)) for one, task in zip(least[at], tasks, strict=True)]
     rows = [
         Trial(
-            ops.runtime,
-            file,
-            dict(shape),
-            tuple(round(1e3 * s, 4) for s in least.get(at, ())),
-            note=notes[at],
+            ops.runtime, file, dict(shape), tuple(round(1e3 * s, 4) for s in least.get(at, ())), note=notes.get(at, "")
         )
         for at, shape in enumerate(shapes)
-    ]
+    ]  # fmt: skip
     best = min(range(len(rows)), key=lambda at: rows[at].cost)
     best = best if rows[best].cost < BETTER * rows[0].cost else 0
-    return [Trial(**asdict(row) | {"chosen": at == best}) for at, row in enumerate(rows)]
+    return [replace(row, chosen=at == best) for at, row in enumerate(rows)]
+
+
+def _compiled(
+    ops: KernelDevice, file: str, shapes: Sequence[dict[str, int]], end: float
+) -> tuple[dict[int, tuple[KernelDevice, list[Task]]], dict[int, str]]:
+    """Return, for each shape's number, a device with its tasks, compiled and warm; and why the others have none."""
+    sides: dict[int, tuple[KernelDevice, list[Task]]] = {}
+    notes: dict[int, str] = {}
+    for at, shape in enumerate(shapes):
+        if at and time.perf_counter() > end:
+            notes[at] = "not measured: out of time"
+            continue
+        try:
+            device = ops.shaped({file: shape})
+            tasks = _tasks(device, file)
+            for task in tasks:
+                task()
+            device.synchronize()
+            sides[at] = device, tasks
+        except K2CError as error:
+            notes[at] = str(error).splitlines()[0]
+    return sides, notes
 
 
 def _seconds(ops: KernelDevice, task: Task) -> float:
