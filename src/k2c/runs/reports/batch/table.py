@@ -151,11 +151,27 @@ def _unique(found: Iterable[dict[str, Any] | None]) -> list[dict[str, Any]]:
 def _row(
     folder: Path, planned: PlannedRun, facts: dict[str, Any], results: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str], list[str]]:
-    run = planned.id
-    pages = (
-        f"{run}/{name}" for name in ("notebook.html", "notebook.ipynb") if (folder / run / name).is_file()
-    )
-    row = {
+    """Return a run's row, and the names of what was recorded and of what was claimed in it."""
+    claims = results.get("guards", [])
+    row = _facts(folder, planned.id, facts) | {"claims": _worst(claims)} | planned.parameters
+    recorded = {
+        _unlike(name, row, "recorded"): _number(value)
+        for name, value in results.get("recorded", {}).items()
+        if _is_scalar(value)
+    }
+    row |= recorded
+    guards = {_unlike(guard["name"], row, "claimed"): guard for guard in claims}
+    row |= {name: _number(guard["value"]) for name, guard in guards.items()}
+    row |= {f"{name}: claim": guard["status"] for name, guard in guards.items()}
+    row |= {f"machine.{key}": value for key, value in facts.get("machine", {}).items()}
+    row |= {f"version.{key}": value for key, value in facts.get("versions", {}).items()}
+    shown = {printable(name): _shown(value) for name, value in row.items()}
+    return shown, [printable(name) for name in recorded], [printable(name) for name in guards]
+
+
+def _facts(folder: Path, run: str, facts: dict[str, Any]) -> dict[str, Any]:
+    pages = (f"{run}/notebook.html", f"{run}/notebook.ipynb")
+    return {
         "run": run,
         "status": facts.get("status", "not started"),
         "cause": facts.get("cause") or "",
@@ -165,28 +181,13 @@ def _row(
         "attempts": facts.get("attempts"),
         "worker": facts.get("worker") or "",
         "started": facts.get("started") or "",
-        "page": next(pages, ""),
-        "claims": _worst(results.get("guards", [])),
+        "page": next((page for page in pages if (folder / page).is_file()), ""),
     }
-    row |= planned.parameters
-    taken = {*row}
 
-    recorded = {
-        f"{key} (recorded)" if key in taken else key: _number(value)
-        for key, value in results.get("recorded", {}).items()
-        if _is_scalar(value)
-    }
-    taken |= {*recorded}
-    claims = results.get("guards", [])
-    guards = {
-        f"{guard['name']} (claimed)" if guard["name"] in taken else guard["name"]: guard for guard in claims
-    }
-    row |= recorded | {name: _number(guard["value"]) for name, guard in guards.items()}
-    row |= {f"{name}: claim": guard["status"] for name, guard in guards.items()}
-    row |= {f"machine.{key}": value for key, value in facts.get("machine", {}).items()}
-    row |= {f"version.{key}": value for key, value in facts.get("versions", {}).items()}
-    shown = {printable(name): _shown(value) for name, value in row.items()}
-    return shown, [printable(name) for name in recorded], [printable(name) for name in guards]
+
+def _unlike(name: str, taken: dict[str, Any], kind: str) -> str:
+    """Return a name for a column that no column has yet."""
+    return f"{name} ({kind})" if name in taken else name
 
 
 def _shown(value: Any) -> Any:
