@@ -1,5 +1,6 @@
 """Checkpoints that a killed run can go on from, to the same weights."""
 
+import copy
 import math
 import os
 import random
@@ -98,13 +99,15 @@ def restore(learner: Learner, state: dict[str, Any]) -> None:
     Raises
     ------
     CheckpointError
-        When the checkpoint belongs to another model, optimiser or set of callbacks.
+        When the checkpoint belongs to another model, optimiser or set of callbacks. The learner is then as it was.
     """
     callbacks = _named(learner)
     _check_fits(learner, state, callbacks)
+    before = copy.deepcopy(capture(learner))
     try:
         _take(learner, state, callbacks)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        _take(learner, before, callbacks)
         raise CheckpointError(
             f"The checkpoint does not fit this run ({type(error).__name__}: {error}). Use the model, the optimiser and "
             f"the callbacks that it was made with. {ANEW}"
