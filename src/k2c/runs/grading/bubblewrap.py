@@ -32,6 +32,10 @@ from k2c.runs.grading.seccomp import filter_for
 NOBODY = 65534
 SYSTEMD = Path("/run/systemd/system")  # is there where systemd runs this machine
 _ETC = ("ld.so.cache", "alternatives", "OpenCL", "fonts", "localtime")
+_SYSTEM = [
+    *(Path("/etc", name) for name in _ETC),
+    Path("/sys/devices/system"),
+]  # the last: what processors there are
 _ROOTS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
@@ -124,7 +128,7 @@ class Bubblewrap:
             "bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts",
             "--unshare-cgroup-try", "--hostname", "localhost",
             "--die-with-parent", "--new-session", "--as-pid-1", "--info-fd", str(told), "--cap-drop", "ALL", *user,
-            *_small_files(files), *self._files(limits, home, cache), "--clearenv",
+            *self._files(limits, home, cache), *_small_files(files), "--remount-ro", "/", "--clearenv",
             *_flags("--setenv", self._variables(limits, home, cache)), "--chdir", WORK,
             sys.executable, "-P", str(SANDBOX), *([str(uid)] if as_root else []),
         ]  # fmt: skip
@@ -139,9 +143,9 @@ class Bubblewrap:
         )
         return [
             *_twice("--ro-bind", system), *(word for one in links for word in ("--symlink", str(links[one]), str(one))),
-            *_twice("--ro-bind-try", [Path("/etc", name) for name in _ETC]), "--proc", "/proc", "--dev", "/dev",
-            "--remount-ro", "/dev", *shared, *_twice("--ro-bind-try", [Path("/sys/devices/system")]), *size,
-            *_parents([*seen, SANDBOX]), *_twice("--ro-bind", [*seen, SANDBOX]), "--remount-ro", "/",
+            *_parents(_SYSTEM), *_twice("--ro-bind-try", _SYSTEM), "--proc", "/proc", "--dev", "/dev",
+            "--remount-ro", "/dev", *shared, *size, *_parents([*seen, SANDBOX]),
+            *_twice("--ro-bind", [*seen, SANDBOX]),
         ]  # fmt: skip
 
     def _python(self) -> list[Path]:
