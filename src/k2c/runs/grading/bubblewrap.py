@@ -159,7 +159,8 @@ class Bubblewrap:
     def _variables(self, limits: SubmissionLimits, home: Path, cache: Path) -> dict[str, str]:
         self._python()
         path = os.pathsep.join(self._kept["path"])
-        return variables(limits.threads, str(home), str(cache)) | {"PYTHONPATH": path}
+        own = variables(limits.threads, str(home), str(cache))
+        return own | {"PYTHONPATH": path, "PATH": f"{Path(sys.executable).parent}:{own['PATH']}"}
 
     def _scope(self, limits: SubmissionLimits) -> list[str]:
         """Return the words that put a submission into a control group of systemd's, where systemd delegates one."""
