@@ -60,6 +60,17 @@ def test_a_claim_of_one_profile_is_only_measured_under_another(profile, capsys):
         k2c.guard("accuracy", 0.987, low=bounds)
 
 
+def test_what_the_data_cannot_tell_is_said_and_kept_without_a_number(monkeypatch):
+    kept = []
+    monkeypatch.setattr(
+        "k2c.course.results.publish", lambda line, result: kept.append((line, result["guard"]))
+    )
+    k2c.guard("AUC lost through blur", None, low=0.01)
+    line, entry = kept[0]
+    assert line == "AUC lost through blur: not measurable with these data"
+    assert (entry["value"], entry["status"]) == (None, "not measurable")
+
+
 def test_a_guard_without_a_bound_is_a_mistake():
     with pytest.raises(ValueError, match="claims nothing"):
         k2c.guard("accuracy", 1.0)

@@ -152,6 +152,19 @@ def test_points_drawn_at_random_are_no_heat_map(make_batch):
     assert figure.data[0].marker.color
 
 
+def test_what_a_run_could_not_measure_is_a_gap_and_not_a_zero(make_batch):
+    folder = make_batch(rate=[0.1, 1.0])
+    unknown = {"name": "lost", "value": None, "low": None, "high": None, "status": "not measurable"}
+    for run in folder.glob("tiny-*"):
+        results = json.loads((run / "metrics.json").read_text())
+        (run / "metrics.json").write_text(json.dumps(results | {"guards": [unknown]}))
+    batch = read_batch_table(folder)
+    assert batch.frame["lost"].isna().all() and "lost" not in batch.metrics
+    assert set(batch.done["claims"]) == {"not measurable"}
+    page = write_batch_report(folder).read_text()
+    assert "<td>lost</td><td></td><td></td><td></td><td>6</td>" in page
+
+
 def test_failures_are_grouped_by_cause_and_nothing_that_a_run_wrote_runs(make_batch):
     folder = make_batch(rate=[0.1, 0.2, 0.3], source=[EVIL], failures=FAILURES)
     text = write_batch_report(folder).read_text()

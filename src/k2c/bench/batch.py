@@ -95,7 +95,7 @@ def _compare(folder: Path) -> tuple[float, tuple[float, float]]:
 
 
 def _claims(path: Path) -> dict[str, float]:
-    """Return what an executed notebook claims, by name."""
+    """Return what an executed notebook claims and could measure, by name."""
     cells = nbformat.read(path, as_version=4).cells
     results = [
         output.get("metadata", {}).get(RESULT_MIME, {})
@@ -103,4 +103,4 @@ def _claims(path: Path) -> dict[str, float]:
         for output in cell.get("outputs", ())
     ]
     guards = [result["guard"] for result in results if "guard" in result]
-    return {guard["name"]: float(guard["value"]) for guard in guards}
+    return {guard["name"]: float(guard["value"]) for guard in guards if guard["value"] is not None}

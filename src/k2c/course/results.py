@@ -17,6 +17,7 @@ from k2c.errors import K2CError, unknown
 if TYPE_CHECKING:
     import pandas
 
+NOT_MEASURABLE = "not measurable"  # the status of a claim whose value these data cannot give
 Bound = float | Mapping[str, float] | None
 
 
@@ -24,7 +25,7 @@ class GuardError(K2CError):
     """A claim of a lecture does not hold; the message has the measured value."""
 
 
-def guard(name: str, value: float, *, low: Bound = None, high: Bound = None) -> None:
+def guard(name: str, value: float | None, *, low: Bound = None, high: Bound = None) -> None:
     """Check a claim, print the measured value beside it, and record the value.
 
     Parameters
@@ -32,7 +33,9 @@ def guard(name: str, value: float, *, low: Bound = None, high: Bound = None) -> 
     name
         What is claimed, as it should read in the report: `"test accuracy"`.
     value
-        The measured number (anything that `float` takes: a numpy or torch scalar too).
+        The measured number (anything that `float` takes: a numpy or torch scalar too); None where these data do not
+        allow the measurement, such as one against the truth where nobody knows it. That is said and recorded, and
+        nothing is claimed: a number in its place, such as 0, would be read as a result.
     low, high
         Bounds, inclusive; at least one. A number always holds. A mapping from profile to number holds for these
         profiles only, as in `{"lecture": 0.985, "full": 0.991}`: with other settings (a smoke test, or parameters
@@ -45,6 +48,9 @@ def guard(name: str, value: float, *, low: Bound = None, high: Bound = None) -> 
     """
     if low is None and high is None:
         raise ValueError(f"guard({name!r}) claims nothing: give low=, high= or both.")
+    if value is None:
+        publish(f"{name}: not measurable with these data", _entry(name, None, None, None, NOT_MEASURABLE))
+        return
     number = float(value)
     low, high = _bound(low), _bound(high)
     claim = _claim(low, high)
@@ -127,8 +133,10 @@ def _words(number: float) -> str:
     return f"{number:,.0f}" if whole and math.isfinite(number) else f"{number:.4g}"
 
 
-def _entry(name: str, value: float, low: float | None, high: float | None, status: str) -> dict[str, Any]:
-    finite = value if math.isfinite(value) else repr(value)  # JSON has no NaN
+def _entry(
+    name: str, value: float | None, low: float | None, high: float | None, status: str
+) -> dict[str, Any]:
+    finite = value if value is None or math.isfinite(value) else repr(value)  # JSON has no NaN
     return {"guard": {"name": name, "value": finite, "low": low, "high": high, "status": status}}
 
 

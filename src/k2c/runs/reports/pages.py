@@ -56,6 +56,8 @@ def _most_first(left_out: dict[str, list[str]]) -> list[tuple[str, list[str]]]:
 
 
 def _format_number(value: Any) -> str:
+    if value is None:  # recorded as not measurable
+        return "–"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"

@@ -13,6 +13,7 @@ import pandas as pd
 
 from k2c._system.atomic import atomic_path
 from k2c._system.printable import plain, printable, spreadsheet_cell
+from k2c.course.results import NOT_MEASURABLE
 from k2c.datasets.load_report import LoadReport
 from k2c.runs.batch.plan import PlannedRun, read_plan
 from k2c.runs.batch.store import Store
@@ -211,7 +212,8 @@ def _columns(rows: list[dict[str, Any]]) -> list[str]:
 
 def _worst(guards: list[dict[str, Any]]) -> str:
     found = {guard["status"] for guard in guards}
-    return next((status for status in ("failed", "ok", "not claimed") if status in found), "")
+    order = ("failed", "ok", "not claimed", NOT_MEASURABLE)
+    return next((status for status in order if status in found), "")
 
 
 def _is_scalar(value: Any) -> bool:
