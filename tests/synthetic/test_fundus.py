@@ -142,8 +142,19 @@ def test_a_higher_grade_has_more_lesions_and_its_own_kinds():
         assert counts[4]["new_vessels"] or counts[4]["preretinal"]
 
 
+def test_lesions_are_as_faint_as_asked_and_differ_between_eyes():
+    made = synthetic_fundus(400, contrast=0.6).table["contrast"]
+    assert (made.min(), made.mean(), made.max()) == pytest.approx((0.3, 0.6, 0.9), abs=0.02)
+    eye = Eye(seed=4, grade=3, contrast=0.8)
+    plain, faint, strong = (
+        draw_eye(changed).image.astype(int)
+        for changed in (replace(eye, grade=0), replace(eye, contrast=0.2), eye)
+    )
+    assert 0 < np.abs(faint - plain).mean() < 0.5 * np.abs(strong - plain).mean()
+
+
 def test_the_masks_of_a_data_set_follow_its_subsets():
-    data = synthetic_fundus(12, prevalence=0.5, size=SMALL)
+    data = synthetic_fundus(12, prevalence=0.5, size=SMALL, contrast=1.0)
     positive = data.filter(label=1)
     masks = positive.masks(0)
     assert set(masks) == set(LESIONS)

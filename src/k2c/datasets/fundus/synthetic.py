@@ -11,7 +11,7 @@ from k2c.errors import K2CError, unknown
 from k2c.synthetic.fundus.eye import SIZES, Eye, draw_eye
 from k2c.synthetic.fundus.population import EyePopulation, eye_table
 
-VERSION = 4  # of the generator: images that were kept by another version are made anew
+VERSION = 5  # of the generator: images that were kept by another version are made anew
 CHUNK = 32  # eyes in a file
 NAME = "synthetic fundus photographs"
 LABELS = ("eye", "patient")
@@ -28,6 +28,7 @@ def synthetic_fundus(
     exposure: float = 0.0,
     dust: float = 0.0,
     lookalikes: float = 0.0,
+    contrast: float = 0.6,
     labels: str = "eye",
     cache: bool = True,
     workers: int | None = None,
@@ -54,6 +55,10 @@ def synthetic_fundus(
         or show specks on the lens.
     lookalikes
         Fraction of the eyes without retinopathy that have spots like cotton wool, or with puffed veins.
+    contrast
+        How strongly the lesions stand out on average, 0 to 1; an eye's own is half to one and a half of that (at most
+        1). With the default, a head on frozen features of EfficientNet-Lite0 has an ROC AUC of about 0.8 on sharp
+        photographs with true labels: a task that is neither solved nor hopeless.
     labels
         What the column `label` says: `"eye"`, the truth; `"patient"`, whether either eye of the patient is positive.
     cache
@@ -66,8 +71,8 @@ def synthetic_fundus(
     -------
     LabelledImages
         Classes `no retinopathy` and `retinopathy`. Columns besides those of every fundus data set: `true_label`,
-        `blur`, `exposure`, `dust`, `lookalike`. `quality` is 1 for a faultless image. `masks(i)` tells where
-        the lesions are.
+        `contrast`, `blur`, `exposure`, `dust`, `lookalike`. `quality` is 1 for a faultless image. `masks(i)` tells
+        where the lesions are.
 
     Raises
     ------
@@ -80,7 +85,7 @@ def synthetic_fundus(
         raise K2CError(unknown("kind of labels", labels, LABELS))
     if not SIZES[0] <= size <= SIZES[1]:
         raise K2CError(f"size={size} is out of range: {SIZES[0]} to {SIZES[1]} pixels.")
-    eyes = EyePopulation(prevalence, seed, blur, exposure, dust, lookalikes).eyes(n)
+    eyes = EyePopulation(prevalence, seed, blur, exposure, dust, lookalikes, contrast).eyes(n)
     source = SyntheticSource(GENERATOR, eyes, size, cache, NAME)
     if workers is not None and workers > 1:
         source.draw_all(workers)

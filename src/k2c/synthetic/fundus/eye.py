@@ -57,6 +57,8 @@ class Eye:
         `"left"` or `"right"`: the optic disc lies on that side of the image.
     grade
         0 none, 1 mild, 2 moderate, 3 severe, 4 proliferative diabetic retinopathy (the international scale).
+    contrast
+        How strongly the lesions stand out, 0 (not at all) to 1.
     camera
         A name in `CAMERAS`; the patient decides when it is empty.
     blur
@@ -84,6 +86,7 @@ class Eye:
     patient: int | None = None
     side: str = "right"
     grade: int = 0
+    contrast: float = 0.8
     camera: str = ""
     blur: float = 0.0
     exposure: float = 0.0
@@ -103,7 +106,8 @@ class Eye:
             raise K2CError(unknown("camera", self.camera, cameras.CAMERAS))
         if self.lookalike not in LOOKALIKES:
             raise K2CError(unknown("lookalike", self.lookalike, LOOKALIKES[1:]))
-        for name, low, high in (("blur", 0, 20), ("exposure", -4, 4), ("dust", 0, 200)):
+        limits = (("contrast", 0, 1), ("blur", 0, 20), ("exposure", -4, 4), ("dust", 0, 200))
+        for name, low, high in limits:
             if not low <= getattr(self, name) <= high:
                 raise K2CError(f"{name}={getattr(self, name)!r} is out of range: {low} to {high}.")
 
@@ -160,7 +164,7 @@ def draw_eye(eye: Eye, size: int = 224) -> EyeDrawing:
     vessels = grow(
         style.disc, style.tortuosity, style.width, (*view.centre, view.radius / view.scale + 1), stream[1]
     )
-    marks, vessels = place_lesions(eye.grade, eye.seed, style.disc, vessels)
+    marks, vessels = place_lesions(eye.grade, eye.seed, eye.contrast, style.disc, vessels)
     others, vessels = _benign(eye, style, vessels)
     retina = background(style, camera.colour, view, stream[2])
     draw_disc(retina, style, view, stream[2])

@@ -18,16 +18,14 @@ LESIONS = (
 )
 # How many an eye of grade 0, 1, 2, 3 and 4 has, at least and at most. Exudates: clusters of dots.
 COUNTS: dict[str, tuple[tuple[int, int], ...]] = {
-    "microaneurysm": ((0, 0), (1, 6), (4, 14), (12, 28), (14, 30)),
-    "haemorrhage": ((0, 0), (0, 0), (4, 13), (20, 40), (22, 42)),
+    "microaneurysm": ((0, 0), (1, 6), (2, 10), (12, 28), (14, 30)),
+    "haemorrhage": ((0, 0), (0, 0), (1, 6), (20, 40), (22, 42)),
     "exudate": ((0, 0), (0, 0), (0, 2), (0, 4), (1, 4)),
     "cotton_wool": ((0, 0), (0, 0), (0, 2), (1, 4), (1, 4)),
     "venous_beading": ((0, 0), (0, 0), (0, 0), (2, 4), (2, 5)),
     "new_vessels": ((0, 0), (0, 0), (0, 0), (0, 0), (1, 3)),
     "preretinal": ((0, 0), (0, 0), (0, 0), (0, 0), (0, 1)),
 }
-
-VISIBLE = (0.6, 1.0)  # how strongly an eye's lesions stand out, at least and at most
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Marks:
 
 
 def place_lesions(
-    grade: int, seed: int, disc: tuple[float, float], vessels: Vessels
+    grade: int, seed: int, contrast: float, disc: tuple[float, float], vessels: Vessels
 ) -> tuple[dict[str, Marks], Vessels]:
     """Decide on the lesions of an eye.
 
@@ -63,6 +61,8 @@ def place_lesions(
         0 to 4.
     seed
         Decides the rest; of two grades with the same seed, the higher has the lower's lesions and more.
+    contrast
+        How strongly they stand out, 0 to 1.
     disc
         Centre of the optic disc, degrees.
     vessels
@@ -76,7 +76,6 @@ def place_lesions(
         The same, or with veins that are beaded.
     """
     marks: dict[str, Marks] = {}
-    plain = np.random.default_rng([seed, 7]).uniform(*VISIBLE)
     for number, kind in enumerate(LESIONS):
         rng = np.random.default_rng([seed, 7, number])
         least, most = COUNTS[kind][grade]
@@ -89,7 +88,7 @@ def place_lesions(
             vessels, marks[kind] = bead(vessels, count, rng)
         else:
             placed = _PLACE[kind](count, disc, vessels, rng)
-            marks[kind] = replace(placed, value=placed.value * plain)
+            marks[kind] = replace(placed, value=placed.value * contrast)
     return marks, vessels
 
 

@@ -13,6 +13,7 @@ GRADES_IF_REFERABLE = {2: 0.77, 3: 0.13, 4: 0.10}
 MILD = 0.08  # fraction of grade 1 among the other eyes; EyePACS: 2443 of 28,253
 MILD_FELLOW = 0.25  # the same for the other eye of a patient with one referable eye
 BOTH = 0.5  # fraction of patients with retinopathy in whom both eyes are referable
+CONTRAST = (0.5, 1.5)  # an eye's contrast, as a multiple of the mean: at least and at most
 BLOCK = 40  # eyes among which the number of referable eyes is as even as it can be
 
 
@@ -26,14 +27,13 @@ class EyePopulation:
     exposure: float
     dust: float
     lookalikes: float
+    contrast: float = 0.6
 
     def __post_init__(self) -> None:
-        for name in ("prevalence", "blur", "exposure", "dust", "lookalikes"):
+        for name in ("prevalence", "blur", "exposure", "dust", "lookalikes", "contrast"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise K2CError(
-                    f"{name}={value!r} is not a fraction of the eyes: it must lie between 0 and 1."
-                )
+                raise K2CError(f"{name}={value!r} is not a fraction: it must lie between 0 and 1.")
         if self.seed < 0:
             raise K2CError(f"seed={self.seed} must be 0 or more.")
 
@@ -76,9 +76,11 @@ class EyePopulation:
         blur = round(float(rng.uniform(1.6, 4.0)), 2)
         stops = round(float(rng.uniform(-2.2, -1.0) if rng.random() < 0.7 else rng.uniform(0.7, 1.3)), 2)
         specks = int(rng.integers(6, 30))
+        contrast = self.contrast * (CONTRAST[0] + (CONTRAST[1] - CONTRAST[0]) * chances[4])
         lookalike = str(rng.choice(["spots", "veins"]))
         return replace(
             eye,
+            contrast=round(min(float(contrast), 1.0), 3),
             blur=blur if chances[0] < self.blur else 0.0,
             exposure=stops if chances[1] < self.exposure else 0.0,
             dust=specks if chances[2] < self.dust else 0,
@@ -120,6 +122,7 @@ def eye_table(eyes: list[Eye], labels: str) -> pd.DataFrame:
             "grade": [float(eye.grade) for eye in eyes],
             "quality": [_quality(eye) for eye in eyes],
             "true_label": [int(eye.grade >= 2) for eye in eyes],
+            "contrast": [eye.contrast for eye in eyes],
             "blur": [eye.blur for eye in eyes],
             "exposure": [eye.exposure for eye in eyes],
             "dust": [eye.dust for eye in eyes],

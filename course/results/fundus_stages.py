@@ -1,0 +1,300 @@
+"""Measure every stage of lecture 5 with five seeds: course/results/fundus_*.csv.
+
+Usage: python course/results/fundus_stages.py synthetic              (about 20 CPU minutes)
+       K2C_REALDATA=FOLDER python course/results/fundus_stages.py real    (640 photographs of 320 patients)
+
+Each seed has its own folds, its own first weights and its own graders. An eye is scored by a head that saw neither eye
+of its patient; its score is its rank in its fold. Stages are compared on all eyes, resampled by patient.
+"""
+
+import argparse
+import datetime
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+import k2c
+from k2c.datasets import LabelledImages, folds_by_patient, quality_scores
+from k2c.datasets.fundus import load_fundus
+from k2c.metrics import compare, holm, roc_auc
+from k2c.models import TransferModel, backbone, pooled_features
+from k2c.synthetic.graders import adjudicate, difficulty, grade_eyes
+from k2c.training import (
+    BalancedLoader,
+    GaussianNoise,
+    InMemoryLoader,
+    OneVariant,
+    Rotate180,
+    WeightedSoftmax,
+    class_weights,
+    fit,
+    predict,
+)
+
+EYES, PREVALENCE, LOOKALIKES, BLUR = 1600, 0.05, 0.1, 0.4
+SIGMAS = (0.02, 0.05, 0.1, 0.2)
+HERE = Path(__file__).parent
+FACTS = "EfficientNet-Lite0 frozen, head of 128, 30 epochs, AdamW 0.001, batches of 32"
+
+
+class Blurred(nn.Module):
+    """A photograph out of focus: the blur of the synthetic eyes, 3 pixels of 224."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return the batch, blurred."""
+        from torchvision.transforms.functional import gaussian_blur
+
+        sigma = 3.0 * batch.shape[-1] / 224
+        return gaussian_blur(batch, 2 * int(3 * sigma) + 1, sigma)
+
+    def extra_repr(self) -> str:
+        """Return the settings, which name cached features."""
+        return "sigma=3 of 224"
+
+
+def noise(trunk, sigma: float) -> GaussianNoise:
+    """Return noise of a fraction of the pixels' range, in the network's own units."""
+    ends = trunk.preprocessing.standardise(torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 3, 1, 1))
+    return GaussianNoise(sigma, (ends.min().item(), ends.max().item()))
+
+
+class Bench:
+    """Heads trained out of fold, for one set of eyes."""
+
+    def __init__(self, data: LabelledImages, truth: np.ndarray, trunk, folds: int, seeds: int) -> None:
+        self.data, self.truth, self.trunk, self.seeds = data.with_columns(label=truth), truth, trunk, seeds
+        self.folds = [list(folds_by_patient(self.data, folds, seed)) for seed in range(seeds)]
+        self.rows: list[dict] = []
+        self.scores: dict[str, np.ndarray] = {}
+
+    def stage(self, name: str, features, labels=None, *, test=None, kind="balanced", keep=None) -> np.ndarray:
+        """Score all eyes with each seed, float64 (S, N); `labels` may be a function of the seed."""
+        test = features if test is None else test
+        all_scores, wrong = np.zeros((self.seeds, len(self.truth))), []
+        for seed, folds in enumerate(self.folds):
+            given = self.truth if labels is None else labels(seed) if callable(labels) else labels
+            wrong.append((given != self.truth).sum())
+            for learn, judge in folds:
+                learn = learn[keep[learn]] if keep is not None else learn
+                scores = self._scores(features[learn], given[learn], test[judge], kind, seed)
+                all_scores[seed, judge] = np.argsort(np.argsort(scores)) / len(judge)
+        self.scores[name] = all_scores
+        row = {"stage": name, "auc": np.mean([roc_auc(row, self.truth) for row in all_scores])}
+        row["auc_sd"] = np.std([roc_auc(row, self.truth) for row in all_scores], ddof=1)
+        self.rows.append(row | {"wrong_labels": np.mean(wrong)})
+        print(f"{name}: {row['auc']:.3f} (SD {row['auc_sd']:.3f}), wrong {np.mean(wrong):.1f}", flush=True)
+        return all_scores
+
+    def _scores(self, inputs, labels, judged, kind: str, seed: int) -> np.ndarray:
+        torch.manual_seed(seed)
+        head = TransferModel(self.trunk).head
+        if kind == "static":  # all positives and as many negatives, drawn once
+            positive, negative = (np.flatnonzero(labels == value) for value in (1, 0))
+            drawn = np.random.default_rng(seed).choice(
+                negative, min(len(positive), len(negative)), replace=False
+            )
+            inputs, labels = (part[np.r_[positive, drawn]] for part in (inputs, labels))
+        x, y = torch.tensor(np.ascontiguousarray(inputs)), torch.tensor(labels)
+        options = {"batch_size": 32, "seed": seed, "transform": OneVariant() if x.ndim == 3 else None}
+        if kind == "balanced":
+            batches = BalancedLoader(x, y, **options)
+        else:
+            batches = InMemoryLoader(x, y, shuffle=True, **options)
+        loss = WeightedSoftmax(class_weights(labels) if kind == "weighted" else (1.0, 1.0))
+        optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3)
+        fit(head, batches, loss=loss, optimizer=optimizer, epochs=30, device="cpu")
+        return predict(head, torch.tensor(np.ascontiguousarray(judged))).diff(dim=1)[:, 0].numpy()
+
+    def table(self, pairs: dict[str, str]) -> pd.DataFrame:
+        """Return a row per stage, compared with its base; p values corrected for all of them."""
+        table = pd.DataFrame(self.rows).set_index("stage")
+        for name, base in pairs.items():
+            found = compare(
+                self.scores[name], self.scores[base], self.truth, self.data.patients, samples=1000
+            )
+            values = base, found.difference, found.low, found.high, found.p_value
+            table.loc[name, ["base", "difference", "low", "high", "p"]] = values
+        tested = table["p"].notna() if "p" in table else []
+        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].astype(float))
+        return table
+
+
+def copied(labels: np.ndarray, patients: np.ndarray) -> np.ndarray:
+    """Return each patient's label, copied to both eyes."""
+    return pd.Series(labels).groupby(patients).transform("max").to_numpy()
+
+
+def write(name: str, table: pd.DataFrame, command: str, about: str) -> None:
+    """Write a table with how it was made."""
+    made = f"# {command}\n# {datetime.date.today()}, k2c {k2c.__version__}, torch {torch.__version__}, CPU, {about}\n"
+    text = table.to_csv(float_format="%.4f")
+    (HERE / f"{name}.csv").write_text(made + text)
+
+
+def graders(bench: Bench, table: pd.DataFrame, features, base: str) -> dict[str, str]:
+    """Add the stages with graders of each kind; return what each is compared with."""
+    truth, hard, pairs = bench.truth, difficulty(table), {}
+
+    @cache
+    def given(seed: int, rho: float) -> list[np.ndarray]:
+        random = np.random.default_rng([seed, round(10 * rho)])
+        return [grade_eyes(truth, hard, random, rho=rho) for _ in range(3)]
+
+    bench.stage("one grader", features, lambda seed: given(seed, 0.3)[0])
+    pairs["one grader"] = base
+    for rho in (0.0, 0.3, 0.6):
+        name = f"two graders, third errs, rho {rho}"
+        bench.stage(name, features, lambda seed, rho=rho: adjudicate(*given(seed, rho)))
+        pairs[name] = base
+        name = f"two graders, third never errs, rho {rho}"
+        bench.stage(name, features, lambda seed, rho=rho: adjudicate(*given(seed, rho)[:2], truth))
+        pairs[name] = base
+    return pairs
+
+
+def synthetic(seeds: int) -> None:
+    """Measure the synthetic eyes."""
+    options = {"n": EYES, "prevalence": PREVALENCE, "lookalikes": LOOKALIKES, "seed": 0}
+    data = load_fundus("synthetic", blur=BLUR, **options)
+    truth, trunk = data.table["true_label"].to_numpy(), backbone("efficientnet_lite0")
+    patient = copied(truth, data.patients)
+    bench = Bench(data, truth, trunk, 2, seeds)
+    features, quality = np.array(pooled_features(trunk, data)), quality_scores(data)
+    blurred = np.flatnonzero(data.table["blur"] > 0)
+    sharp = features.copy()
+    sharp[blurred] = pooled_features(trunk, load_fundus("synthetic", **options).subset(blurred))
+
+    bench.stage("sharp, true labels", sharp)
+    bench.stage("sharp, true labels, plain", sharp, kind="plain")
+    bench.stage("plain", features, patient, kind="plain")
+    bench.stage("weighted", features, patient, kind="weighted")
+    bench.stage("balanced epochs", features, patient)
+    bench.stage("static balanced set", features, patient, kind="static")
+    base, true = "balanced epochs", "true labels"
+    pairs = {name: "plain" for name in ("weighted", base, "static balanced set")}
+    pairs["sharp, true labels, plain"] = "sharp, true labels"
+    bench.stage("blurred ones left out of training", features, patient, keep=quality > 0.4)
+    bench.stage("sharp, copied labels", sharp, patient)
+    bench.stage("true labels", features)
+    pairs |= dict.fromkeys(("blurred ones left out of training", "sharp, copied labels", true), base)
+    pairs |= {"sharp, true labels": base} | graders(bench, data.table, features, base)
+    about = (
+        f"{EYES} synthetic eyes, {truth.sum()} positive, {len(blurred)} blurred unless sharp, labels copied from the "
+        f"patient unless graded, 2 folds by patient, {seeds} seeds, {FACTS}"
+    )
+    command = "python course/results/fundus_stages.py synthetic"
+    write("fundus_stages", bench.table(pairs), command, about)
+    turned = np.array(pooled_features(trunk, data, variant=Rotate180(p=1.0)))
+    for sigma in SIGMAS:
+        noisy = np.array(pooled_features(trunk, data, variant=noise(trunk, sigma)))
+        name = f"balanced, noise {sigma} and turns"
+        bench.stage(name, np.stack([features, turned, noisy], axis=1), patient, test=features)
+        bench.stage(f"balanced, noise {sigma} in every photograph", noisy, patient)
+        pairs |= dict.fromkeys((name, f"balanced, noise {sigma} in every photograph"), base)
+        write("fundus_stages", bench.table(pairs), command, about)
+    write(
+        "fundus_lookalikes", lookalikes(bench, sharp, data, options), command, about + "; sharp, true labels"
+    )
+
+
+def lookalikes(bench: Bench, sharp, data: LabelledImages, options: dict) -> pd.DataFrame:
+    """Measure what more and more look-alikes cost, and who raises the false alarms at a specificity of 90%."""
+    rows, known = [], sharp.copy()
+    kinds = data.table["lookalike"].to_numpy()
+    for fraction in (0.0, 0.1, 0.3):
+        there = load_fundus("synthetic", **(options | {"lookalikes": fraction}))
+        now = there.table["lookalike"].to_numpy()
+        changed = np.flatnonzero(now != kinds)
+        features = known.copy()
+        features[changed] = pooled_features(bench.trunk, there.subset(changed))
+        name = f"{fraction:.0%} look-alikes"
+        scores = bench.stage(name, features)
+        negative = bench.truth == 0
+        alarm = np.array([row >= np.quantile(row[negative], 0.9) for row in scores])
+        by_kind = {
+            f"alarms, {words}": alarm[:, negative & (now == kind)].mean() if (now == kind).any() else np.nan
+            for kind, words in (
+                ("", "others"),
+                ("spots", "cotton-wool-like spots"),
+                ("veins", "puffed veins"),
+            )
+        }
+        measured = {key: bench.rows[-1][key] for key in ("auc", "auc_sd")}
+        rows.append({"lookalikes": fraction, **measured, **by_kind})
+    return pd.DataFrame(rows).set_index("lookalikes")
+
+
+def real(seeds: int) -> None:
+    """Measure real photographs: a folder `fundus` with `labels.csv`, `images` and `images_512`."""
+    trunk, folder = backbone("efficientnet_lite0"), Path(os.environ["K2C_REALDATA"]) / "fundus"
+    labels, rows = pd.read_csv(folder / "labels.csv"), []
+    command = "K2C_REALDATA=FOLDER python course/results/fundus_stages.py real"
+    for positive in ("referable", "any"):
+        for part, sides in (("images", (224,)), ("images_512", (224, 320, 448))):
+            data = load_fundus(folder / part, labels=folder / "labels.csv", positive=positive)
+            for side in sides:
+                bench = Bench(data, data.labels, trunk, 5, seeds)
+                bench.stage("plain", np.array(pooled_features(trunk, data, size=side)), kind="plain")
+                rows.append({"positive": positive, "photographs": part, "pixels": side, **bench.rows[-1]})
+    size = pd.DataFrame(rows).drop(columns=["stage", "wrong_labels"]).set_index("positive")
+    about = f"{len(labels)} EyePACS photographs of 320 patients, 5 folds by patient, {seeds} seeds, {FACTS}"
+    write("fundus_real_resolution", size, command, about)
+
+    data = load_fundus(folder / "images_512", labels=folder / "labels.csv")
+    truth, side = data.labels, 320
+    bench = Bench(data, truth, trunk, 5, seeds)
+    features = np.array(pooled_features(trunk, data, size=side))
+    bench.stage("plain", features, kind="plain")
+    for kind, name in (
+        ("weighted", "weighted"),
+        ("balanced", "balanced epochs"),
+        ("static", "static balanced set"),
+    ):
+        bench.stage(name, features, kind=kind)
+    turned, noisy, soft = (
+        np.array(pooled_features(trunk, data, size=side, variant=change))
+        for change in (Rotate180(p=1.0), noise(trunk, 0.2), Blurred())
+    )
+    pairs = dict.fromkeys(("weighted", "balanced epochs", "static balanced set"), "plain")
+    bench.stage("balanced, noise 0.2 and turns", np.stack([features, turned, noisy], axis=1), test=features)
+    for fraction in (0.4, 1.0):
+        chosen = np.random.default_rng(0).random(len(truth)) < fraction
+        bench.stage(f"{fraction:.0%} blurred", np.where(chosen[:, None], soft, features), kind="plain")
+        pairs[f"{fraction:.0%} blurred"] = "plain"
+    easy = np.zeros(len(truth))  # nobody knows how difficult a real eye is to grade
+
+    def one(seed: int) -> np.ndarray:
+        return grade_eyes(truth, easy, np.random.default_rng(seed), rho=0.0)
+
+    bench.stage("one grader", features, one, kind="plain")
+    bench.stage("copied labels", features, copied(truth, data.patients), kind="plain")
+    pairs |= {
+        "one grader": "plain",
+        "copied labels": "plain",
+        "balanced, noise 0.2 and turns": "balanced epochs",
+    }
+    write(
+        "fundus_real_stages",
+        bench.table(pairs),
+        command,
+        f"{about}, {side} px, referable: {truth.sum()} positive",
+    )
+
+
+def main() -> None:
+    """Measure, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", choices=["synthetic", "real"])
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    {"synthetic": synthetic, "real": real}[options.source](options.seeds)
+
+
+if __name__ == "__main__":
+    main()
