@@ -13,7 +13,7 @@ from k2c.errors import K2CError
 MISS, ALARM = 0.2, 0.03  # of one grader: positives called negative, negatives called positive
 
 
-def difficulty(table: pd.DataFrame) -> NDArray[np.float64]:
+def difficulty(table: pd.DataFrame, seed: int = 0) -> NDArray[np.float64]:
     """Return how difficult each synthetic eye is to grade, float64 (N,): a standard normal number in each class.
 
     A positive eye is difficult when its lesions are faint, a negative one when it has a look-alike, and both when the
@@ -24,9 +24,12 @@ def difficulty(table: pd.DataFrame) -> NDArray[np.float64]:
     ----------
     table
         Of `synthetic_fundus`: columns `true_label`, `contrast`, `lookalike` and `blur`.
+    seed
+        Decides between eyes that are equally difficult by these.
     """
     positive = table["true_label"].to_numpy() == 1
     hard = np.where(positive, 1 - table["contrast"], 0.5 * (table["lookalike"] != "")) + table["blur"] / 8
+    hard = hard + 1e-6 * np.random.default_rng(seed).random(len(table))
     scores = np.zeros(len(table))
     for part in (positive, ~positive):
         if part.any():
@@ -40,8 +43,8 @@ def grade_eyes(
 ) -> NDArray[np.int64]:  # fmt: skip
     """Return what one grader says of each eye, int64 (N,).
 
-    The grader errs where `sqrt(rho) * difficulty + sqrt(1 - rho) * noise` exceeds the quantile that the error rate leaves.
-    This sum is standard normal, and `rho` is its correlation between any two graders. The error rates do not depend on
+    The grader errs where `sqrt(rho) * difficulty + sqrt(1 - rho) * noise` exceeds what the error rate leaves. This
+    sum is standard normal, and `rho` is its correlation between any two graders. The error rates do not depend on
     `rho`; how often two graders make the same error does.
 
     Parameters
