@@ -54,11 +54,15 @@ class ThresholdSlider(ImageWidget):
     ----------
     scores, labels
         Numbers that rise with the suspicion of disease, and 1 for positives and 0 for negatives, (N,).
+    start
+        The threshold that it opens with, chosen on other people. Without one it opens where these have a specificity
+        of 90%, which is no threshold to report on them.
     """
 
-    def __init__(self, scores: Any, labels: Any) -> None:
+    def __init__(self, scores: Any, labels: Any, start: float | None = None) -> None:
         self.scores, self.labels = np.asarray(scores, dtype=float), np.asarray(labels, dtype=int)
-        start = operating_point(self.scores, self.labels, specificity=0.9).threshold
+        if start is None:
+            start = operating_point(self.scores, self.labels, specificity=0.9).threshold
         steps = np.quantile(self.scores, np.linspace(0, 1, _STEPS), method="nearest")
         options = [(f"{value:.3g}", float(value)) for value in np.unique([*steps, start])]
         self.threshold = ipywidgets.SelectionSlider(
