@@ -1,6 +1,7 @@
 """Measure every stage of lecture 5 with five seeds: course/results/fundus_*.csv.
 
 Usage: python course/results/fundus_stages.py synthetic              (about 20 CPU minutes)
+       python course/results/fundus_stages.py scores                 (two files of scores, for a problem)
        K2C_REALDATA=FOLDER python course/results/fundus_stages.py real    (640 photographs of 320 patients)
 
 Each seed has its own folds, its own first weights and its own graders. An eye is scored by a head that saw neither eye
@@ -202,6 +203,25 @@ def synthetic(seeds: int) -> None:
     )
 
 
+def scores(seeds: int) -> None:
+    """Write the scores that two heads give to the same eyes: of copied labels (a) and of true ones (b)."""
+    data = load_fundus("synthetic", n=EYES, prevalence=PREVALENCE, lookalikes=LOOKALIKES, seed=0, blur=BLUR)
+    truth, trunk = data.table["true_label"].to_numpy(), backbone("efficientnet_lite0")
+    bench, features = Bench(data, truth, trunk, 2, seeds), np.array(pooled_features(trunk, data))
+    command = f"python course/results/fundus_stages.py scores --seeds {seeds}"
+    for name, labels in (("a", copied(truth, data.patients)), ("b", None)):
+        table = data.table[["image", "patient"]].assign(
+            positive=truth, score=bench.stage(name, features, labels)[0]
+        )
+        table = table.sample(frac=1, random_state=len(name) + ord(name)).set_index("image")
+        write(
+            f"fundus_scores_{name}",
+            table,
+            command,
+            f"{EYES} synthetic eyes, balanced epochs, 2 folds by patient, {FACTS}",
+        )
+
+
 def lookalikes(bench: Bench, sharp, data: LabelledImages, options: dict) -> pd.DataFrame:
     """Measure what more and more look-alikes cost, and who raises the false alarms at a specificity of 90%."""
     rows, known = [], sharp.copy()
@@ -289,11 +309,11 @@ def real(seeds: int) -> None:
 def main() -> None:
     """Measure, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", choices=["synthetic", "real"])
+    parser.add_argument("source", choices=["synthetic", "scores", "real"])
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    {"synthetic": synthetic, "real": real}[options.source](options.seeds)
+    {"synthetic": synthetic, "scores": scores, "real": real}[options.source](options.seeds)
 
 
 if __name__ == "__main__":
