@@ -80,7 +80,7 @@ def test_cells_come_in_the_order_of_the_contract(path):
         assert objective in notebook.cells[0].source
     headings = [line for cell in text for line in cell.splitlines() if line.startswith("## ")]
     assert headings[-2:] in (["## Summary", "## Sources"], ["## Summary", "## Further reading"])
-    assert 2 <= sum("exercise" in tags(cell) for cell in notebook.cells) <= 6  # checks, and two problems
+    assert 2 <= sum("exercise" in tags(cell) for cell in notebook.cells) <= 7  # checks, and problems
     assert "k2c.open_lecture(" in code_cells(notebook)[1].source
 
 
