@@ -109,6 +109,11 @@ def test_a_threshold_moves_the_matrix_and_the_cost():
     assert (image_of(slider) != before).any()
 
 
+def test_the_slider_opens_at_a_threshold_that_was_chosen_elsewhere():
+    slider = ThresholdSlider(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]), start=0.35)
+    assert slider.threshold.value == 0.35
+
+
 @pytest.mark.parametrize("workers", [2, 3, 5, 8])
 def test_a_ring_ends_with_everybody_holding_the_sum(workers):
     values = np.random.default_rng(workers).integers(0, 100, (workers, workers))
