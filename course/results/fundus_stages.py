@@ -24,7 +24,7 @@ from k2c.datasets import LabelledImages, folds_by_patient, quality_scores
 from k2c.datasets.fundus import load_fundus
 from k2c.metrics import compare, holm, roc_auc
 from k2c.models import TransferModel, backbone, pooled_features
-from k2c.synthetic.graders import adjudicate, difficulty, grade_eyes
+from k2c.synthetic.fundus import adjudicate, difficulty, grade_eyes
 from k2c.training import (
     BalancedLoader,
     GaussianNoise,

@@ -13,7 +13,7 @@ from k2c._system.paths import project_root
 from k2c.course.exercises import load_solutions
 from k2c.datasets.fundus import load_fundus
 from k2c.metrics import compare
-from k2c.synthetic.graders import adjudicate, difficulty, grade_eyes
+from k2c.synthetic.fundus import adjudicate, difficulty, grade_eyes
 
 RESULTS = project_root() / "course" / "results"
 

@@ -5,7 +5,7 @@ import pytest
 
 from k2c.datasets.fundus import synthetic_fundus
 from k2c.errors import K2CError
-from k2c.synthetic.graders import adjudicate, difficulty, grade_eyes
+from k2c.synthetic.fundus import adjudicate, difficulty, grade_eyes
 
 N = 200_000
 
