@@ -13,12 +13,14 @@ from k2c.display.fundus import show_attention, show_lesions
 from k2c.display.screening import (
     show_auc_grid,
     show_costs,
+    show_differences,
     show_epochs,
     show_risk,
     show_roc,
     show_screening_stages,
     show_thresholds,
 )
+from k2c.display.style import COLOURS
 from k2c.metrics import operating_point, risk_groups, roc_auc, screening_table
 from k2c.training import History
 
@@ -30,6 +32,10 @@ POINTS = {
     "95%": operating_point(RISK, LABELS, specificity=0.95),
 }
 TABLE = screening_table({"all negative": np.zeros(300), "a network": RISK}, LABELS)
+DIFFERENCES = pd.DataFrame(
+    {"difference": [0.02, 0.1], "low": [-0.01, 0.05], "high": [0.05, 0.15]},
+    index=["weighted - plain", "sharp - blurred"],
+)
 GRID = pd.DataFrame([[0.99, 0.9], [0.9, 0.61]], index=[0.0, 1.0], columns=[0.0, 0.4])
 HISTORY = History([{"epoch": k, "train_loss": 1 / k, "accuracy": 1 - 0.1 / k} for k in (1, 2, 3)])
 EYE = RNG.integers(0, 256, (64, 64, 3)).astype(np.uint8)
@@ -48,6 +54,7 @@ IMAGES = {
     "risk": lambda: show_risk({"as it says": risk_groups(RISK, LABELS)}, title="A title"),
     "costs": lambda: show_costs(RISK, LABELS, (1, 10), title="A title"),
     "grid": lambda: show_auc_grid(GRID, title="A title", xlabel="blur", ylabel="copied"),
+    "differences": lambda: show_differences({"synthetic": DIFFERENCES, "real": DIFFERENCES}, title="A title"),
     "lesions": lambda: show_lesions(EYE, MASKS, title="A title"),
     "attention": lambda: show_attention(
         [EYE, EYE], [np.eye(7), -np.eye(7)], [SPOT, MASKS["cotton_wool"]], ["one", "two"], title="A title"
@@ -110,3 +117,10 @@ def test_the_map_lies_on_its_photograph(draw):
     assert heat.get_array().max() == 1
     nothing = draw("attention").axes[3].images[1]
     assert nothing.get_array().max() == 0
+
+
+def test_a_difference_within_the_noise_is_grey(draw):
+    axes = draw("differences").axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["sharp - blurred", "weighted - plain"]
+    colours = {line.get_ydata()[0]: line.get_color() for line in axes.lines if line.get_marker() == "o"}
+    assert colours == {0: COLOURS["blue"], 1: COLOURS["grey"]}

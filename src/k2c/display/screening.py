@@ -209,6 +209,34 @@ def show_auc_grid(grid: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -
     plt.show()
 
 
+def show_differences(tables: Mapping[str, pd.DataFrame], *, title: str) -> None:
+    """Draw paired differences of the ROC AUC with their intervals, a panel per table and a row per comparison.
+
+    What is within the noise (the interval contains 0) is grey.
+
+    Parameters
+    ----------
+    tables
+        By the title of the panel: the index names the comparisons, the columns are `difference`, `low` and `high`.
+    """
+    height = 0.5 * max(map(len, tables.values())) + 1.9
+    figure, axes = plt.subplots(
+        1, len(tables), figsize=(6.6 * len(tables), height), sharex=True, squeeze=False
+    )
+    for panel, (name, table) in zip(axes[0], tables.items(), strict=True):
+        for place, (_, row) in enumerate(table.iloc[::-1].iterrows()):
+            colour = COLOURS["grey"] if row["low"] <= 0 <= row["high"] else COLOURS["blue"]
+            panel.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=3)
+            panel.plot(row["difference"], place, "o", color=colour, markersize=9)
+        panel.axvline(0, color="#222222", linestyle="--", linewidth=1.4)
+        panel.set_yticks(range(len(table)), [str(name) for name in table.index[::-1]])
+        panel.set(title=name, xlabel="difference of ROC AUC", ylabel="comparison")
+        panel.set_ylim(-0.6, len(table) - 0.4)
+        panel.grid(axis="y", visible=False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=15)
+    plt.show()
+
+
 def _use_log_axis(axes: Any) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
