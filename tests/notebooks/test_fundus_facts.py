@@ -13,6 +13,7 @@ from k2c._system.paths import project_root
 from k2c.course.exercises import load_solutions
 from k2c.datasets.fundus import load_fundus
 from k2c.metrics import compare
+from k2c.models import backbone, pooled_features
 from k2c.synthetic.fundus import adjudicate, difficulty, grade_eyes
 
 RESULTS = project_root() / "course" / "results"
@@ -60,17 +61,24 @@ def test_the_paired_test_agrees_with_resampling_on_the_two_files():
 
 @pytest.mark.realdata
 @pytest.mark.skipif("K2C_REALDATA" not in os.environ, reason="needs the folder named by K2C_REALDATA")
-@pytest.mark.skipif(
-    not (RESULTS / "fundus_real_stages.csv").is_file(), reason="the real stages are not measured yet"
-)
-def test_real_photographs_lie_within_the_interval_of_their_table(script):
-    from k2c.models import backbone, pooled_features
-
+def test_real_photographs_lie_within_the_intervals_of_their_tables(script):
     folder = os.environ["K2C_REALDATA"] + "/fundus"
     data = load_fundus(f"{folder}/images_512", labels=f"{folder}/labels.csv")
     trunk = backbone("efficientnet_lite0")
-    bench = script.Bench(data, data.labels, trunk, 5, 1)
-    bench.stage("plain", np.array(pooled_features(trunk, data, size=320)), kind="plain")
-    facts = k2c.measured("fundus_real_stages").set_index("stage").loc["plain"]
-    assert isinstance(facts, pd.Series)
-    assert bench.rows[0]["auc"] == pytest.approx(facts["auc"], abs=max(4 * facts["auc_sd"], 0.04))
+    features, bench = (
+        np.array(pooled_features(trunk, data, size=320)),
+        script.Bench(data, data.labels, trunk, 5, 2),
+    )
+    bench.stage("plain", features, kind="plain")
+    bench.stage("weighted", features, kind="weighted")
+    bench.stage("copied labels", features, script.copied(data.labels, data.patients), kind="plain")
+    measured = pd.DataFrame(bench.rows).set_index("stage")["auc"]
+    facts = k2c.measured("fundus_real_stages").set_index("stage")
+    assert measured["plain"] == pytest.approx(facts.loc["plain", "auc"], abs=3 * facts.loc["plain", "auc_sd"])
+    for stage in ("weighted", "copied labels"):
+        low, high = facts.loc[stage, ["low", "high"]]
+        assert low - 0.01 < measured[stage] - measured["plain"] < high + 0.01
+    size = k2c.measured("fundus_real_resolution").set_index(["positive", "photographs", "pixels"])
+    assert size.loc[("referable", "images_512", 320), "auc"] == pytest.approx(
+        facts.loc["plain", "auc"], abs=0.001
+    )
