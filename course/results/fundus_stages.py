@@ -1,8 +1,9 @@
 """Measure every stage of lecture 5 with five seeds: course/results/fundus_*.csv.
 
-Usage: python course/results/fundus_stages.py synthetic              (about 20 CPU minutes)
-       python course/results/fundus_stages.py scores                 (two files of scores, for a problem)
-       K2C_REALDATA=FOLDER python course/results/fundus_stages.py real         (about 10; so does `resolution`)
+Usage: python course/results/fundus_stages.py WHAT       (synthetic, augmentation, lookalikes or scores)
+       K2C_REALDATA=FOLDER python course/results/fundus_stages.py WHAT         (real or resolution)
+
+Each takes about 5 to 10 minutes of one core.
 
 Each seed has its own folds, its own first weights and its own graders. An eye is scored by a head that saw neither eye
 of its patient; its score is its rank in its fold. Stages are compared on all eyes, resampled by patient. `loss` is the
@@ -40,7 +41,7 @@ from k2c.training import (
 )
 
 EYES, PREVALENCE, LOOKALIKES, BLUR = 1600, 0.05, 0.1, 0.4
-SIGMAS = (0.02, 0.05, 0.1, 0.2)
+SIGMAS = (0.02, 0.1, 0.2)
 HERE = Path(__file__).parent
 FACTS = "EfficientNet-Lite0 frozen, head of 128, 30 epochs, AdamW 0.001, batches of 32"
 
@@ -137,15 +138,12 @@ class Bench:
         )
         return predict(head, unseen[0]).diff(dim=1)[:, 0].numpy(), np.array(history["surprise"])
 
-    def table(self, pairs: dict[str, str]) -> pd.DataFrame:
-        """Return a row per stage, compared with its base; p values corrected for all of them.
-
-        2,000 resamples: the least p value, 0.001, times some 27 comparisons stays below 0.05.
-        """
+    def table(self, pairs: dict[str, str], samples: int = 1000) -> pd.DataFrame:
+        """Return a row per stage, compared with its base; p values corrected for all of them."""
         table = pd.DataFrame(self.rows).set_index("stage")
         for name, base in pairs.items():
             found = compare(
-                self.scores[name], self.scores[base], self.truth, self.data.patients, samples=2000
+                self.scores[name], self.scores[base], self.truth, self.data.patients, samples=samples
             )
             values = base, found.difference, found.low, found.high, found.p_value
             table.loc[name, ["base", "difference", "low", "high", "p"]] = values
@@ -187,18 +185,35 @@ def graders(bench: Bench, table: pd.DataFrame, features, base: str) -> dict[str,
     return pairs
 
 
-def synthetic(seeds: int) -> None:
-    """Measure the synthetic eyes."""
-    options = {"n": EYES, "prevalence": PREVALENCE, "lookalikes": LOOKALIKES, "seed": 0}
-    data = load_fundus("synthetic", blur=BLUR, **options)
-    truth, trunk = data.table["true_label"].to_numpy(), backbone("efficientnet_lite0")
-    patient = copied(truth, data.patients)
-    bench = Bench(data, truth, trunk, 2, seeds)
-    features, quality = np.array(pooled_features(trunk, data)), quality_scores(data)
-    blurred = np.flatnonzero(data.table["blur"] > 0)
-    sharp = features.copy()
-    sharp[blurred] = pooled_features(trunk, load_fundus("synthetic", **options).subset(blurred))
+OPTIONS = {"n": EYES, "prevalence": PREVALENCE, "lookalikes": LOOKALIKES, "seed": 0}
+LOSSES = ["loss_early", "loss_late", "loss_rise_sd"]
 
+
+def synthetic_bench(seeds: int) -> tuple[Bench, np.ndarray, np.ndarray, str]:
+    """Return a bench of synthetic eyes, their features, their labels copied from the patient, and words about them."""
+    data = load_fundus("synthetic", blur=BLUR, **OPTIONS)
+    truth, trunk = data.table["true_label"].to_numpy(), backbone("efficientnet_lite0")
+    blurred = (data.table["blur"] > 0).sum()
+    about = (
+        f"{EYES} synthetic eyes, {truth.sum()} positive, {blurred} blurred unless sharp, labels copied from the "
+        f"patient unless graded, 2 folds by patient, {seeds} seeds, {FACTS}"
+    )
+    features = np.array(pooled_features(trunk, data))
+    return Bench(data, truth, trunk, 2, seeds), features, copied(truth, data.patients), about
+
+
+def sharp_features(bench: Bench, features: np.ndarray) -> np.ndarray:
+    """Return the features of the same eyes, the blurred ones photographed again."""
+    blurred = np.flatnonzero(bench.data.table["blur"] > 0)
+    sharp = features.copy()
+    sharp[blurred] = pooled_features(bench.trunk, load_fundus("synthetic", **OPTIONS).subset(blurred))
+    return sharp
+
+
+def synthetic(seeds: int) -> None:
+    """Measure what the training and what the data are worth."""
+    bench, features, patient, about = synthetic_bench(seeds)
+    sharp, quality = sharp_features(bench, features), quality_scores(bench.data)
     bench.stage("sharp, true labels", sharp)
     bench.stage("sharp, true labels, plain", sharp, kind="plain")
     bench.stage("plain", features, patient, kind="plain")
@@ -212,76 +227,80 @@ def synthetic(seeds: int) -> None:
     bench.stage("sharp, copied labels", sharp, patient)
     bench.stage("true labels", features)
     pairs |= dict.fromkeys(("blurred ones left out of training", "sharp, copied labels", true), base)
-    pairs |= {"sharp, true labels": base} | graders(bench, data.table, features, base)
-    about = (
-        f"{EYES} synthetic eyes, {truth.sum()} positive, {len(blurred)} blurred unless sharp, labels copied from the "
-        f"patient unless graded, 2 folds by patient, {seeds} seeds, {FACTS}"
-    )
-    command = "python course/results/fundus_stages.py synthetic"
+    pairs |= {"sharp, true labels": base} | graders(bench, bench.data.table, features, base)
+    table = bench.table(pairs).drop(columns=LOSSES)
+    write("fundus_stages", table, "python course/results/fundus_stages.py synthetic", about)
+
+
+def augmentation(seeds: int) -> None:
+    """Measure over-fitting with and without augmentation, and how much noise is too much."""
+    bench, features, patient, about = synthetic_bench(seeds)
+    trunk, data, base = bench.trunk, bench.data, "balanced epochs"
+    bench.stage("plain", features, patient, kind="plain")
+    bench.stage("weighted", features, patient, kind="weighted")
+    bench.stage(base, features, patient)
+    bench.stage("static balanced set", features, patient, kind="static")
     turned = np.array(pooled_features(trunk, data, variant=Rotate180(p=1.0)))
     bench.stage("balanced, turns", np.stack([features, turned], axis=1), patient, test=features)
-    pairs["balanced, turns"] = base
     for sigma in SIGMAS:
         noisy = np.array(pooled_features(trunk, data, variant=noise(trunk, sigma)))
-        name = f"balanced, noise {sigma} and turns"
         variants = np.stack([features, turned, noisy], axis=1)
-        bench.stage(name, variants, patient, test=features)
-        if sigma == max(SIGMAS):  # as the source's code does it
-            only = np.where((patient == 1)[:, None, None], variants, features[:, None])
-            bench.stage("balanced, noise 0.2 and turns of positives only", only, patient, test=features)
-            pairs["balanced, noise 0.2 and turns of positives only"] = base
+        bench.stage(f"balanced, noise {sigma} and turns", variants, patient, test=features)
         bench.stage(f"balanced, noise {sigma} in every photograph", noisy, patient)
-        pairs |= dict.fromkeys((name, f"balanced, noise {sigma} in every photograph"), base)
-    write("fundus_stages", bench.table(pairs), command, about)
+    only = np.where(
+        (patient == 1)[:, None, None], variants, features[:, None]
+    )  # as the source's code does it
+    bench.stage(f"balanced, noise {sigma} and turns of positives only", only, patient, test=features)
+    pairs = {row["stage"]: base for row in bench.rows if row["stage"].startswith("balanced,")}
+    pairs |= dict.fromkeys(("weighted", base, "static balanced set"), "plain")
     write(
-        "fundus_lookalikes", lookalikes(bench, sharp, data, options), command, about + "; sharp, true labels"
+        "fundus_augmentation",
+        bench.table(pairs),
+        "python course/results/fundus_stages.py augmentation",
+        about,
+    )
+
+
+def lookalikes(seeds: int) -> None:
+    """Measure what more and more look-alikes cost, and who raises the false alarms at a specificity of 90%."""
+    bench, features, _, about = synthetic_bench(seeds)
+    sharp, rows = sharp_features(bench, features), []
+    kinds, negative = bench.data.table["lookalike"].to_numpy(), bench.truth == 0
+    words = {"": "others", "spots": "cotton-wool-like spots", "veins": "puffed veins"}
+    for fraction in (0.0, 0.1, 0.3):
+        there = load_fundus("synthetic", **(OPTIONS | {"lookalikes": fraction}))
+        now = there.table["lookalike"].to_numpy()
+        changed, features = np.flatnonzero(now != kinds), sharp.copy()
+        if len(changed):
+            features[changed] = pooled_features(bench.trunk, there.subset(changed))
+        scores = bench.stage(f"{fraction:.0%} look-alikes", features)
+        alarm = np.array([row >= np.quantile(row[negative], 0.9) for row in scores])
+        of_kind = {
+            f"alarms, {name}": alarm[:, negative & (now == kind)].mean() if (now == kind).any() else np.nan
+            for kind, name in words.items()
+        }
+        rows.append(
+            {"lookalikes": fraction} | {key: bench.rows[-1][key] for key in ("auc", "auc_sd")} | of_kind
+        )
+    command = "python course/results/fundus_stages.py lookalikes"
+    write(
+        "fundus_lookalikes",
+        pd.DataFrame(rows).set_index("lookalikes"),
+        command,
+        f"{about}; sharp, true labels",
     )
 
 
 def scores(seeds: int) -> None:
     """Write the scores that two heads give to the same eyes: of copied labels (a) and of true ones (b)."""
-    data = load_fundus("synthetic", n=EYES, prevalence=PREVALENCE, lookalikes=LOOKALIKES, seed=0, blur=BLUR)
-    truth, trunk = data.table["true_label"].to_numpy(), backbone("efficientnet_lite0")
-    bench, features = Bench(data, truth, trunk, 2, seeds), np.array(pooled_features(trunk, data))
+    bench, features, patient, _ = synthetic_bench(seeds)
+    about = f"{EYES} synthetic eyes, balanced epochs, 2 folds by patient, {FACTS}"
     command = f"python course/results/fundus_stages.py scores --seeds {seeds}"
-    for name, labels in (("a", copied(truth, data.patients)), ("b", None)):
-        table = data.table[["image", "patient"]].assign(
-            positive=truth, score=bench.stage(name, features, labels)[0]
-        )
+    for name, labels in (("a", patient), ("b", None)):
+        score = bench.stage(name, features, labels)[0]
+        table = bench.data.table[["image", "patient"]].assign(positive=bench.truth, score=score)
         table = table.sample(frac=1, random_state=len(name) + ord(name)).set_index("image")
-        write(
-            f"fundus_scores_{name}",
-            table,
-            command,
-            f"{EYES} synthetic eyes, balanced epochs, 2 folds by patient, {FACTS}",
-        )
-
-
-def lookalikes(bench: Bench, sharp, data: LabelledImages, options: dict) -> pd.DataFrame:
-    """Measure what more and more look-alikes cost, and who raises the false alarms at a specificity of 90%."""
-    rows, known = [], sharp.copy()
-    kinds = data.table["lookalike"].to_numpy()
-    for fraction in (0.0, 0.1, 0.3):
-        there = load_fundus("synthetic", **(options | {"lookalikes": fraction}))
-        now = there.table["lookalike"].to_numpy()
-        changed = np.flatnonzero(now != kinds)
-        features = known.copy()
-        features[changed] = pooled_features(bench.trunk, there.subset(changed))
-        name = f"{fraction:.0%} look-alikes"
-        scores = bench.stage(name, features)
-        negative = bench.truth == 0
-        alarm = np.array([row >= np.quantile(row[negative], 0.9) for row in scores])
-        by_kind = {
-            f"alarms, {words}": alarm[:, negative & (now == kind)].mean() if (now == kind).any() else np.nan
-            for kind, words in (
-                ("", "others"),
-                ("spots", "cotton-wool-like spots"),
-                ("veins", "puffed veins"),
-            )
-        }
-        measured = {key: bench.rows[-1][key] for key in ("auc", "auc_sd")}
-        rows.append({"lookalikes": fraction, **measured, **by_kind})
-    return pd.DataFrame(rows).set_index("lookalikes")
+        write(f"fundus_scores_{name}", table, command, about)
 
 
 REAL = "K2C_REALDATA=FOLDER python course/results/fundus_stages.py"
@@ -350,18 +369,23 @@ def real(seeds: int) -> None:
         "balanced, noise 0.2 and turns": "balanced epochs",
     }
     about = f"{PHOTOGRAPHS}, {seeds} seeds, {FACTS}, {side} px, referable: {truth.sum()} positive"
-    write("fundus_real_stages", bench.table(pairs), f"{REAL} real", about)
+    write("fundus_real_stages", bench.table(pairs, samples=4000), f"{REAL} real", about)
+
+
+MEASURES = {
+    "synthetic": synthetic, "augmentation": augmentation, "lookalikes": lookalikes, "scores": scores,
+    "resolution": resolution, "real": real,
+}  # fmt: skip
 
 
 def main() -> None:
     """Measure, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", choices=["synthetic", "scores", "resolution", "real"])
+    parser.add_argument("source", choices=[*MEASURES])
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    measure = {"synthetic": synthetic, "scores": scores, "resolution": resolution, "real": real}
-    measure[options.source](options.seeds)
+    MEASURES[options.source](options.seeds)
 
 
 if __name__ == "__main__":
