@@ -39,7 +39,7 @@ def show_lesions(image: Any, masks: Mapping[str, Any], *, title: str) -> None:
     plain.set_title("the photograph", fontsize=13, loc="center")
     marked.set_title("and what is where", fontsize=13, loc="center")
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
-    plt.show()  # in all its colours: few of them would blur the outlines
+    show_compact()
 
 
 def show_attention(
