@@ -120,9 +120,10 @@ def test_nothing_is_left_to_read_that_was_not_meant_to_be_read(path):
 def test_a_lecture_tells_its_story_and_leaves_the_plumbing_to_the_package(path):
     names = []
     for number, cell in enumerate(code_cells(read(path))):
-        longest = 40 if number == 1 else 25  # the cell of imports may be longer
+        # the cell of imports may be longer, and so may a script that is written into a file
+        longest = 40 if number == 1 or "%%writefile" in cell.source else 25
         assert len(cell.source.splitlines()) <= longest, f"{cell.id} is too long for a lecture"
-        tree = ast.parse(cell.source)
+        tree = ast.parse(without_magics(cell.source))
         names += [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
         assert not any(
             isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)

@@ -95,3 +95,12 @@ def test_the_command_trains_on_a_folder_and_goes_on_from_elsewhere(folder, k2c):
     assert again.returncode == 0, again.stderr
     nowhere = k2c(*words, "-p", "source=mien")
     assert nowhere.returncode == 2 and "did you mean 'mine'?" in nowhere.stderr
+
+
+def test_the_head_on_the_grid_is_the_same_from_two_workers(weights, apart):
+    job = {"n_films": 150, "epochs": 1}
+    alone, history = weights("single", Job("grid_head", job | {"batch_size": 32}), 1)
+    together, shared = weights("all_reduce", Job("grid_head", job | {"batch_size": 16}), 2)
+    assert set(alone) == {"weight", "bias"} and alone["weight"].shape == (14, 3712)
+    assert apart(alone, together) < 1e-10
+    assert shared["train_loss"] == pytest.approx(history["train_loss"], abs=1e-9)

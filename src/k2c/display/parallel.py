@@ -15,7 +15,7 @@ from k2c.errors import K2CError, unknown
 
 WORKERS = 4
 GRADIENTS = (1, 2, 3, 6)  # of the four workers; their mean is 3
-SERVER = WORKERS  # the number of the parameter server among the nodes
+SERVER = WORKERS  # the number of the parameter server, or of Spark's driver, among the nodes
 
 
 class _Panel(NamedTuple):
@@ -64,19 +64,24 @@ _PANELS = {
         _Panel("4. each divides, and makes\nthe same step", _STEPPED, (), _ALL),
     ),
     "spark": (
-        _Panel("1. each task has a gradient\nfrom its cached partition", _OWN),
+        _Panel("1. each task has a gradient\nfrom its cached partition", (*_OWN, "w")),
         _Panel(
-            "2. shuffle: all send this\nslice to its owner",
+            "2. shuffle: this slice goes\nto its owner, who adds",
             ("1", "2", "12", "6"),
             ((0, 2, "1"), (1, 2, "2"), (3, 2, "6")),
             (2,),
         ),
-        _Panel("3. the owner divides, and\nsteps with its slice", ("", "", "w - 3η", ""), (), (2,)),
         _Panel(
-            "4. broadcast: all fetch\nthe new slice",
-            _STEPPED,
-            ((2, 0, ""), (2, 1, ""), (2, 3, "")),
-            (0, 1, 3),
+            "3. the driver collects sums,\ndivides, makes the step",
+            ("", "", "12", "", "w - 3η"),
+            ((2, SERVER, ""),),
+            (SERVER,),
+        ),
+        _Panel(
+            "4. broadcast: the tasks\nget the new weights",
+            (*_STEPPED, "w - 3η"),
+            tuple((SERVER, rank, "") for rank in _ALL),
+            _ALL,
         ),
     ),
 }

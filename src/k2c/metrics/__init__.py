@@ -4,7 +4,8 @@ from k2c.metrics.batchwise import accuracy, class_cross_entropy
 from k2c.metrics.by_size import accuracy_by_size, difference_by_size
 from k2c.metrics.calibration import calibration_error, fit_temperature, how_sure, reliability
 from k2c.metrics.multilabel import multilabel_table
-from k2c.metrics.paired import Comparison, compare, holm
+from k2c.metrics.paired import Comparison, compare, holm, mean_interval
+from k2c.metrics.planted import planted_scores
 from k2c.metrics.screening import (
     OperatingPoint,
     at_threshold,
@@ -33,8 +34,10 @@ __all__ = [
     "fit_temperature",
     "holm",
     "how_sure",
+    "mean_interval",
     "multilabel_table",
     "operating_point",
+    "planted_scores",
     "reliability",
     "risk_groups",
     "roc_auc",

@@ -138,6 +138,29 @@ def compare(
     )  # fmt: skip
 
 
+def mean_interval(
+    values: np.ndarray, groups: np.ndarray, samples: int = 2000, seed: int = 0,
+    statistic: Callable[[np.ndarray], float] = np.mean,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Return a mean with its 95% interval, whole patients resampled.
+
+    Parameters
+    ----------
+    values
+        Of each film, float64 (N,).
+    groups
+        Its patient, (N,).
+    samples, seed
+        Of the bootstrap.
+    statistic
+        Instead of the mean.
+    """
+    members, generator = rows_of_groups(groups), np.random.default_rng(seed)
+    drawn = [statistic(values[draw_groups(members, generator)]) for _ in range(samples)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(statistic(values)), float(low), float(high)
+
+
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return p values corrected for being several, float64 (M,), in the order they came.
 

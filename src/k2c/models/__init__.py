@@ -15,7 +15,9 @@ from k2c.models.explain import (
 )
 from k2c.models.feature_cache import pooled_features, variant_features
 from k2c.models.features import cell_histograms, gradients, hog
+from k2c.models.grid import evidence, on_grid, train_head, untrained_head
 from k2c.models.imagenet import class_index, imagenet_classes
+from k2c.models.inside import enlarged, evidence_inside
 from k2c.models.lenet import LeNet, LeNet5
 from k2c.models.naive_bayes import NaiveBayes
 from k2c.models.own_classifier import OwnClassifier, load_classifier
@@ -43,6 +45,9 @@ __all__ = [
     "chexnet",
     "class_index",
     "count_operations",
+    "enlarged",
+    "evidence",
+    "evidence_inside",
     "fast_gradient_sign",
     "feature_maps",
     "first_filters",
@@ -55,10 +60,13 @@ __all__ = [
     "layer_table",
     "load_classifier",
     "occlusion",
+    "on_grid",
     "pooled_features",
     "predict_folder",
     "share_inside",
     "top_classes",
+    "train_head",
+    "untrained_head",
     "variant_features",
     "with_random_weights",
 ]

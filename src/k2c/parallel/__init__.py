@@ -2,6 +2,7 @@
 
 from k2c.parallel.experiments import film_inputs, films
 from k2c.parallel.job import Experiment, Job, all_experiments, experiment
+from k2c.parallel.staleness import largest_stable_rate, train_stale
 from k2c.parallel.strategies.mpi.strategy import time_all_reduce
 from k2c.parallel.strategies.registry import all_strategies, train
 from k2c.parallel.strategies.strategy import Strategy
@@ -25,6 +26,8 @@ __all__ = [
     "film_inputs",
     "films",
     "find_rendezvous",
+    "largest_stable_rate",
     "time_all_reduce",
     "train",
+    "train_stale",
 ]

@@ -241,6 +241,57 @@ def chest_films(
     )
 
 
+@experiment("grid_head", _locate)
+def grid_head(
+    source: str = "synthetic",
+    labels: str = "",
+    missing: str = "error",
+    n_films: int = 600,
+    image_size: int = 64,
+    enriched: float = 0.5,
+    label_noise: float = 0.0,
+    epochs: int = 12,
+    batch_size: int = 64,
+    optimizer: str = "adam",
+    learning_rate: float = 3e-4,
+    dtype: str = "float64",
+    seed: int = 0,
+) -> Experiment:
+    """Train a linear layer for 14 findings on a frozen network's features of chest films, which keep their place.
+
+    The inputs are the features, standardised, float (N, F): see `k2c.models.on_grid` and `untrained_head`.
+
+    Parameters
+    ----------
+    source, labels, missing, n_films, image_size, enriched, label_noise, seed
+        See `films`.
+    epochs, batch_size
+        See `Experiment`.
+    optimizer, learning_rate
+        See `optimizer_named`.
+    dtype
+        `"float32"` or `"float64"`, of the layer and its inputs.
+    """
+    from k2c.models import backbone, on_grid, pooled_features, untrained_head
+    from k2c.training import MultiLabelLoss
+
+    number = _dtype_named(dtype)
+    train, _ = films(source, labels, missing, n_films, image_size, enriched, label_noise, seed)
+    features = pooled_features(on_grid(backbone()), train, size=image_size)
+    scale, linear = untrained_head(features, train.labels)
+    with torch.no_grad():
+        inputs = scale(torch.from_numpy(features)).to(number)
+    return Experiment(
+        model=linear.to(number),
+        train=TensorDataset(inputs, torch.from_numpy(np.ascontiguousarray(train.labels)).to(number)),
+        loss=MultiLabelLoss(),
+        optimizer=optimizer_named(optimizer, learning_rate),
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+    )
+
+
 def _tensors(data: "LabelledImages", image_size: int, number: torch.dtype) -> TensorDataset:
     labels = torch.from_numpy(np.ascontiguousarray(data.labels)).to(number)
     return TensorDataset(film_inputs(data, image_size).to(number), labels)

@@ -5,24 +5,30 @@ from k2c.parallel.cost.model import (
     EXCHANGES,
     Link,
     StepCost,
+    allgather,
     bandwidth_for,
     gigabit,
     hierarchical,
     parameter_server,
     ring,
+    ring_tree_crossing,
     speed_up,
     step_seconds,
     tree,
 )
+from k2c.parallel.cost.nodes import RADIOLOGIST, NodeSpeedUp
 from k2c.parallel.cost.published import POINTS, Published, needed_links
 
 __all__ = [
     "EXCHANGES",
     "POINTS",
+    "RADIOLOGIST",
     "Link",
     "Measured",
+    "NodeSpeedUp",
     "Published",
     "StepCost",
+    "allgather",
     "bandwidth_for",
     "fit_link",
     "gigabit",
@@ -33,6 +39,7 @@ __all__ = [
     "parameter_server",
     "predict_here",
     "ring",
+    "ring_tree_crossing",
     "speed_up",
     "step_seconds",
     "tree",

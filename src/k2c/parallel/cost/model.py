@@ -72,6 +72,28 @@ def tree(workers: int, n_bytes: float, link: Link) -> float:
     return 2 * math.ceil(math.log2(workers)) * link.seconds(n_bytes)
 
 
+def allgather(workers: int, n_bytes: float, link: Link) -> float:
+    """Return the seconds in which every worker gets every other's gradient: n - 1 messages of all bytes each.
+
+    A ring passes whole gradients on; each worker adds them up itself. An all-reduce gives the same sum with
+    2 / n of the bytes.
+    """
+    return (workers - 1) * link.seconds(n_bytes) if workers > 1 else 0.0
+
+
+def ring_tree_crossing(workers: int, link: Link) -> float:
+    """Return the bytes from which on a ring is faster than a tree; infinite where it never is.
+
+    The two times are equal where 2 (n - 1) (a + b / (n B)) = 2 m (a + b / B), m = log2 n rounded up, which gives
+    b = a B (n - 1 - m) / (m - (n - 1) / n).
+    """
+    rounds = math.ceil(math.log2(workers)) if workers > 1 else 0
+    fewer_bytes = rounds - (workers - 1) / workers
+    if fewer_bytes <= 0:
+        return math.inf
+    return link.latency * link.bandwidth * (workers - 1 - rounds) / fewer_bytes
+
+
 def parameter_server(workers: int, n_bytes: float, link: Link, servers: int = 1) -> float:
     """Return the seconds of pushing gradients to k servers, each with 1/k of the model, and pulling weights.
 

@@ -1,4 +1,4 @@
-"""Speed-ups that were published, and the links at which the cost model gives them."""
+"""Speed-ups that were published against one worker, and the links at which the cost model gives them."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -70,19 +70,11 @@ class Published:
 
 _HOROVOD = "Horovod's documentation, Benchmarks (2018): 128 servers of 4 Pascal GPUs, RoCE-capable 25 Gbit/s"
 _ONE_GPU = "images per second of one P100, and its batch of 64, from TensorFlow's benchmarks of May 2017"
-_LECTURE = "the lecture: chest X-rays on 32 two-socket nodes, one process a socket"
-_ONE_SOCKET = (
-    "3 times the multiplications of a forward pass at 256 x 256 (DenseNet-121 3.7e9, VGG-16 20e9), at "
-    "0.4e12 of them per second on one socket; batch 32; and that 47 is against one process"
-)
-
 POINTS = (
     Published(
         "Inception V3, 512 GPUs", _HOROVOD, 23_800_000, 142, 64, 512, 4, 0.90 * 512, _ONE_GPU, 64 * MIB
     ),
     Published("VGG-16, 512 GPUs", _HOROVOD, 138_400_000, 154, 64, 512, 4, 0.68 * 512, _ONE_GPU, 64 * MIB),
-    Published("DenseNet-121, 32 nodes", _LECTURE, 6_970_000, 36, 32, 64, 2, 47, _ONE_SOCKET, 64 * MIB),
-    Published("VGG-16, 32 nodes", _LECTURE, 14_720_000, 6.7, 32, 64, 2, 47, _ONE_SOCKET, 64 * MIB),
 )
 
 
