@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from k2c._system.torchvision_compat import import_torchvision
@@ -155,9 +156,14 @@ def _biases(kind: str, labels: Any) -> Tensor:
             f'bias="prior" needs the labels of the training films, (N, {FINDINGS}), such as '
             "labels=train.labels."
         )
-    known = (~np.isnan(values)).sum(axis=0)
+    return log_odds(values)
+
+
+def log_odds(labels: NDArray[np.floating]) -> Tensor:
+    """Return the log-odds of each column of labels, 1, 0 or NaN (not known), (N, C): float32 (C,)."""
+    known = (~np.isnan(labels)).sum(axis=0)
     # Half a film more of each kind keeps the log-odds of a finding that nobody has finite.
-    fraction = (np.nansum(values, axis=0) + 0.5) / (known + 1)
+    fraction = (np.nansum(labels, axis=0) + 0.5) / (known + 1)
     return torch.from_numpy(np.log(fraction / (1 - fraction))).float()
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from k2c.errors import K2CError, unknown
 from k2c.models.backbones import Backbone
+from k2c.models.chexnet import log_odds
 
 LAYERS = ("block5", "block8", "block11")  # of EfficientNet-Lite0: edges and textures, before whole objects
 
@@ -90,14 +91,12 @@ def untrained_head(features: NDArray[np.float32], labels: NDArray[np.float32]) -
     nn.Sequential
         From features to logits, in evaluation mode.
     """
-    from k2c.models.chexnet import _biases
-
     x = torch.tensor(features)
     scale = nn.BatchNorm1d(x.shape[1], affine=False)
     scale.running_mean, scale.running_var = x.mean(dim=0), x.var(dim=0, unbiased=False)
     linear = nn.Linear(x.shape[1], labels.shape[1])
     nn.init.zeros_(linear.weight)
-    linear.bias.data.copy_(_biases("prior", labels, labels.shape[1]))
+    linear.bias.data.copy_(log_odds(labels))
     return nn.Sequential(scale, linear).eval()
 
 
