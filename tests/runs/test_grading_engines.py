@@ -190,6 +190,8 @@ def _graded(course, folder, engine):
 def test_bubblewrap_that_does_not_start_says_why(nothing_installed):
     program(nothing_installed, "bwrap", "sys.exit('bwrap: No permissions to create new namespace')")
     assert "No permissions to create new namespace" in Bubblewrap().problem()
+    program(nothing_installed, "bwrap", "sys.exit('bwrap: Unknown option --size')")
+    assert "Unknown option --size; version 0.8 or newer is needed" in Bubblewrap().problem()
 
 
 def test_what_is_hidden_is_left_out_of_a_folder_that_is_shown(tmp_path):

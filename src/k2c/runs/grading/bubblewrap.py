@@ -77,8 +77,9 @@ class Bubblewrap:
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             return f"{type(error).__name__}: {error}"
         if not facts:
-            said = err.decode(errors="replace").strip().splitlines()
-            return f"it does not start here: {said[-1] if said else 'it says nothing'}"
+            said = err.decode(errors="replace").strip().splitlines() or ["it says nothing"]
+            old = "; version 0.8 or newer is needed" if "Unknown option" in said[-1] else ""
+            return f"it does not start here: {said[-1]}{old}"
         return _problem_of(facts, facts["Seccomp"] == "2" or filter_for() is None)
 
     def start(self, job: IO[bytes], limits: SubmissionLimits) -> Started:
