@@ -13,7 +13,7 @@ from k2c.runs.site import build_site
 from k2c.runs.slides import write_slides
 
 LECTURES = list(load_syllabus(project_root() / "course/syllabus.yml").lectures)
-AROUND = ["index", "install", "start", "instructors", "glossary", "search"]
+AROUND = ["index", "install", "start", "own", "instructors", "glossary", "search"]
 LOOKS = [pytest.param("light", 1440, id="light-1440"), pytest.param("dark", 390, id="dark-390")]
 
 

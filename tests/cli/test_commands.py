@@ -1,6 +1,9 @@
 """The command line, as its users type it."""
 
+import json
 import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -88,3 +91,34 @@ def test_doctor_says_what_a_build_of_torch_for_cuda_takes_where_there_is_no_gpu(
         assert (
             f"A CPU build of torch {torch.__version__.partition('+')[0]} does the same here" in build.remedy
         )
+
+
+def test_list_shows_one_lecture_and_speaks_json(tiny_course, k2c):
+    assert "00_tiny" in k2c("list", "0").stdout
+    assert k2c("list", "7").returncode == 2
+    shown = json.loads(k2c("list", "--json").stdout)
+    assert shown["00_tiny"]["parameters"]["steps"]["maximum"] == 9
+
+
+def test_an_entry_that_is_half_written_is_refused_and_the_others_are_shown(tiny_course, k2c):
+    path = tiny_course / "course/syllabus.yml"
+    path.write_text(path.read_text() + "  01_new:\n    title: New\n")
+    done = k2c("list")
+    assert (done.returncode, "00_tiny" in done.stdout) == (0, True)
+    assert "lectures.01_new.minutes: Field required" in done.stderr
+    refused = k2c("run", "1")
+    assert refused.returncode == 2
+    assert "lectures.01_new.minutes: Field required" in refused.stderr
+
+
+def test_a_subpackage_is_there_when_its_name_is_used():
+    code = "import sys, k2c; print('torch' in sys.modules, k2c.training.fit.__name__, 'own' in dir(k2c)); k2c.nothing"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False fit True\n"
+    assert "module 'k2c' has no attribute 'nothing'" in done.stderr
+
+
+def test_lab_refuses_a_folder_that_is_not_there(k2c):
+    done = k2c("lab", "nowhere")
+    assert done.returncode == 2
+    assert "There is no folder" in done.stderr

@@ -105,7 +105,36 @@ def test_a_text_that_is_no_choice_is_a_path_where_the_syllabus_says_so():
 def test_a_mistake_in_the_syllabus_is_named_with_its_place(tiny_course):
     path = tiny_course / "course/syllabus.yml"
     path.write_text(path.read_text().replace("default: 3", "default: 30"))
-    with pytest.raises(K2CError, match=r"lectures\.00_tiny\.parameters\.steps.*from 1 to 9, not 30"):
+    with pytest.raises(
+        K2CError, match=r"line \d+: lectures\.00_tiny\.parameters\.steps.*from 1 to 9, not 30"
+    ):
+        load_syllabus(path).lecture("00")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("", r"line 3: lectures.01_new: Input should be a valid dictionary"),
+        ("\n    title: New\n    minutes: 0", r"line 5: lectures.01_new.minutes: .*greater than 0"),
+        ("\n    title: New\n    title: Newer", r"line 5: title is given twice"),
+    ],
+)
+def test_an_entry_that_is_half_written_stops_no_other_lecture(tiny_course, entry, said):
+    path = tiny_course / "course/syllabus.yml"
+    course, lectures = path.read_text().split("lectures:\n")
+    path.write_text(f"{course}lectures:\n  01_new:{entry}\n{lectures}")
+    syllabus = load_syllabus(path)
+    assert syllabus.lecture("00").title
+    assert list(syllabus.lectures) == ["00_tiny"]
+    for name in ("1", "01_new", "new"):
+        with pytest.raises(ParameterError, match=said):
+            syllabus.lecture_name(name)
+
+
+def test_a_mistake_outside_the_lectures_stops_the_course(tiny_course):
+    path = tiny_course / "course/syllabus.yml"
+    path.write_text(path.read_text().replace("course: ", "coarse: "))
+    with pytest.raises(K2CError, match=r"(?s)line 1: course: Field required.*line 1: coarse"):
         load_syllabus(path)
 
 

@@ -18,12 +18,14 @@ from functools import partial
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 import k2c
+from k2c.models import OwnClassifier, backbone
 
 ROOT = Path(__file__).parents[2]
 LECTURES = ("01_spam_naive_bayes", "02_lenet_mnist", "05_fundus_transfer")
@@ -213,7 +215,19 @@ class SmallKit:
         for name in ("submissions", "photographs", "mail/ham", "mail/spam", "home"):
             (self.folder / name).mkdir(parents=True)
         nbformat.write(notebook, self.folder / "submissions/ada.ipynb")
-        Image.effect_noise((64, 48), 60).convert("RGB").save(self.folder / "photographs/noise.png")
+        noise = Image.effect_noise((64, 48), 60).convert("RGB")
+        noise.save(self.folder / "photographs/noise.png")
+        for name in ("new", "photos/dark", "photos/light"):
+            (self.folder / name).mkdir(parents=True)
+        noise.save(self.folder / "new/noise.png")
+        for number in range(8):
+            for name, value in (("dark", 20), ("light", 200)):
+                Image.blend(noise, Image.new("RGB", noise.size, (value,) * 3), 0.8).save(
+                    self.folder / f"photos/{name}/{number}.png"
+                )
+        features = backbone().n_features
+        zero = OwnClassifier(backbone(), ["dark", "light"], np.zeros((1, features)), [0.0])
+        zero.save(self.folder / "mine.pt")
         for number in range(4):
             for label in ("ham", "spam"):
                 text = f"From: a@b.c\nSubject: {label} {number}\n\nSome {label} number {number}.\n"

@@ -67,6 +67,17 @@ EXECUTED = {
     "k2c predict photographs/ --csv answers.csv": Shown(
         "1 image predicted: answers.csv", ("answers.csv",), real_course=True
     ),
+    "k2c fine-tune photos mine.pt --mistakes mistakes.html": Shown(
+        r"all +4 .*(?s:.)*of 4 held-out images right(?s:.)*Model: mine.pt", ("mine.pt", "mistakes.html")
+    ),
+    "k2c predict new --model mine.pt --csv answers.csv --html answers.html": Shown(
+        "1 image predicted: answers.csv, answers.html", ("answers.csv", "answers.html")
+    ),
+    "k2c export mine.pt --to page": Shown(r"Page: mine.html \(\d+\.\d MB\)", ("mine.html",)),
+    "k2c export mine.pt --to onnx": Shown(r"ONNX: mine.onnx \(\d+\.\d MB\)", ("mine.onnx",)),
+    'eval "$(_K2C_COMPLETE=bash_source k2c)"': Shown("^$"),
+    "k2c list 02": Shown("02_lenet_mnist(?s:.)*learning_rate", real_course=True),
+    "k2c list --json": Shown('"06_distributed_chest_xray": {', real_course=True),
     "k2c train all_reduce chest_films --workers 2": Shown(
         r"epoch 1, train_loss 0.3\d+, (?s:.)*epoch 3, train_loss 0.3", real_course=True
     ),
@@ -106,7 +117,10 @@ LABS = [
 NOT_EXECUTED = {
     "k2c batch FILE": "as with fundus_data_quality.yml",
     "k2c batch course/batches/fundus_stages.yml": "as above; tests/runs/test_batch_file.py plans every file there",
-    "k2c predict --model": "as in tests/models/test_own_classifier.py, which makes a model first",
+    "k2c predict --model": "the site's page shows it with a folder and a table, which is executed above",
+    "k2c fine-tune": "as above, with a folder and a model",
+    "k2c lab FOLDER": "tests/cli/test_commands.py; k2c lab is started below",
+    'python -m pip install -e ".[export]"': "needs a network, and changes the environment",
     "k2c bench": "minutes of measuring on an idle machine; below, with one benchmark that stands in for all",
     "pytest": "these tests themselves; `make test` executes it in the small kit",
     "python3 -m venv .venv": "test_environment.py executes it, installs torch, then executes make",

@@ -1,5 +1,6 @@
 """One's own classes on pretrained features: saved, read again, used by `k2c predict --model`; nothing else is read."""
 
+import copy
 import csv
 import io
 import os
@@ -14,9 +15,11 @@ from k2c._system.sealed import seal
 from k2c.datasets import sample_photograph
 from k2c.errors import K2CError
 from k2c.models import (
+    AnswerGraph,
     OwnClassifier,
     WeightsError,
     backbone,
+    grad_cam,
     image_logits,
     load_classifier,
     predict_folder,
@@ -116,7 +119,7 @@ class Shell:
         return os.mkdir, ("executed",)
 
 
-def sealed(content, kind="classifier 1"):
+def sealed(content, kind="classifier 2"):
     return content + seal(content, kind)
 
 
@@ -187,3 +190,50 @@ def test_a_folder_is_predicted_from_python_too(file, images, tmp_path):
     report = predict_folder(tmp_path / "new", tmp_path / "out.csv", model=file)
     assert report.predicted == 1
     assert ",a cat," in (tmp_path / "out.csv").read_text(encoding="utf-8")
+
+
+def test_a_sheet_shows_each_image_with_a_map(file, images, tmp_path, k2c):
+    (tmp_path / "new").mkdir()
+    Image.fromarray(images[0]).save(tmp_path / "new" / "<1>.png")
+    done = k2c("predict", "new", "--model", "mine.pt", "--csv", "out.csv", "--html", "out.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert page.count("<article>") == 1
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert "<h2>&lt;1&gt;.png</h2>" in page
+    assert "what speaks for a cat" in page
+    assert "not a medical device" in page
+    with (tmp_path / "out.csv").open(encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) == 2  # every class of a model of one's own
+
+
+def test_the_map_is_that_of_grad_cam(own, images):
+    square = own.network.preprocessing.square(images[0])[None]
+    with torch.inference_mode():
+        answers = AnswerGraph(own).eval()(torch.from_numpy(square))
+    expected = grad_cam(own.network, own.network.preprocessing.normalise(square), int(answers.top[0, 0]))[0]
+    large = torch.nn.functional.interpolate(answers.maps[:, :1], expected.shape, mode="bilinear")[0, 0]
+    assert np.corrcoef(large.numpy().ravel(), expected.ravel())[0, 1] > 0.9999
+
+
+def test_several_findings_have_probabilities_of_their_own(network, tmp_path):
+    weight = torch.zeros(3, network.n_features)
+    mine = OwnClassifier(network, ["a", "b", "c"], weight, [0.0, 4.0, 4.0], multi_label=True, kind="film")
+    mine.save(tmp_path / "findings.pt")
+    (tmp_path / "films").mkdir()
+    Image.new("L", (40, 50), 90).save(tmp_path / "films/1.png")
+    predict_folder(tmp_path / "films", tmp_path / "out.csv", model=tmp_path / "findings.pt", top=None)
+    with (tmp_path / "out.csv").open(encoding="utf-8") as stream:
+        found = {row["name"]: float(row["probability"]) for row in csv.DictReader(stream)}
+    assert found == pytest.approx({"a": 0.5, "b": 0.982, "c": 0.982}, abs=1e-3)
+
+
+def test_weights_that_were_trained_are_in_the_file(network, tmp_path):
+    changed = copy.deepcopy(network)
+    with torch.no_grad():
+        next(changed.trunk.parameters()).mul_(1.5)
+    mine = OwnClassifier(changed, ["a", "b"], np.ones((1, 1280)), [0.0], own_weights=True)
+    mine.save(tmp_path / "all.pt")
+    again = load_classifier(tmp_path / "all.pt")
+    assert again.network.weights_hash() == changed.weights_hash() != network.weights_hash()
+    assert again.own_weights

@@ -15,7 +15,8 @@ from k2c.cli.data import data
 from k2c.cli.grade import grade
 from k2c.cli.group import SentenceGroup
 from k2c.cli.lectures import lab, list_lectures, notebooks, run
-from k2c.cli.tools import bench, doctor, predict
+from k2c.cli.own import export, fine_tune_command, predict
+from k2c.cli.tools import bench, doctor
 from k2c.cli.train import train
 
 
@@ -35,7 +36,9 @@ for command in (
     lab,
     doctor,
     bench,
+    fine_tune_command,
     predict,
+    export,
     data,
     batch,
     grade,

@@ -1,5 +1,6 @@
 """Commands that run and show lectures."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,9 +11,10 @@ import click
 from rich.table import Table
 
 from k2c._system.paths import project_root
-from k2c._system.terminal import console
+from k2c._system.terminal import console, problems
 from k2c.cli import stopping
 from k2c.course.syllabus import PROFILES, ParameterError, Syllabus, Value, load_syllabus
+from k2c.errors import K2CError
 
 
 @click.command()
@@ -55,13 +57,15 @@ def run(lectures: tuple[str, ...], profile: str, changes: tuple[str, ...], out: 
     if not completed:
         raise stopping.Stopped(f"Report: {report}")
     console.say(f"Report: {report}")
-    sys.exit(0 if all(run.status == "ok" for run in runs) else 1)
+    sys.exit(0 if all(run.status == "ok" for run in runs) and (lectures or not syllabus.refused) else 1)
 
 
 def _plan(
     syllabus: Syllabus, lectures: tuple[str, ...], profile: str, changes: tuple[str, ...]
 ) -> dict[str, dict[str, Value]]:
     names = list(dict.fromkeys(syllabus.lecture_name(name) for name in lectures)) or list(syllabus.lectures)
+    for sentence in () if lectures else syllabus.refused.values():
+        problems.say(("Left out:", "yellow"), f" {sentence}")
     values = dict(_name_and_value(change) for change in changes)
     plan = {}
     for name in names:
@@ -80,9 +84,20 @@ def _name_and_value(change: str) -> tuple[str, str]:
 
 
 @click.command("list")
-def list_lectures() -> None:
-    """Show the lectures, their parameters, defaults and allowed values."""
-    for name, lecture in load_syllabus().lectures.items():
+@click.argument("lectures", nargs=-1, metavar="[LECTURE]...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+def list_lectures(lectures: tuple[str, ...], as_json: bool) -> None:
+    """Show lectures (all of them by default), their parameters, defaults and allowed values."""
+    syllabus = load_syllabus()
+    names = [syllabus.lecture_name(name) for name in lectures] or list(syllabus.lectures)
+    for sentence in () if lectures else syllabus.refused.values():
+        problems.say(("Refused:", "yellow"), f" {sentence}")
+    if as_json:
+        shown = {name: syllabus.lectures[name].model_dump(mode="json") for name in names}
+        click.echo(json.dumps(shown, indent=1, ensure_ascii=False))
+        return
+    for name in names:
+        lecture = syllabus.lectures[name]
         console.say((f"\n{name}", "bold"), f"  {lecture.title} ", (f"({lecture.minutes} minutes)", "dim"))
         table = Table(box=None, padding=(0, 2), show_header=True, header_style="dim")
         for column in ("parameter", "default", "allowed", "what it is"):
@@ -107,10 +122,15 @@ def notebooks(lectures: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def lab(options: tuple[str, ...]) -> None:
-    """Open JupyterLab on the lectures. Options after `--` go to JupyterLab."""
-    folder = project_root() / "notebooks"
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[FOLDER] [-- OPTIONS]")
+def lab(words: tuple[str, ...]) -> None:
+    """Open JupyterLab on the lectures, or on a FOLDER of yours. Options after `--` go to JupyterLab."""
+    own = words[:1] if words and not words[0].startswith("-") else ()
+    folder, options = Path(own[0]).absolute() if own else project_root() / "notebooks", words[len(own) :]
+    if not folder.is_dir():
+        raise K2CError(
+            f"There is no folder {folder}. Name one that is there, or leave it out for the lectures."
+        )
     # In a container one is root, where JupyterLab does not start unless it is told to.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *root, *options]

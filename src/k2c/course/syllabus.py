@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from k2c._system.paths import PROJECT_MARK, find_own, project_root
 from k2c._system.printable import printable
-from k2c._system.yaml_file import read_yaml
+from k2c._system.yaml_file import Place, YamlFile, open_yaml
 from k2c.errors import K2CError, unknown
 
 Value = bool | int | float | str
@@ -227,10 +227,19 @@ class Lecture(_Strict):
 
 
 class Syllabus(_Strict):
-    """All lectures, by the name of their notebook, in teaching order."""
+    """All lectures, by the name of their notebook, in teaching order.
+
+    Attributes
+    ----------
+    lectures
+        Those whose entry is right.
+    refused
+        The others: what is wrong with each entry, and in which line. One that is half written stops no other lecture.
+    """
 
     course: str
     lectures: dict[str, Lecture]
+    refused: dict[str, str] = {}
 
     def lecture(self, name: str) -> Lecture:
         """Return the lecture with this name; a number or a word of it is enough (see `lecture_name`)."""
@@ -248,15 +257,22 @@ class Syllabus(_Strict):
         Raises
         ------
         ParameterError
-            When that is no lecture, or may be more than one.
+            When that is no lecture, or may be more than one, or the lecture's entry is refused.
         """
+        found = self._complete(name)
+        if found in self.refused:
+            raise ParameterError(self.refused[found])
+        return found
+
+    def _complete(self, name: str) -> str:
+        names = [*self.lectures, *self.refused]
         stem = Path(name).name.removesuffix(".ipynb")
-        if stem in self.lectures:
+        if stem in names:
             return stem
         stem = stem.lower()
         number = f"{int(stem):02d}_" if stem.isdecimal() and len(stem) < 9 else stem
-        starts = [full for full in self.lectures if full.startswith(number)]
-        words = [full for full in self.lectures if any(word.startswith(stem) for word in full.split("_"))]
+        starts = [full for full in names if full.startswith(number)]
+        words = [full for full in names if any(word.startswith(stem) for word in full.split("_"))]
         matches = (starts or words) if stem else []
         if len(matches) == 1:
             return matches[0]
@@ -264,7 +280,7 @@ class Syllabus(_Strict):
             raise ParameterError(
                 f"The lecture {name!r} may be {' or '.join(matches)}. Write more of the name."
             )
-        raise ParameterError(unknown("lecture", name, self.lectures))
+        raise ParameterError(unknown("lecture", name, names))
 
 
 def _shown(value: object) -> str:
@@ -280,15 +296,49 @@ def load_syllabus(path: Path | None = None) -> Syllabus:
     Raises
     ------
     K2CError
-        Naming the file and each entry that is wrong.
+        When the file cannot be read, or is wrong outside the lectures' entries; `Syllabus.refused` has those.
     """
     return _read_syllabus(path or project_root() / PROJECT_MARK)
 
 
 @cache
 def _read_syllabus(path: Path) -> Syllabus:
+    file = open_yaml(path)
+    content = dict(file.content) if isinstance(file.content, dict) else {}
+    entries = content.get("lectures")
+    refused = _given_twice(path, file)
+    if isinstance(entries, dict):
+        lectures = {}
+        for name, entry in entries.items():
+            try:
+                lectures[name] = Lecture.model_validate(entry)
+            except ValidationError as error:
+                sentence = _sentence(path, file, ("lectures", name), error)
+                refused[name] = "\n".join(filter(None, (refused.get(name), sentence)))
+        good = {name: lecture for name, lecture in lectures.items() if name not in refused}
+        content = content | {"lectures": good, "refused": refused}
     try:
-        return Syllabus.model_validate(read_yaml(path))
+        return Syllabus.model_validate(content)
     except ValidationError as error:
-        problems = "\n".join(f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise K2CError(f"{path} has entries that are not allowed:\n{problems}") from error
+        raise K2CError(_sentence(path, file, (), error)) from error
+
+
+def _sentence(path: Path, file: YamlFile, place: Place, error: ValidationError) -> str:
+    wrong = [((*place, *entry["loc"]), entry["msg"]) for entry in error.errors()]
+    lines = "\n".join(f"  line {file.line(at)}: {'.'.join(map(str, at))}: {said}" for at, said in wrong)
+    return f"{printable(path)} has entries that are not allowed:\n{lines}"
+
+
+def _given_twice(path: Path, file: YamlFile) -> dict[str, str]:
+    """Return the lectures in whose entry a name is given twice, with the sentence."""
+    starts = {
+        place[1]: line for place, line in file.lines.items() if len(place) == 2 and place[0] == "lectures"
+    }
+    refused = {}
+    for line, name in file.twice:
+        around = [lecture for lecture, start in starts.items() if start < line]
+        sentence = f"{printable(path)} is not allowed: line {line}: {name} is given twice."
+        if not around:
+            raise K2CError(sentence)
+        refused[str(around[-1])] = sentence
+    return refused

@@ -3,6 +3,7 @@
 from k2c.datasets.audit import Audit, Finding, audit
 from k2c.datasets.fetching import FetchError, damaged, fetch, is_cached, local_path, verify
 from k2c.datasets.field_of_view import crop_to_eye, field_of_view
+from k2c.datasets.image_folder import load_images
 from k2c.datasets.images import ImageError, read_image, read_images, resize
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
@@ -40,6 +41,7 @@ __all__ = [
     "image_quality",
     "is_cached",
     "labelled_photographs",
+    "load_images",
     "load_medmnist",
     "load_mnist",
     "load_spam",

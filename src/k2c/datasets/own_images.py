@@ -163,7 +163,7 @@ class OwnImages:
         without = {row: "the folder does not have the image" for row, file in enumerate(files) if not file}
         unlabelled = {row: "there is no label" for row in no_label if row not in without}
         kept = {row: file for row, file in enumerate(files) if row not in without and row not in unlabelled}
-        errors = self._unreadable(kept, missing)
+        errors = self.unreadable(kept, missing)
         unreadable = {row: f"it cannot be read: {error.reason}" for row, error in errors.items()}
         for rows, what in (
             (without, "name an image that the folder does not have"),
@@ -202,8 +202,8 @@ class OwnImages:
         self.report.announce()
         return self.report
 
-    def _unreadable(self, files: dict[int, str], missing: str) -> dict[int, ImageError]:
-        """Look which images cannot be read: at their headers, or all of them where they would be left out."""
+    def unreadable(self, files: dict[int, str], missing: str) -> dict[int, ImageError]:
+        """Return what is wrong with images: their headers are looked at, all of each where it would be left out."""
         decode = missing == "skip" and len(files) <= DECODED
         facts: list[DicomFacts] = []
 

@@ -2,6 +2,7 @@
 
 from k2c.models.backbones import Backbone, backbone, backbone_table
 from k2c.models.chexnet import CheXNet, chexnet, first_loss
+from k2c.models.class_maps import AnswerGraph, Answers
 from k2c.models.classify import image_logits, top_classes
 from k2c.models.describe import block_table, count_operations, layer_table
 from k2c.models.explain import (
@@ -19,19 +20,24 @@ from k2c.models.grid import evidence, on_grid, train_head, untrained_head
 from k2c.models.imagenet import class_index, imagenet_classes
 from k2c.models.inside import enlarged, evidence_inside
 from k2c.models.lenet import LeNet, LeNet5
+from k2c.models.model_card import ModelCard
 from k2c.models.naive_bayes import NaiveBayes
-from k2c.models.own_classifier import OwnClassifier, load_classifier
+from k2c.models.own_classifier import OwnClassifier, imagenet_classifier, load_classifier
 from k2c.models.prediction import predict_folder
 from k2c.models.preprocessing import Preprocessing
 from k2c.models.rules import RuleFilter
 from k2c.models.transfer import TransferModel
+from k2c.models.views import square_of
 from k2c.models.weights import WeightsError
 
 __all__ = [
+    "AnswerGraph",
+    "Answers",
     "Backbone",
     "CheXNet",
     "LeNet",
     "LeNet5",
+    "ModelCard",
     "NaiveBayes",
     "OwnClassifier",
     "Preprocessing",
@@ -57,6 +63,7 @@ __all__ = [
     "hog",
     "image_logits",
     "imagenet_classes",
+    "imagenet_classifier",
     "layer_table",
     "load_classifier",
     "occlusion",
@@ -64,6 +71,7 @@ __all__ = [
     "pooled_features",
     "predict_folder",
     "share_inside",
+    "square_of",
     "top_classes",
     "train_head",
     "untrained_head",

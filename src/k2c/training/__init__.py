@@ -9,13 +9,16 @@ from k2c.training.fitting import fit
 from k2c.training.history import History
 from k2c.training.learner import Callback, CancelEpoch, CancelFit, Learner, TrainingDiverged
 from k2c.training.loaders import BalancedLoader, InMemoryLoader
+from k2c.training.logs import CSVLog, TensorBoardLog
 from k2c.training.losses import MultiLabelLoss, WeightedSoftmax, class_weights
 from k2c.training.planted import PLANTED, planted_curves
+from k2c.training.rate_search import RateSearch, find_learning_rate
 from k2c.training.schedule import LearningRateSchedule
 
 __all__ = [
     "PLANTED",
     "BalancedLoader",
+    "CSVLog",
     "Callback",
     "CancelEpoch",
     "CancelFit",
@@ -28,12 +31,15 @@ __all__ = [
     "LearningRateSchedule",
     "MultiLabelLoss",
     "OneVariant",
+    "RateSearch",
     "Rotate180",
+    "TensorBoardLog",
     "TrainingDiverged",
     "WeightedSoftmax",
     "class_weights",
     "cpu_threads",
     "evaluate",
+    "find_learning_rate",
     "fit",
     "keep_freed_memory",
     "latest",

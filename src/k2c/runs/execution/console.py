@@ -1,7 +1,9 @@
 """Lectures run one after another, with a live line each in the terminal."""
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import papermill  # noqa: F401 - before our engines: it imports them, by their entry points
@@ -22,6 +24,7 @@ _MARKS = {
     "running": ("▶ running", "cyan"),
     "not started": ("· waiting", "dim"),
 }
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def execute_all(runs: Sequence[Run], out: Path, console: Terminal) -> bool:
@@ -35,7 +38,8 @@ def execute_all(runs: Sequence[Run], out: Path, console: Terminal) -> bool:
         False when it was stopped by Ctrl-C.
     """
     board = _Board(runs, console)
-    with Live(get_renderable=board.table, console=console, refresh_per_second=4):
+    live = Live(get_renderable=board.table, console=console, refresh_per_second=4)
+    with live if console.is_terminal else _lines(board):
         try:
             for run in runs:
                 board.start(run)
@@ -47,6 +51,24 @@ def execute_all(runs: Sequence[Run], out: Path, console: Terminal) -> bool:
             board.stop()
             return False
     return True
+
+
+@contextmanager
+def _lines(board: "_Board") -> Iterator[None]:
+    """Print where the running lecture is, every ten seconds: a log has no live table."""
+    done = threading.Event()
+
+    def say() -> None:
+        while not done.wait(SECONDS_BETWEEN_LINES):
+            board.say_where()
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 class _Board:
@@ -66,6 +88,12 @@ class _Board:
         if self._running:
             self._steps[self._running.lecture] = step
 
+    def say_where(self) -> None:
+        """Print where the running lecture is."""
+        if run := self._running:
+            parts = (Text(*_MARKS["running"]), *map(Text, (run.lecture, self._cell(run), self._elapsed(run))))
+            self._console.say(Text("  ").join(part for part in (*parts, self._said(run)) if part))
+
     def line(self, run: Run) -> Text:
         words = (run.lecture, self._cell(run), self._elapsed(run))
         parts = (Text(*_MARKS[run.status]), *map(Text, words), self._said(run))
@@ -75,7 +103,7 @@ class _Board:
         table = Table.grid(padding=(0, 2), expand=True)
         for ratio in (None, None, None, None, 1):
             table.add_column(no_wrap=True, ratio=ratio, overflow="ellipsis")
-        for run in self._runs if self._console.is_terminal else ():
+        for run in self._runs:
             mark = Text(*_MARKS["running" if run is self._running else run.status])
             name = Text(run.lecture, "bold")
             table.add_row(mark, name, self._cell(run), self._elapsed(run), self._said(run))

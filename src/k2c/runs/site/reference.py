@@ -19,6 +19,7 @@ ROOMS = {
     "k2c.models": "Models",
     "k2c.training": "The training loop",
     "k2c.metrics": "What is measured of predictions",
+    "k2c.own": "Your own images: train, measure, hand on",
     "k2c.kernels": "Kernels on several devices",
     "k2c.parallel": "Training by several workers",
     "k2c.display": "Plots and widgets",

@@ -1,0 +1,122 @@
+"""A classifier as one web page, from the file system: it says what Python says, and asks the network for nothing."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from k2c.datasets import sample_photograph
+from k2c.models import AnswerGraph, ModelCard, OwnClassifier, Preprocessing, backbone, square_of
+
+SAMPLES = ("cat", "coffee", "rocket", "retina")
+
+
+@pytest.fixture(scope="module")
+def own():
+    network = backbone()
+    weight = torch.randn(3, network.n_features, generator=torch.Generator().manual_seed(0)) / 10
+    card = ModelCard("Nothing.", "2 of 4 right.", "Anything </script><b>at all</b>.")
+    return OwnClassifier(network, ["one", "</script>two", "thrée"], weight, torch.zeros(3), card=card)
+
+
+@pytest.fixture(scope="module")
+def file(own, tmp_path_factory):
+    pytest.importorskip("onnx")
+    from k2c.own import export_page
+
+    file = tmp_path_factory.mktemp("page") / "own.html"
+    export_page(own, file, title="A page")
+    return file
+
+
+@pytest.fixture
+def opened(browser, file):
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page, problems = context.new_page(), []
+    page.on("request", lambda asked: problems.append(asked.url) if asked.url.startswith("http") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(file.as_uri())
+    page.locator("#status", has_text="Ready.").wait_for()
+    yield page
+    assert problems == []
+    context.close()
+
+
+def png(name):
+    buffer = io.BytesIO()
+    Image.fromarray(sample_photograph(name)).save(buffer, "PNG")
+    return {"name": f"{name}.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+
+
+def test_a_page_says_what_python_says(opened, own):
+    opened.set_input_files("#files", [png(name) for name in SAMPLES])
+    opened.locator("article").nth(len(SAMPLES) - 1).wait_for()
+    graph = AnswerGraph(own).eval()
+    for name in SAMPLES:
+        square = square_of(sample_photograph(name), own.kind, own.network.preprocessing)
+        with torch.inference_mode():
+            expected = graph(torch.from_numpy(square[None])).probabilities[0].tolist()
+        rows = opened.locator("article", has_text=f"{name}.png").locator("button.answer")
+        assert rows.count() == 3
+        for text in rows.all_inner_texts():
+            word, value, *_ = text.split("\n")
+            assert float(value.rstrip(" %")) / 100 == pytest.approx(
+                expected[own.classes.index(word)], abs=0.01
+            )
+    assert opened.inner_text("h1") == "A page"
+    assert "Anything </script><b>at all</b>." in opened.inner_text("dd.warn")
+    # The second class by the keyboard: its map is shown.
+    second = opened.locator("article").first.locator("button.answer").nth(1)
+    second.focus()
+    opened.keyboard.press("Enter")
+    assert second.get_attribute("aria-pressed") == "true"
+    word = second.locator(".name").inner_text()
+    assert opened.locator("article").first.locator("figcaption b").inner_text() == word
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_nothing_is_serious_for_axe_and_nothing_too_wide(browser, file, scheme, width):
+    # Looking into a page needs what its own rules forbid.
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.set_input_files("#files", [png("cat")])
+    page.locator("article").wait_for()
+    from axe_playwright_python.sync_playwright import Axe
+
+    violations = Axe().run(page).response["violations"]
+    assert [found["help"] for found in violations if found["impact"] in ("serious", "critical")] == []
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0
+    context.close()
+
+
+def test_what_is_no_image_is_a_sentence(opened):
+    opened.set_input_files("#files", [{"name": "notes.png", "mimeType": "image/png", "buffer": b"text"}])
+    opened.locator("#status", has_text="notes.png cannot be answered: it is no image").wait_for()
+
+
+@pytest.mark.parametrize("kind", ["photograph", "fundus", "film"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_squares_are_pythons_to_the_last_bit(browser, file, kind, interpolation):
+    preprocessing = Preprocessing(96, 110, interpolation, (0.5,) * 3, (0.5,) * 3)
+    page = browser.new_page(bypass_csp=True)
+    page.goto(file.as_uri())
+    for image in (
+        sample_photograph("microaneurysms"),
+        np.ascontiguousarray(sample_photograph("retina")[::4, ::5]),
+    ):
+        height, width = image.shape[:2]
+        recipe = {"size": 96, "resize": 110, "interpolation": interpolation}
+        found = page.evaluate(
+            "([data, width, height, kind, recipe]) =>"
+            " Array.from(squareOf({data: Uint8Array.from(data), width, height}, kind, recipe).data)",
+            [image.ravel().tolist(), width, height, kind, recipe],
+        )
+        expected = square_of(image, kind, preprocessing)
+        np.testing.assert_array_equal(np.reshape(found, expected.shape), expected)
+    page.close()

@@ -1,0 +1,64 @@
+"""A classifier as ONNX says what torch says, for one image and for several."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from k2c.datasets import sample_photograph
+from k2c.errors import K2CError
+from k2c.models import AnswerGraph, OwnClassifier, backbone, imagenet_classifier
+from k2c.own import export_onnx
+from k2c.own.onnx_file import onnx_bytes
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return backbone()
+
+
+@pytest.fixture(scope="module")
+def squares(network):
+    images = (sample_photograph(name) for name in ("cat", "coffee", "temple"))
+    return np.stack([network.preprocessing.square(image) for image in images])
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_file_says_what_torch_says(network, squares, tmp_path, multi_label):
+    weight = torch.randn(3, network.n_features, generator=torch.Generator().manual_seed(0)) / 10
+    own = OwnClassifier(network, ["a", "b", "ü"], weight, torch.zeros(3), multi_label=multi_label)
+    export_onnx(own, tmp_path / "own.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "own.onnx")
+    with torch.inference_mode():
+        for images in (squares, squares[:1]):
+            expected = AnswerGraph(own).eval()(torch.from_numpy(images))
+            for name, values, wanted in zip(
+                expected._fields, session.run(None, {"images": images}), expected, strict=True
+            ):
+                np.testing.assert_allclose(values, wanted, atol=1e-4, err_msg=name)
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["classes"]) == ["a", "b", "ü"]
+    assert "not a medical device" in about["not_for"]
+
+
+def test_half_the_bytes_say_nearly_the_same(squares):
+    own = imagenet_classifier("efficientnet_lite0")
+    whole, half = onnx_bytes(own), onnx_bytes(own, half=True)
+    assert len(half) < 0.51 * len(whole)
+    answers = [
+        onnxruntime.InferenceSession(content).run(["probabilities"], {"images": squares})[0]
+        for content in (whole, half)
+    ]
+    np.testing.assert_allclose(*answers, atol=0.01)
+
+
+def test_without_the_package_a_sentence_says_what_to_install(network, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    own = OwnClassifier(network, ["a", "b"], np.zeros((1, 1280)), np.zeros(1))
+    with pytest.raises(K2CError, match=r"needs the package onnx. Install it with: .*\[export\]"):
+        onnx_bytes(own)
