@@ -3,7 +3,7 @@
 import csv
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,16 +119,13 @@ def predict_folder(
     if not 1 <= (top := most if top is None else top) <= most:
         raise K2CError(f"Each image can have 1 to {most:,} classes in the table, and {top:,} are asked for.")
     own.network.to(device)
-    options = {"desc": "predicting", "unit": "image", "leave": False, "disable": not progress}
     try:
         with ExitStack() as stack:
             stream = stack.enter_context(
                 stack.enter_context(atomic_path(csv_file)).open("w", encoding="utf-8", newline="")
             )
-            sheet = None
-            if html_file is not None:
-                sheet = stack.enter_context(PredictionSheet(html_file, own, f"Images of {folder.name}"))
-            bar = stack.enter_context(tqdm(total=len(files), **options))
+            sheet = stack.enter_context(_sheet(html_file, own, f"Images of {folder.name}"))
+            bar = stack.enter_context(_bar(len(files), progress))
             table = csv.writer(stream, lineterminator="\n")
             table.writerow(COLUMNS)
             for batch in _answered(own, folder, files, workers, report, bar, sheet is not None):
@@ -141,6 +138,16 @@ def predict_folder(
     except OSError as error:
         raise K2CError(f"The table cannot be written to {csv_file} ({error.strerror}).") from error
     return report
+
+
+def _sheet(
+    file: str | os.PathLike[str] | None, own: OwnClassifier, title: str
+) -> AbstractContextManager[PredictionSheet | None]:
+    return nullcontext() if file is None else PredictionSheet(file, own, title)
+
+
+def _bar(total: int, progress: bool) -> Any:
+    return tqdm(total=total, desc="predicting", unit="image", leave=False, disable=not progress)
 
 
 def find_files(folder: Path, report: LoadReport, *written: Path, dicom: bool = False) -> list[Path]:

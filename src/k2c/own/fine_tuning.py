@@ -166,10 +166,7 @@ def fine_tune(
     targets = [_targets(part) for part in (train, test)]
     mirrored = kind != "film"
     inputs = squares[0] if not mirrored else np.concatenate([squares[0], squares[0][:, :, ::-1]])
-    features = [
-        torch.tensor(pooled_features(network, images, cache=False, progress=progress))
-        for images in (inputs, squares[1])
-    ]
+    features = [_features(network, images, progress) for images in (inputs, squares[1])]
     learnt = torch.cat([targets[0], targets[0]]) if mirrored else targets[0]
     loss = MultiLabelLoss() if data.multi_label else nn.CrossEntropyLoss()
     layer, search, history = _last_layer(
@@ -196,6 +193,10 @@ def _squares(data: LabelledImages, network: Backbone, kind: str, progress: bool)
         at_least=preprocessing.resize,
         progress="reading images" if progress else False,
     )))  # fmt: skip
+
+
+def _features(network: Backbone, squares: NDArray[np.uint8], progress: bool = False) -> Tensor:
+    return torch.tensor(pooled_features(network, squares, cache=False, progress=progress))
 
 
 def _targets(data: LabelledImages) -> Tensor:
@@ -271,7 +272,7 @@ def _all_weights(
 
 
 def _probabilities(own: OwnClassifier, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-    features = torch.tensor(pooled_features(own.network, squares, cache=False))
+    features = _features(own.network, squares)
     with torch.inference_mode():
         assert own.network.classifier is not None
         return own.probabilities(own.network.classifier(features)).numpy()
