@@ -49,8 +49,9 @@ def test_what_is_saved_answers_the_same(tuned, tmp_path):
 def test_mistakes_come_with_their_images(tuned, tmp_path):
     tuned.probabilities[:2] = tuned.probabilities[:2, ::-1]  # two mistakes, one surer than the other
     tuned.probabilities[0] = np.where(tuned.probabilities[0] > 0.5, 0.999, 0.001)
+    tuned.probabilities[1] = np.where(tuned.probabilities[1] > 0.5, 0.9, 0.1)
     table = tuned.mistakes()
-    assert table["row"].tolist()[0] == 0
+    assert table["row"].tolist()[:2] == [0, 1]
     assert table["truth"][0] != table["answer"][0]
     assert tuned.write_mistakes(tmp_path / "mistakes.html", most=1) == 1
     page = (tmp_path / "mistakes.html").read_text(encoding="utf-8")
