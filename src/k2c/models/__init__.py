@@ -1,6 +1,7 @@
 """Models: from counting words to deep networks."""
 
-from k2c.models.backbones import Backbone, backbone, backbone_table
+from k2c.models.backbones import Backbone, backbone, backbone_table, chest_backbone
+from k2c.models.catalogue import CHEST_CLASSES
 from k2c.models.chexnet import CheXNet, chexnet, first_loss
 from k2c.models.class_maps import AnswerGraph, Answers
 from k2c.models.classify import image_logits, top_classes
@@ -31,6 +32,7 @@ from k2c.models.views import square_of
 from k2c.models.weights import WeightsError
 
 __all__ = [
+    "CHEST_CLASSES",
     "AnswerGraph",
     "Answers",
     "Backbone",
@@ -48,6 +50,7 @@ __all__ = [
     "backbone_table",
     "block_table",
     "cell_histograms",
+    "chest_backbone",
     "chexnet",
     "class_index",
     "count_operations",

@@ -78,6 +78,23 @@ def densenet121(draw: bool = True) -> Parts:
     return Parts(trunk, _mean_over_places(), net.classifier, "relu5", net, "classifier")
 
 
+def densenet121_chest(draw: bool = True) -> Parts:
+    """Build torchxrayvision's DenseNet-121: one channel from -1024 to 1024, and 18 classes."""
+    net = _published("densenet121", num_classes=18)
+    first = net.features.conv0
+    net.features.conv0 = nn.Conv2d(1, first.out_channels, 7, stride=2, padding=3, bias=False)
+    trunk = nn.Sequential(OrderedDict(grey=_Grey(), **dict(net.features.named_children()), relu5=nn.ReLU()))
+    return Parts(trunk, _mean_over_places(), net.classifier, "relu5", net, "classifier")
+
+
+class _Grey(nn.Module):
+    """From inputs between -1 and 1, (N, 3, S, S), to what torchxrayvision's networks read, (N, 1, S, S)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the mean of the channels, between -1024 and 1024."""
+        return 1024 * inputs.mean(dim=1, keepdim=True)
+
+
 def vgg16(draw: bool = True) -> Parts:
     """Build VGG-16; its features are those of the second hidden layer, as is usual."""
     net = _published("vgg16", init_weights=draw)

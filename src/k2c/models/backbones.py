@@ -1,4 +1,4 @@
-"""Networks trained on ImageNet, cut where the pooled features come out."""
+"""Networks trained on ImageNet, and one on chest films, cut where the pooled features come out."""
 
 import copy
 import hashlib
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from k2c.errors import K2CError, unknown
 from k2c.models.architectures import Parts, published_url
-from k2c.models.catalogue import NETWORKS, OFFLINE
+from k2c.models.catalogue import CHEST, CHEST_SHA256, CHEST_URL, NETWORKS, OFFLINE, About
 from k2c.models.weights import download_weights, installed_weights, load_weights
 
 
@@ -54,9 +54,9 @@ class Backbone(nn.Module):
         Of the weights, and the paper of the network.
     """
 
-    def __init__(self, name: str, parts: Parts) -> None:
+    def __init__(self, name: str, parts: Parts, about: About | None = None) -> None:
         super().__init__()
-        about = NETWORKS[name]
+        about = about or NETWORKS[name]
         self.name, self.licence, self.citation = name, about.licence, about.citation
         self.n_features, self.preprocessing = about.n_features, about.preprocessing
         self.trunk, self.pool = parts.trunk, parts.pool
@@ -191,6 +191,51 @@ def backbone(
         parts = about.build(False)
     network = Backbone(name, parts)
     if not load_weights(network, parts, weights):
+        network.classifier = None
+    return network.eval()
+
+
+def chest_backbone(weights: str | os.PathLike[str] | None = None) -> Backbone:
+    """Return a DenseNet-121 that was trained on real chest films, of seven collections.
+
+    Its features know films: a linear head on them learns from fewer labels than one on ImageNet's. Films of
+    ChestX-ray14, PadChest, CheXpert, MIMIC-CXR, Open-i and RSNA's challenge were in its training: a test on one of
+    these is none.
+
+    Parameters
+    ----------
+    weights
+        A local file: torchxrayvision's, or a state dict of this network. When None, torchxrayvision's file (28 MB) is
+        downloaded once, compared with its SHA-256, and kept in the cache.
+
+    Returns
+    -------
+    Backbone
+        Named `densenet121_chest`, in evaluation mode. It reads inputs of three equal channels, as its
+        `preprocessing` makes them of grey films, best at 224 pixels. `logits` are of the 18 `k2c.models.CHEST_CLASSES`.
+
+    Raises
+    ------
+    WeightsError
+        When the file cannot be had, is damaged, or holds something else.
+
+    Notes
+    -----
+    The published file is a pickled module, which could run any code where it is loaded. It is read by
+    `k2c.models.inert`, which makes tensors of it and runs nothing.
+
+    References
+    ----------
+    Cohen, Hashir, Brooks, Bertrand: On the limits of cross-domain generalization in automated X-ray prediction (2020).
+    Cohen, Viviano, Bertin, ...: TorchXRayVision: A library of chest X-ray datasets and models (2022).
+    """
+    name = "densenet121_chest"
+    if weights is None:
+        weights = download_weights(name, CHEST_URL, f"{name}-{CHEST_SHA256}.pt")
+    with torch.random.fork_rng(devices=[]):
+        parts = CHEST.build(False)
+    network = Backbone(name, parts, CHEST)
+    if not load_weights(network, parts, weights, whole_module=True):
         network.classifier = None
     return network.eval()
 

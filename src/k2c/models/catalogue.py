@@ -101,3 +101,26 @@ NETWORKS = {
         citation="He, Zhang, Ren, Sun: Deep residual learning for image recognition (2016)",
     ),
 }
+
+# The 18 classes of torchxrayvision's networks, in the order of their logits; the first 14 are ChestX-ray14's.
+CHEST_CLASSES = (
+    "Atelectasis", "Consolidation", "Infiltration", "Pneumothorax", "Edema", "Emphysema", "Fibrosis", "Effusion",
+    "Pneumonia", "Pleural_Thickening", "Cardiomegaly", "Nodule", "Mass", "Hernia", "Lung Lesion", "Fracture",
+    "Lung Opacity", "Enlarged Cardiomediastinum",
+)  # fmt: skip
+CHEST_URL = (
+    "https://github.com/mlmed/torchxrayvision/releases/download/v1/"
+    "nih-pc-chex-mimic_ch-google-openi-kaggle-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt"
+)
+CHEST_SHA256 = "56524913dd16a906422e8d8b66a7a5c46be1d82eb7ac012d8103776f1aa68899"
+CHEST = About(
+    architectures.densenet121_chest,
+    n_features=1024,
+    parameters=6_966_034,
+    top1=float("nan"),
+    preprocessing=_as_torchvision(resize=224, mean=_HALF, std=_HALF),
+    citation="Cohen, Hashir, Brooks, Bertrand: On the limits of cross-domain generalization in automated X-ray "
+    "prediction (2020)",
+    licence="Apache-2.0; the films' own terms are for research",
+    source="torchxrayvision",
+)

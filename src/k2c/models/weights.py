@@ -21,6 +21,7 @@ from k2c.datasets.downloads import SourceFailed, download
 from k2c.errors import K2CError
 from k2c.models.architectures import Parts, as_named_now
 from k2c.models.catalogue import OFFLINE
+from k2c.models.inert import Inert, InertPickle, state_of
 
 LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that downloads the same file
 _MISSING = "it is missing"
@@ -48,7 +49,7 @@ def installed_weights() -> Path:
     return file
 
 
-def download_weights(name: str, url: str) -> Path:
+def download_weights(name: str, url: str, file_name: str | None = None) -> Path:
     """Return the local file of published weights, downloading it when it is not cached.
 
     Parameters
@@ -56,16 +57,18 @@ def download_weights(name: str, url: str) -> Path:
     name
         Of the network, for the sentences.
     url
-        Its file name ends in the first digits of its SHA-256, `name-1378be20.pth`. The file gets its final
-        name in the cache only after they were compared, and each process that uses it compares them again, once.
-        A damaged one is downloaded again, with a warning.
+        Where it is.
+    file_name
+        Its name in the cache; the address's when None. It ends in the first digits of its SHA-256,
+        `name-1378be20.pth`. The file gets that name only after they were compared, and each process that uses it
+        compares them again, once. A damaged one is downloaded again, with a warning.
 
     Raises
     ------
     WeightsError
         When the file is not cached, or damaged, and cannot be had.
     """
-    file = cache_dir() / "weights" / url.rpartition("/")[2]
+    file = cache_dir() / "weights" / (file_name or url.rpartition("/")[2])
     problem = _problem(file)
     if problem is None:
         return file
@@ -125,7 +128,9 @@ def _sentence(name: str, file: Path, problem: str, why: str) -> str:
     )
 
 
-def load_weights(network: nn.Module, parts: Parts, file: str | os.PathLike[str]) -> bool:
+def load_weights(
+    network: nn.Module, parts: Parts, file: str | os.PathLike[str], *, whole_module: bool = False
+) -> bool:
     """Give a network the weights of a file.
 
     Parameters
@@ -136,6 +141,8 @@ def load_weights(network: nn.Module, parts: Parts, file: str | os.PathLike[str])
         The same parts with the network as published, whose state dict is the other form.
     file
         Written by `torch.save`. Nothing but tensors is unpickled.
+    whole_module
+        Whether the file may hold a pickled module too. Its tensors are read; none of its code is run.
 
     Returns
     -------
@@ -147,7 +154,7 @@ def load_weights(network: nn.Module, parts: Parts, file: str | os.PathLike[str])
     WeightsError
         When the file cannot be read or holds weights of something else.
     """
-    state = _read(Path(file))
+    state = _read(Path(file), whole_module)
     own = any(name.startswith("trunk.") for name in state)
     target, classifier = (network, "classifier") if own else (parts.original, parts.classifier_name)
     expected = target.state_dict()
@@ -163,19 +170,25 @@ def load_weights(network: nn.Module, parts: Parts, file: str | os.PathLike[str])
     if any(problems):
         raise WeightsError(
             f"{Path(file)} does not hold the weights of this network ({'; '.join(filter(None, problems))}). "
-            "Give the state dict of the same network, with 1,000 classes or without its classifier."
+            f"Give the state dict of the same network, with {expected[f'{classifier}.bias'].numel():,} classes or "
+            "without its classifier."
         )
     target.load_state_dict(state, strict=False, assign=True)
     return not headless
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def _read(file: Path, whole_module: bool) -> dict[str, Tensor]:
+    reader: dict[str, Any] = {"weights_only": True}
+    if whole_module:
+        reader = {"weights_only": False, "pickle_module": InertPickle}
     try:
         if zipfile.is_zipfile(file):  # torch's reader does not compare the checksums that its writer leaves
             with zipfile.ZipFile(file) as archive:
                 if (part := archive.testzip()) is not None:
                     raise zipfile.BadZipFile(part)
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*source code")  # of the classes that are not read
+            content = torch.load(file, map_location="cpu", **reader)
     except OSError as error:
         raise WeightsError(
             f"{file} cannot be read ({error.strerror}). Give the path of a state dict."
@@ -186,12 +199,17 @@ def _read(file: Path) -> dict[str, Tensor]:
         EOFError,
         ValueError,
         KeyError,
+        AttributeError,
+        TypeError,
+        IndexError,
         zipfile.BadZipFile,
     ) as error:
         raise WeightsError(
             f"{file} is damaged or holds more than tensors, and is not loaded. Write a state dict with "
             "torch.save(network.state_dict(), file); if it is in the kit's cache, delete it to get it anew."
         ) from error
+    if isinstance(content, Inert):
+        content = state_of(content)
     if isinstance(content, Mapping):
         content = next((content[key] for key in ("state_dict", "model") if key in content), content)
     if not _is_state_dict(content):
