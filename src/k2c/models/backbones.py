@@ -198,9 +198,8 @@ def backbone(
 def chest_backbone(weights: str | os.PathLike[str] | None = None) -> Backbone:
     """Return a DenseNet-121 that was trained on real chest films, of seven collections.
 
-    Its features know films: a linear head on them learns from fewer labels than one on ImageNet's. Films of
-    ChestX-ray14, PadChest, CheXpert, MIMIC-CXR, Open-i and RSNA's challenge were in its training: a test on one of
-    these is none.
+    Its features were learnt from films, not from photographs. They are those of ChestX-ray14 (with two sets of labels),
+    PadChest, CheXpert, MIMIC-CXR, Open-i and RSNA's challenge: a test on films of one of these is none.
 
     Parameters
     ----------
