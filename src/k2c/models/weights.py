@@ -25,6 +25,10 @@ from k2c.models.inert import Inert, InertPickle, state_of
 
 LOCK_TIMEOUT = 3600.0  # seconds to wait for another process that downloads the same file
 _MISSING = "it is missing"
+_UNREADABLE = (  # what torch, pickle and zipfile raise for files that are cut off, damaged or something else
+    RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError,
+    zipfile.BadZipFile,
+)  # fmt: skip
 TRIES = 2  # a file that arrives with the wrong content is asked for once more
 
 
@@ -193,17 +197,7 @@ def _read(file: Path, whole_module: bool) -> dict[str, Tensor]:
         raise WeightsError(
             f"{file} cannot be read ({error.strerror}). Give the path of a state dict."
         ) from error
-    except (
-        RuntimeError,
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        IndexError,
-        zipfile.BadZipFile,
-    ) as error:
+    except _UNREADABLE as error:
         raise WeightsError(
             f"{file} is damaged or holds more than tensors, and is not loaded. Write a state dict with "
             "torch.save(network.state_dict(), file); if it is in the kit's cache, delete it to get it anew."
