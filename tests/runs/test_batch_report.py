@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
 
+from k2c._system.sealed import seal_json
 from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
 from k2c.runs.reports.batch import compare_batches, read_batch_table, write_batch_report
@@ -50,8 +51,8 @@ def write_run(folder, run, status, cause, error, score):
         "guards": [guard],
         "exercises": {},
     }
-    (path / "run.json").write_text(json.dumps(facts))
-    (path / "metrics.json").write_text(json.dumps(measured if status == "ok" else {}))
+    (path / "run.json").write_text(json.dumps(seal_json(facts)))
+    (path / "metrics.json").write_text(json.dumps(seal_json(measured if status == "ok" else {})))
     (path / "notebook.ipynb").write_text("{}")
 
 
@@ -90,7 +91,7 @@ def make_batch(tmp_path):
             "runs": runs,
         }
         sweep = {"kind": "grid", "parameters": list(settings[0])}
-        (folder / "plan.json").write_text(json.dumps(plan | {"sweep": sweep}))
+        (folder / "plan.json").write_text(json.dumps(seal_json(plan | {"sweep": sweep})))
         return folder
 
     return make
@@ -157,7 +158,7 @@ def test_what_a_run_could_not_measure_is_a_gap_and_not_a_zero(make_batch):
     unknown = {"name": "lost", "value": None, "low": None, "high": None, "status": "not measurable"}
     for run in folder.glob("tiny-*"):
         results = json.loads((run / "metrics.json").read_text())
-        (run / "metrics.json").write_text(json.dumps(results | {"guards": [unknown]}))
+        (run / "metrics.json").write_text(json.dumps(seal_json(results | {"guards": [unknown]})))
     batch = read_batch_table(folder)
     assert batch.frame["lost"].isna().all() and "lost" not in batch.metrics
     assert set(batch.done["claims"]) == {"not measurable"}
