@@ -326,8 +326,10 @@ def resolution(seeds: int) -> None:
                 stage = f"{part}, {side} px"
                 bench.stage(stage, np.array(pooled_features(trunk, data, size=side)), kind="plain")
         sizes = [name for name in bench.scores if name != "images, 224 px"]
-        tables.append(bench.table(dict.fromkeys(sizes, "images, 224 px")).assign(positive=positive))
-    table = pd.concat(tables).drop(columns=["wrong_labels"]).reset_index().set_index("positive")
+        found = bench.table(dict.fromkeys(sizes, "images, 224 px")).reset_index()
+        found[["photographs", "pixels"]] = found["stage"].str.extract(r"(\w+), (\d+) px").to_numpy()
+        tables.append(found.assign(positive=positive).drop(columns=["stage", "wrong_labels"]))
+    table = pd.concat(tables).set_index(["positive", "photographs", "pixels"])
     about = f"{PHOTOGRAPHS}, {seeds} seeds, {FACTS}; `images` are 256 wide, `images_512` 512"
     write("fundus_real_resolution", table, f"{REAL} resolution", about)
 
