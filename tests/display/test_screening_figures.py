@@ -55,6 +55,7 @@ IMAGES = {
     "costs": lambda: show_costs(RISK, LABELS, (1, 10), title="A title"),
     "grid": lambda: show_auc_grid(GRID, title="A title", xlabel="blur", ylabel="copied"),
     "differences": lambda: show_differences({"synthetic": DIFFERENCES, "real": DIFFERENCES}, title="A title"),
+    "corrected": lambda: show_differences({"eyes": DIFFERENCES.assign(p_holm=[0.9, 0.06])}, title="A title"),
     "lesions": lambda: show_lesions(EYE, MASKS, title="A title"),
     "attention": lambda: show_attention(
         [EYE, EYE], [np.eye(7), -np.eye(7)], [SPOT, MASKS["cotton_wool"]], ["one", "two"], title="A title"
@@ -124,3 +125,11 @@ def test_a_difference_within_the_noise_is_grey(draw):
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["sharp - blurred", "weighted - plain"]
     colours = {line.get_ydata()[0]: line.get_color() for line in axes.lines if line.get_marker() == "o"}
     assert colours == {0: COLOURS["blue"], 1: COLOURS["grey"]}
+
+
+def test_a_corrected_p_value_counts_for_more_than_the_interval(draw):
+    dots = [line for line in draw("corrected").axes[0].lines if line.get_marker() == "o"]
+    assert [line.get_color() for line in dots] == [COLOURS["grey"]] * 2
+    assert "beyond the noise: corrected p below 0.05" in {
+        text.get_text() for text in texts(draw("corrected"))
+    }

@@ -1,6 +1,7 @@
 """Images of the back of the eye: photographs, what is where in them, and where a network looked."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,7 +12,15 @@ from scipy import ndimage
 from k2c.display.style import COLOURS, show_compact
 
 _SMALLEST = 3  # radius in pixels of the disc that outlines a lesion which is smaller
-_OUTLINES = ("sky", "yellow", "green", "purple", "orange", "blue", "grey")
+OUTLINES = (
+    "sky",
+    "yellow",
+    "green",
+    "purple",
+    "orange",
+    "blue",
+    "grey",
+)  # of each kind of lesion, in its order
 
 
 def show_lesions(image: Any, masks: Mapping[str, Any], *, title: str) -> None:
@@ -30,9 +39,10 @@ def show_lesions(image: Any, masks: Mapping[str, Any], *, title: str) -> None:
     for panel in (plain, marked):
         panel.imshow(image, interpolation="antialiased")
         panel.axis("off")
-    present = {name: np.asarray(mask, dtype=bool) for name, mask in masks.items() if np.any(mask)}
-    for (name, mask), colour in zip(present.items(), _OUTLINES, strict=False):
-        _outline(marked, mask, COLOURS[colour])
+    for (name, mask), colour in zip(masks.items(), cycle(OUTLINES), strict=False):
+        if not np.any(mask):
+            continue
+        _outline(marked, np.asarray(mask, dtype=bool), COLOURS[colour])
         handles.append(Line2D([], [], color=COLOURS[colour], label=name.replace("_", " ")))
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), fontsize=12)

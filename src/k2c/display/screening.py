@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from sklearn.metrics import roc_curve
 
@@ -177,7 +178,9 @@ def show_costs(scores: Any, labels: Any, prices: Sequence[float] = (1, 10, 100),
     for price in prices:
         thresholds, costs = screening_costs(scores, labels, missed=price)
         sent = 1 - np.searchsorted(values, thresholds) / len(values)
-        (line,) = axes.plot(sent, costs, label=f"a missed eye costs {price:g} alarms")
+        (line,) = axes.plot(
+            sent, costs, label=f"a missed eye costs {price:g} alarm{'' if price == 1 else 's'}"
+        )
         axes.plot(sent[costs.argmin()], costs.min(), "o", color=line.get_color(), markersize=10)
     axes.set(title=title, xlabel="eyes sent to a doctor", ylabel="mean cost per eye, in false alarms")
     axes.set_yscale("log")
@@ -212,20 +215,24 @@ def show_auc_grid(grid: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -
 def show_differences(tables: Mapping[str, pd.DataFrame], *, title: str) -> None:
     """Draw paired differences of the ROC AUC with their intervals, a panel per table and a row per comparison.
 
-    What is within the noise (the interval contains 0) is grey.
+    What is within the noise is grey: the p value corrected for several comparisons is 0.05 or more, or, in tables
+    without one, the interval contains 0.
 
     Parameters
     ----------
     tables
-        By the title of the panel: the index names the comparisons, the columns are `difference`, `low` and `high`.
+        By the title of the panel: the index names the comparisons, the columns are `difference`, `low` and `high`,
+        and `p_holm` where the p values were corrected.
     """
-    height = 0.5 * max(map(len, tables.values())) + 1.9
+    height = 0.5 * max(map(len, tables.values())) + 2.4
+    corrected = all("p_holm" in table for table in tables.values())
     figure, axes = plt.subplots(
         1, len(tables), figsize=(6.6 * len(tables), height), sharex=True, squeeze=False
     )
     for panel, (name, table) in zip(axes[0], tables.items(), strict=True):
         for place, (_, row) in enumerate(table.iloc[::-1].iterrows()):
-            colour = COLOURS["grey"] if row["low"] <= 0 <= row["high"] else COLOURS["blue"]
+            noise = row["p_holm"] >= 0.05 if corrected else row["low"] <= 0 <= row["high"]
+            colour = COLOURS["grey"] if noise else COLOURS["blue"]
             panel.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=3)
             panel.plot(row["difference"], place, "o", color=colour, markersize=9)
         panel.axvline(0, color="#222222", linestyle="--", linewidth=1.4)
@@ -233,6 +240,12 @@ def show_differences(tables: Mapping[str, pd.DataFrame], *, title: str) -> None:
         panel.set(title=name, xlabel="difference of ROC AUC", ylabel="comparison")
         panel.set_ylim(-0.6, len(table) - 0.4)
         panel.grid(axis="y", visible=False)
+    beyond = "corrected p below 0.05" if corrected else "interval without 0"
+    handles = [
+        Line2D([], [], color=COLOURS[colour], marker="o", markersize=9, linewidth=3, label=label)
+        for colour, label in (("blue", f"beyond the noise: {beyond}"), ("grey", "within the noise"))
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     plt.show()
 

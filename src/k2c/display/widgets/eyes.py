@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from k2c.display.fundus import OUTLINES
 from k2c.display.photographs import draw_photograph
 from k2c.display.style import COLOURS
 from k2c.display.widgets.base import ImageWidget
@@ -14,7 +15,6 @@ from k2c.synthetic.fundus import Eye, EyeDrawing, draw_eye
 from k2c.training.augment import GaussianNoise, Rotate180
 
 GRADES = ("none", "mild", "moderate", "severe", "proliferative")
-_LESIONS = ("yellow", "sky", "green", "purple", "orange", "red")
 
 
 class SyntheticEye(ImageWidget):
@@ -51,8 +51,9 @@ class SyntheticEye(ImageWidget):
         draw_photograph(marked, drawing.image)
         plain.set_title("what the camera sees")
         marked.set_title("where the lesions are" if self.lesions.value else "where would you look?")
+        colours = dict(zip(drawing.masks, OUTLINES, strict=True))
         kinds = [kind for kind, mask in drawing.masks.items() if mask.any() and self.lesions.value]
-        for kind, colour in zip(kinds, _LESIONS, strict=False):
+        for kind, colour in ((kind, colours[kind]) for kind in kinds):
             marked.contour(drawing.masks[kind], levels=[0.5], colors=[COLOURS[colour]], linewidths=1.6)
             marked.plot([], [], color=COLOURS[colour], label=kind.replace("_", " "))
         if kinds:
