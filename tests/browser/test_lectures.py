@@ -159,7 +159,7 @@ def test_lecture_6_a_ring_steps_and_a_link_speeds_up(open_lecture):
     notebook.run_all()
     notebook.wait_until_done()
     page, cell = notebook.page, notebook.cell("ring-steps")
-    says(cell, "At the start each worker has its own gradient")
+    says(cell, "Each worker sent one piece to the next, who added it to its own. 4 of 16 pieces are complete")
     drag(page, cell, "Round", 1)
     says(cell, "16 of 16 pieces are complete. So far each has sent 6/4 of the gradient")
     drag(page, cell, "Workers", 1)

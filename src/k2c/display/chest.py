@@ -37,7 +37,7 @@ def show_films(
         panel.axis("off")
     for number, (panel, film, caption) in enumerate(zip(axes.flat, films, captions, strict=False)):
         panel.imshow(film, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
-        panel.set_title(caption, fontsize=11, loc="center")
+        panel.set_title(caption, fontsize=12, loc="center")
         for mask, colour in zip(
             (masks[number] if masks else {}).values(), ("sky", "yellow", "green"), strict=False
         ):
@@ -64,13 +64,15 @@ def show_cooccurrence(table: pd.DataFrame, *, title: str) -> None:
     shown = np.clip(np.log2(np.where(np.eye(size, dtype=bool), 1.0, np.maximum(lift, 1e-9))), -limit, limit)
     image = axes.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit)
     names = [str(name).replace("_", " ") for name in table.index]
-    axes.set_xticks(range(size), names, rotation=60, ha="right", fontsize=11)
-    axes.set_yticks(range(size), names, fontsize=11)
+    axes.set_xticks(range(size), names, rotation=60, ha="right", fontsize=12)
+    axes.set_yticks(range(size), names, fontsize=12)
     for row in range(size):
-        axes.text(row, row, f"{100 * alone[row]:.1f}%", ha="center", va="center", fontsize=8.5)
-    axes.set(title=title, xlabel="finding", ylabel="finding")
+        axes.text(row, row, f"{100 * alone[row]:.1f}", ha="center", va="center", fontsize=12)
+    axes.set(title=f"{title}\n(on the diagonal: on how many of 100 films)")
     axes.grid(visible=False)
-    bar = axes.figure.colorbar(image, ax=axes, shrink=0.75, label="times as often as by chance")
+    bar = axes.figure.colorbar(
+        image, ax=axes, shrink=0.75, extend="both", label="times as often as by chance"
+    )
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda power, _: f"{2.0**power:g}"))
     plt.show()
 

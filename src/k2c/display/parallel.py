@@ -1,5 +1,6 @@
 """Images of several workers: how one gradient travels, and what a step costs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -72,7 +73,7 @@ _PANELS = {
             (2,),
         ),
         _Panel(
-            "3. the driver collects sums,\ndivides, makes the step",
+            "3. here the driver collects sums,\ndivides, and makes the step",
             ("", "", "12", "", "w - 3η"),
             ((2, SERVER, ""),),
             (SERVER,),
@@ -216,7 +217,7 @@ def show_scaling(
             x, y = points[model]
             panel.plot(x, y, "*", color="#222222", markersize=17, label="published")
         panel.set_title(model, fontsize=13)
-        panel.set(xlabel="workers", ylabel="efficiency", ylim=(0, 1.05))
+        panel.set(xlabel="workers", ylabel="efficiency", ylim=(_floor(efficiencies), 1.02))
         panel.set_xscale("log", base=2)
         panel.xaxis.set_major_formatter("{x:g}")
         panel.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -228,6 +229,12 @@ def show_scaling(
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4)
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     plt.show()
+
+
+def _floor(efficiencies: Mapping[str, Mapping[str, Any]]) -> float:
+    """Return the tenth below the lowest efficiency, where the axis of all panels starts."""
+    lowest = min(float(np.min(values)) for ways in efficiencies.values() for values in ways.values())
+    return max(0.0, math.floor(10 * lowest - 0.5) / 10)
 
 
 def show_losses(losses: Mapping[str, Sequence[float]], *, title: str, ylabel: str = "loss") -> None:

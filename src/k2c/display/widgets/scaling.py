@@ -12,6 +12,7 @@ from k2c.parallel.cost import StepCost, bandwidth_for, gigabit, speed_up
 
 WAYS = {"ring": "ring all-reduce", "tree": "tree", "parameter_server": "one parameter server"}
 _NODES = (2, 4, 8, 16, 32, 64, 128, 256)
+_GRADIENTS = (1, 2, 3, 6, 4, 7, 5, 8)  # of the workers of a ring; the first four are the lecture's
 
 
 class ScalingCurves(ImageWidget):
@@ -130,6 +131,8 @@ def sent_in(n: int, number: int) -> list[tuple[int, int, bool]]:
 class RingSteps(ImageWidget):
     """A ring all-reduce, round by round: who sends which piece, and what everybody holds then.
 
+    It opens at the end of the first half, when each worker holds one complete sum.
+
     Parameters
     ----------
     workers
@@ -138,7 +141,7 @@ class RingSteps(ImageWidget):
 
     def __init__(self, workers: int = 4) -> None:
         self.workers = ipywidgets.IntSlider(workers, 2, 8, description="Workers")
-        self.round = ipywidgets.IntSlider(0, 0, 2 * (workers - 1), description="Round")
+        self.round = ipywidgets.IntSlider(workers - 1, 0, 2 * (workers - 1), description="Round")
         super().__init__([self.workers, self.round])
 
     def draw(self) -> tuple[Figure, str]:
@@ -146,7 +149,7 @@ class RingSteps(ImageWidget):
         n = self.workers.value
         self.round.max = 2 * (n - 1)
         number = self.round.value
-        start = np.repeat(np.arange(1, n + 1)[:, None], n, axis=1)
+        start = np.repeat(np.array(_GRADIENTS[:n])[:, None], n, axis=1)
         state = ring_states(start)[number]
         complete = state == start.sum(axis=0)
         figure = Figure(figsize=(1.0 + 1.05 * n, 1.3 + 0.72 * n), layout="constrained")

@@ -1,8 +1,11 @@
-"""Spark without a connection between the tasks: gradients meet in a shuffle, as in BigDL (Dai et al., 2019).
+"""Spark without a connection between the tasks: gradients meet in a shuffle, in slices.
 
 Every iteration is two short Spark jobs' worth of tasks without a state: the weights are broadcast; each partition
 computes the gradient of its part of the batch and cuts it into slices; a shuffle brings slice k of all partitions
 together, where they are summed; the driver makes the step. A task that dies is simply run again.
+
+BigDL (Dai et al., 2019) shuffles slices of the gradient in the same way, but there the owner of slice k also updates
+slice k of the weights, and the tasks fetch the new slices from their owners: nothing passes through the driver.
 """
 
 import os

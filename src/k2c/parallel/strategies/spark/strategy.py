@@ -28,7 +28,7 @@ class SparkOptions(AllReduceOptions):
     ----------
     scheme
         How the partitions' gradients meet: `"barrier"`, all tasks at the same time, with an all-reduce between
-        them; `"shuffle"`, in slices that Spark's shuffle sums and the driver broadcasts back, as BigDL does.
+        them; `"shuffle"`, in slices that Spark's shuffle sums; the driver makes the step and broadcasts the weights.
     """
 
     scheme: str = "barrier"
