@@ -68,7 +68,7 @@ def show_cooccurrence(table: pd.DataFrame, *, title: str) -> None:
     axes.set_yticks(range(size), names, fontsize=12)
     for row in range(size):
         axes.text(row, row, f"{100 * alone[row]:.1f}", ha="center", va="center", fontsize=12)
-    axes.set(title=f"{title}\n(on the diagonal: on how many of 100 films)")
+    axes.set(title=title, xlabel="finding; diagonal: on how many of 100 films", ylabel="finding")
     axes.grid(visible=False)
     bar = axes.figure.colorbar(
         image, ax=axes, shrink=0.75, extend="both", label="times as often as by chance"
