@@ -134,7 +134,7 @@ def draw_film(film: Film, size: int = 224, *, masks: bool = True) -> FilmDrawing
     - Soft tissue is one smooth outline: no skin folds, muscles or clothes, and breasts do not widen the outline.
     - Scattered light and the unit's processing are two parameters, and the letters of markers are of one font.
 
-    A network that was trained on these films only is therefore no better than chance on real ones.
+    A network that was trained on these films only is therefore close to chance on real ones.
     """
     if not SIZES[0] <= size <= SIZES[1]:
         raise K2CError(f"size={size} is out of range: {SIZES[0]} to {SIZES[1]} pixels.")

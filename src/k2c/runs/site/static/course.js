@@ -6,3 +6,11 @@ function reach() {
 }
 addEventListener("load", reach);
 addEventListener("resize", reach);
+
+// The theme's arrows that open a part of the contents have no text of their own.
+addEventListener("DOMContentLoaded", () => {
+  for (const arrow of document.querySelectorAll("nav summary")) {
+    const page = arrow.closest("li")?.querySelector("a");
+    arrow.setAttribute("aria-label", `Pages below ${page ? page.textContent.trim() : "this one"}`);
+  }
+});
