@@ -44,6 +44,7 @@ EYES, PREVALENCE, LOOKALIKES, BLUR = 1600, 0.05, 0.1, 0.4
 SIGMAS = (0.02, 0.1, 0.2)
 HERE = Path(__file__).parent
 FACTS = "EfficientNet-Lite0 frozen, head of 128, 30 epochs, AdamW 0.001, batches of 32"
+SAMPLES, REAL_SAMPLES = 1000, 4000  # resamples of the patients for an interval: synthetic eyes, real photographs
 
 
 class Blurred(nn.Module):
@@ -138,7 +139,7 @@ class Bench:
         )
         return predict(head, unseen[0]).diff(dim=1)[:, 0].numpy(), np.array(history["surprise"])
 
-    def table(self, pairs: dict[str, str], samples: int = 1000) -> pd.DataFrame:
+    def table(self, pairs: dict[str, str], samples: int = SAMPLES) -> pd.DataFrame:
         """Return a row per stage, compared with its base; p values corrected for all of them."""
         table = pd.DataFrame(self.rows).set_index("stage")
         for name, base in pairs.items():
@@ -196,7 +197,7 @@ def synthetic_bench(seeds: int) -> tuple[Bench, np.ndarray, np.ndarray, str]:
     blurred = (data.table["blur"] > 0).sum()
     about = (
         f"{EYES} synthetic eyes, {truth.sum()} positive, {blurred} blurred unless sharp, labels copied from the "
-        f"patient unless graded, 2 folds by patient, {seeds} seeds, {FACTS}"
+        f"patient unless graded, 2 folds by patient, {seeds} seeds, intervals of {SAMPLES} resamples, {FACTS}"
     )
     features = np.array(pooled_features(trunk, data))
     return Bench(data, truth, trunk, 2, seeds), features, copied(truth, data.patients), about
@@ -370,8 +371,11 @@ def real(seeds: int) -> None:
         "copied labels": "plain",
         "balanced, noise 0.2 and turns": "balanced epochs",
     }
-    about = f"{PHOTOGRAPHS}, {seeds} seeds, {FACTS}, {side} px, referable: {truth.sum()} positive"
-    write("fundus_real_stages", bench.table(pairs, samples=4000), f"{REAL} real", about)
+    about = (
+        f"{PHOTOGRAPHS}, {seeds} seeds, {FACTS}, {side} px, referable: {truth.sum()} positive, "
+        f"intervals of {REAL_SAMPLES} resamples"
+    )
+    write("fundus_real_stages", bench.table(pairs, samples=REAL_SAMPLES), f"{REAL} real", about)
 
 
 MEASURES = {
