@@ -44,7 +44,10 @@ EYES, PREVALENCE, LOOKALIKES, BLUR = 1600, 0.05, 0.1, 0.4
 SIGMAS = (0.02, 0.1, 0.2)
 HERE = Path(__file__).parent
 FACTS = "EfficientNet-Lite0 frozen, head of 128, 30 epochs, AdamW 0.001, batches of 32"
-SAMPLES, REAL_SAMPLES = 1000, 4000  # resamples of the patients for an interval: synthetic eyes, real photographs
+SAMPLES, REAL_SAMPLES = (
+    1000,
+    4000,
+)  # resamples of the patients for an interval: synthetic eyes, real photographs
 
 
 class Blurred(nn.Module):
