@@ -150,6 +150,6 @@ def test_a_flag_in_a_sentence_is_one_of_a_command(flag):
     assert flag in {option for _, command in every_command() for p in command.params for option in p.opts}
 
 
-@pytest.mark.parametrize("word", mentioned(r"(?:: |`)k2c ([a-z]+)"))
+@pytest.mark.parametrize("word", mentioned(r"(?:: |`)k2c ([a-z][a-z-]*)"))
 def test_a_command_in_a_sentence_exists(word):
     assert word in dict(every_command())

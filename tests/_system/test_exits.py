@@ -107,6 +107,7 @@ def test_what_a_program_printed_loses_its_commands_to_the_terminal(text, shown):
 
 
 def test_results_of_runs_are_harmless_in_the_tables_of_a_batch(tmp_path):
+    from k2c._system.sealed import seal_json
     from k2c.runs.reports.batch import write_batch_report
 
     run = {
@@ -118,7 +119,7 @@ def test_results_of_runs_are_harmless_in_the_tables_of_a_batch(tmp_path):
     }
     plan = {"name": EVIL, "lecture": "00", "title": EVIL, "profile": "smoke", "repeat": "seed", "runs": [run]}
     plan["sweep"] = {"kind": "none", "parameters": []}
-    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    (tmp_path / "plan.json").write_text(json.dumps(seal_json(plan)))
     (tmp_path / "tiny-1").mkdir()
     facts = {
         "status": "ok",
@@ -128,9 +129,9 @@ def test_results_of_runs_are_harmless_in_the_tables_of_a_batch(tmp_path):
         "machine": {EVIL: EVIL},
         "versions": {},
     }
-    (tmp_path / "tiny-1/run.json").write_text(json.dumps(facts))
+    (tmp_path / "tiny-1/run.json").write_text(json.dumps(seal_json(facts)))
     recorded = {"recorded": {EVIL: 1.0, "=formula": "=1+1", "said": EVIL}, "guards": []}
-    (tmp_path / "tiny-1/metrics.json").write_text(json.dumps(recorded))
+    (tmp_path / "tiny-1/metrics.json").write_text(json.dumps(seal_json(recorded)))
     page = write_batch_report(tmp_path).read_text().split("<script>/**")[0].split("<script>\n")[0]
     assert is_harmless(page)
     assert r"\u202egnp" in page
