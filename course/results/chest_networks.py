@@ -4,15 +4,13 @@ Usage: python course/results/chest_networks.py densenet_against_vgg | compressio
 """
 
 import argparse
-import datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-import k2c
 from k2c import parallel
+from k2c.course import write_measured
 from k2c.datasets.chest import FINDINGS
 from k2c.metrics import compare, holm, roc_auc
 from k2c.models import backbone, on_grid, pooled_features, train_head
@@ -95,12 +93,9 @@ def main() -> None:
     parser.add_argument("table", choices=list(SAID))
     name = parser.parse_args().table
     rows = {"densenet_against_vgg": densenet_against_vgg, "compression": compression}[name]()
-    made = (
-        f"# python course/results/chest_networks.py {name}\n"
-        f"# {datetime.date.today()}, k2c {k2c.__version__}, torch {torch.__version__}, CPU\n"
-        f"# {SAID[name]}\n"
+    write_measured(
+        name, pd.DataFrame(rows), f"python course/results/chest_networks.py {name}", f"CPU, {SAID[name]}"
     )
-    Path(__file__).with_name(f"{name}.csv").write_text(made + pd.DataFrame(rows).to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ deviation over the seeds of late minus early.
 """
 
 import argparse
-import datetime
 import os
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-import k2c
+from k2c.course import write_measured
 from k2c.datasets import LabelledImages, folds_by_patient, quality_scores
 from k2c.datasets.fundus import load_fundus
 from k2c.metrics import class_cross_entropy, compare, holm, roc_auc
@@ -42,8 +41,7 @@ from k2c.training import (
 
 EYES, PREVALENCE, LOOKALIKES, BLUR = 1600, 0.05, 0.1, 0.4
 SIGMAS = (0.02, 0.1, 0.2)
-HERE = Path(__file__).parent
-FACTS = "EfficientNet-Lite0 frozen, head of 128, 30 epochs, AdamW 0.001, batches of 32"
+FACTS = "CPU, EfficientNet-Lite0 frozen, head of 128, 30 epochs, AdamW 0.001, batches of 32"
 SAMPLES, REAL_SAMPLES = (
     1000,
     4000,
@@ -161,13 +159,6 @@ def copied(labels: np.ndarray, patients: np.ndarray) -> np.ndarray:
     return pd.Series(labels).groupby(patients).transform("max").to_numpy()
 
 
-def write(name: str, table: pd.DataFrame, command: str, about: str) -> None:
-    """Write a table with how it was made."""
-    made = f"# {command}\n# {datetime.date.today()}, k2c {k2c.__version__}, torch {torch.__version__}, CPU, {about}\n"
-    text = table.to_csv(float_format="%.4f")
-    (HERE / f"{name}.csv").write_text(made + text)
-
-
 def graders(bench: Bench, table: pd.DataFrame, features, base: str) -> dict[str, str]:
     """Add the stages with graders of each kind; return what each is compared with."""
     truth, hard, pairs = bench.truth, difficulty(table), {}
@@ -233,7 +224,7 @@ def synthetic(seeds: int) -> None:
     pairs |= dict.fromkeys(("blurred ones left out of training", "sharp, copied labels", true), base)
     pairs |= {"sharp, true labels": base} | graders(bench, bench.data.table, features, base)
     table = bench.table(pairs).drop(columns=LOSSES)
-    write("fundus_stages", table, "python course/results/fundus_stages.py synthetic", about)
+    write_measured("fundus_stages", table.round(4), "python course/results/fundus_stages.py synthetic", about)
 
 
 def augmentation(seeds: int) -> None:
@@ -257,9 +248,9 @@ def augmentation(seeds: int) -> None:
     bench.stage(f"balanced, noise {sigma} and turns of positives only", only, patient, test=features)
     pairs = {row["stage"]: base for row in bench.rows if row["stage"].startswith("balanced,")}
     pairs |= dict.fromkeys(("weighted", base, "static balanced set"), "plain")
-    write(
+    write_measured(
         "fundus_augmentation",
-        bench.table(pairs),
+        bench.table(pairs).round(4),
         "python course/results/fundus_stages.py augmentation",
         about,
     )
@@ -287,9 +278,9 @@ def lookalikes(seeds: int) -> None:
             {"lookalikes": fraction} | {key: bench.rows[-1][key] for key in ("auc", "auc_sd")} | of_kind
         )
     command = "python course/results/fundus_stages.py lookalikes"
-    write(
+    write_measured(
         "fundus_lookalikes",
-        pd.DataFrame(rows).set_index("lookalikes"),
+        pd.DataFrame(rows).set_index("lookalikes").round(4),
         command,
         f"{about}; sharp, true labels",
     )
@@ -304,7 +295,7 @@ def scores(seeds: int) -> None:
         score = bench.stage(name, features, labels)[0]
         table = bench.data.table[["image", "patient"]].assign(positive=bench.truth, score=score)
         table = table.sample(frac=1, random_state=len(name) + ord(name)).set_index("image")
-        write(f"fundus_scores_{name}", table, command, about)
+        write_measured(f"fundus_scores_{name}", table.round(4), command, about)
 
 
 REAL = "K2C_REALDATA=FOLDER python course/results/fundus_stages.py"
@@ -335,7 +326,7 @@ def resolution(seeds: int) -> None:
         tables.append(found.assign(positive=positive).drop(columns=["stage", "wrong_labels"]))
     table = pd.concat(tables).set_index(["positive", "photographs", "pixels"])
     about = f"{PHOTOGRAPHS}, {seeds} seeds, {FACTS}; `images` are 256 wide, `images_512` 512"
-    write("fundus_real_resolution", table, f"{REAL} resolution", about)
+    write_measured("fundus_real_resolution", table.round(4), f"{REAL} resolution", about)
 
 
 def real(seeds: int) -> None:
@@ -378,7 +369,9 @@ def real(seeds: int) -> None:
         f"{PHOTOGRAPHS}, {seeds} seeds, {FACTS}, {side} px, referable: {truth.sum()} positive, "
         f"intervals of {REAL_SAMPLES} resamples"
     )
-    write("fundus_real_stages", bench.table(pairs, samples=REAL_SAMPLES), f"{REAL} real", about)
+    write_measured(
+        "fundus_real_stages", bench.table(pairs, samples=REAL_SAMPLES).round(4), f"{REAL} real", about
+    )
 
 
 MEASURES = {

@@ -4,15 +4,13 @@ Usage: python course/results/lenet_shifts.py [--seeds 5] [--epochs 3]   (about 1
 """
 
 import argparse
-import datetime
-from pathlib import Path
 
 import pandas as pd
 import torch
 from scipy import ndimage
 from torch import nn
 
-import k2c
+from k2c.course import write_measured
 from k2c.datasets import load_mnist, to_inputs
 from k2c.models import LeNet
 from k2c.training import InMemoryLoader, fit, predict
@@ -67,18 +65,16 @@ def main() -> None:
     options = parser.parse_args()
     digits, parts, rows = load_mnist(), load_mnist("digits"), []
     others = torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts])
-    file = Path(__file__).with_suffix(".csv")
     for seed in range(options.seeds):
         for network in NETWORKS:
             rows.append(measure(network, seed, options.epochs, digits, others))
             print(rows[-1], flush=True)
-    made = (
-        f"# python course/results/lenet_shifts.py --seeds {options.seeds} --epochs {options.epochs}\n"
-        f"# {datetime.date.today()}, k2c {k2c.__version__}, torch {torch.__version__}, CPU, MNIST,\n"
-        "# batches of 100, SGD: rate 0.05, momentum 0.9, weight decay 1e-5; accuracy on the 10,000 test digits,\n"
-        "# shifted to the right, and on the 1,797 digits of scikit-learn's collection\n"
+    command = f"python course/results/lenet_shifts.py --seeds {options.seeds} --epochs {options.epochs}"
+    about = (
+        "CPU, MNIST, batches of 100, SGD: rate 0.05, momentum 0.9, weight decay 1e-5; accuracy on the 10,000 test "
+        "digits, shifted to the right, and on the 1,797 digits of scikit-learn's collection"
     )
-    file.write_text(made + pd.DataFrame(rows).to_csv(index=False))
+    write_measured("lenet_shifts", pd.DataFrame(rows), command, about)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,12 @@ Usage: python course/results/lenet_variants.py [--seeds 5] [--epochs 5]   (about
 """
 
 import argparse
-import datetime
-from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import nn
 
-import k2c
+from k2c.course import write_measured
 from k2c.datasets import load_mnist, to_inputs
 from k2c.models import LeNet, LeNet5
 from k2c.training import Callback, InMemoryLoader, fit, predict
@@ -45,6 +43,9 @@ def train(network: str, seed: int, epochs: int, digits) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+ABOUT = "CPU, MNIST, batches of 100, SGD: rate 0.05, momentum 0.9, weight decay 1e-5; errors on the 10,000 test digits"
+
+
 def main() -> None:
     """Train, and write the table with how it was made."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -54,19 +55,15 @@ def main() -> None:
     parser.add_argument("--name", default="lenet_variants")
     options = parser.parse_args()
     digits, parts = load_mnist(), []
-    file = Path(__file__).with_name(f"{options.name}.csv")
+    command = (
+        f"python course/results/lenet_variants.py --seeds {options.seeds} --epochs {options.epochs} "
+        f"--networks {' '.join(options.networks)} --name {options.name}"
+    )
     for seed in range(options.seeds):
         for network in options.networks:
             parts.append(train(network, seed, options.epochs, digits))
             print(parts[-1].drop(columns="wrong").tail(1).to_string(header=False), flush=True)
-            networks = " ".join(options.networks)
-            made = (
-                f"# python course/results/lenet_variants.py --seeds {options.seeds} --epochs {options.epochs} "
-                f"--networks {networks} --name {options.name}\n"
-                f"# {datetime.date.today()}, k2c {k2c.__version__}, torch {torch.__version__}, CPU, MNIST,\n"
-                "# batches of 100, SGD: rate 0.05, momentum 0.9, weight decay 1e-5; errors on the 10,000 test digits\n"
-            )
-            file.write_text(made + pd.concat(parts).to_csv(index=False))
+            write_measured(options.name, pd.concat(parts), command, ABOUT)
 
 
 if __name__ == "__main__":

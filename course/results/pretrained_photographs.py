@@ -8,14 +8,13 @@ and of the sample photograph that ships.
 """
 
 import argparse
-import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-import k2c
+from k2c.course import write_measured
 from k2c.datasets import read_image, sample_photograph
 from k2c.metrics import calibration_error, fit_temperature, how_sure
 from k2c.models import backbone, class_index, image_logits
@@ -71,14 +70,8 @@ def halves(logits: torch.Tensor, targets: torch.Tensor, count: int = HALVES) -> 
     return pd.DataFrame(rows).round(4)
 
 
-def write(name: str, table: pd.DataFrame, about: str) -> None:
-    """Write a table with how it was made."""
-    made = (
-        "# python course/results/pretrained_photographs.py FOLDER\n"
-        f"# {datetime.date.today()}, k2c {k2c.__version__}, torch {torch.__version__}, CPU, efficientnet_lite0\n"
-        f"# {about}\n"
-    )
-    Path(__file__).with_name(f"{name}.csv").write_text(made + table.to_csv(index=False), encoding="utf-8")
+NETWORK = "efficientnet_lite0"
+COMMAND = "python course/results/pretrained_photographs.py FOLDER"
 
 
 def main() -> None:
@@ -86,11 +79,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    labels, network = pd.read_csv(folder / "labels.csv"), backbone()
+    labels, network = pd.read_csv(folder / "labels.csv"), backbone(NETWORK)
     logits = image_logits(network, (read_image(folder / file) for file in labels["file"]))
     table = halves(logits, torch.tensor(labels["index"].tolist()))
-    about = f"{len(labels)} labelled photographs of ImageNet, one per class, {HALVES} random halves"
-    write("calibration_halves", table, about)
+    about = f"CPU, {NETWORK}, {len(labels)} photographs of ImageNet, one per class, {HALVES} random halves"
+    write_measured("calibration_halves", table, COMMAND, about)
     print(table.describe())
     numbers = [class_index(name) for name in CATS]
     cats = labels[labels["index"].isin(numbers)]
@@ -99,9 +92,9 @@ def main() -> None:
     table = confusions(network, {"the sample, Chelsea": sample_photograph("cat"), **photographs})
     others = logits[~labels["index"].isin(numbers).to_numpy()]
     taken = torch.isin(others.argmax(dim=1), torch.tensor(numbers)).sum().item()
-    about = f"{CROPS} crops of 0.4 to 1 of the shorter side, half of them mirrored"
+    about = f"CPU, {NETWORK}, {CROPS} crops of 0.4 to 1 of the shorter side, half of them mirrored"
     taken_for = f"{taken} of {len(others)} photographs of other classes are taken for one of the five cats"
-    write("cat_confusions", table, f"{about}; {taken_for}")
+    write_measured("cat_confusions", table, COMMAND, f"{about}; {taken_for}")
     print(table.to_string())
 
 

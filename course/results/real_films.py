@@ -6,15 +6,13 @@ FOLDER holds the films and a CSV file of their labels, one of the 14 findings pe
 """
 
 import argparse
-import datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import spearmanr
 
-import k2c
+from k2c.course import write_measured
 from k2c.datasets.chest import FINDINGS, load_chest
 from k2c.metrics import multilabel_table
 from k2c.models import backbone, on_grid, pooled_features, train_head
@@ -84,13 +82,12 @@ def main() -> None:
     parser.add_argument("folder")
     table = measure(parser.parse_args().folder)
     print(table.to_string())
-    made = (
-        "# python course/results/real_films.py FOLDER, a folder with 400 films of ChestX-ray14 of 400 patients\n"
-        f"# {datetime.date.today()}, k2c {k2c.__version__}, torch {torch.__version__}, CPU\n"
-        f"# {FOLDS} folds by patient where trained on real films; macro ROC AUC, 95% bootstrap interval; the rank\n"
-        "# correlation is of the findings' AUCs with those of the last row\n"
+    about = (
+        f"CPU, FOLDER with 400 films of ChestX-ray14 of 400 patients; {FOLDS} folds by patient where trained on real "
+        "films; macro ROC AUC, 95% bootstrap interval; the rank correlation is of the findings' AUCs with those of the "
+        "last row"
     )
-    Path(__file__).with_name("real_films.csv").write_text(made + table.to_csv(index=False))
+    write_measured("real_films", table, "python course/results/real_films.py FOLDER", about)
 
 
 if __name__ == "__main__":

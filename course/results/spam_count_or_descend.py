@@ -3,16 +3,11 @@
 Usage: python course/results/spam_count_or_descend.py   (about 3 CPU minutes; downloads the SMS Spam Collection once)
 """
 
-import datetime
-from pathlib import Path
-
-import numpy as np
 import pandas as pd
-import sklearn
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-import k2c
+from k2c.course import write_measured
 from k2c.datasets import load_spam
 from k2c.metrics import accuracy_by_size, difference_by_size
 from k2c.models import NaiveBayes
@@ -43,15 +38,15 @@ def main() -> None:
         for source in SIZES
         for vocabulary in VOCABULARIES
     ]
-    versions = f"k2c {k2c.__version__}, scikit-learn {sklearn.__version__}, numpy {np.__version__}"
-    made = (
-        "# python course/results/spam_count_or_descend.py\n"
-        f"# {datetime.date.today()}, {versions}; {REPEATS} random splits, 30% held back for the test\n"
-        "# alpha = 1, C = 1; the most frequent words or pieces of 3 to 4 characters, counted without labels\n"
-        "# difference: Naive Bayes minus logistic regression, with the 95% interval of Nadeau and Bengio (2003)\n"
+    about = (
+        f"{REPEATS} random splits, 30% held back for the test; alpha = 1, C = 1; the most frequent words or pieces of "
+        "3 to 4 characters, counted without labels; difference: Naive Bayes minus logistic regression, with the 95% "
+        "interval of Nadeau and Bengio (2003)"
     )
-    file = Path(__file__).with_suffix(".csv")
-    file.write_text(made + pd.concat(parts).to_csv(index=False), encoding="utf-8")
+    command = "python course/results/spam_count_or_descend.py"
+    write_measured(
+        "spam_count_or_descend", pd.concat(parts), command, about, libraries=("scikit-learn", "numpy")
+    )
 
 
 if __name__ == "__main__":

@@ -4,16 +4,14 @@ Usage: python course/results/steps_to_target.py scaling_to_target | staleness | 
 """
 
 import argparse
-import datetime
 from itertools import islice, pairwise
-from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-import k2c
+from k2c.course import write_measured
 from k2c.datasets import load_mnist, to_inputs
 from k2c.datasets.chest import synthetic_chest
 from k2c.models import backbone, on_grid, pooled_features
@@ -168,15 +166,12 @@ def main() -> None:
     parser.add_argument("table", choices=list(SAID))
     name = parser.parse_args().table
     rows = {"scaling_to_target": scaling_to_target, "staleness": staleness, "warm_up": warm_up}[name]()
-    made = (
-        f"# python course/results/steps_to_target.py {name}\n"
-        f"# {datetime.date.today()}, k2c {k2c.__version__}, torch {torch.__version__}, CPU, one thread\n"
-        f"# {SAID[name]}\n"
-    )
     table = pd.DataFrame(rows)
     if "steps" in table:
         table["steps"] = table["steps"].astype("Int64")
-    Path(__file__).with_name(f"{name}.csv").write_text(made + table.to_csv(index=False))
+    write_measured(
+        name, table, f"python course/results/steps_to_target.py {name}", f"CPU, one thread, {SAID[name]}"
+    )
 
 
 if __name__ == "__main__":

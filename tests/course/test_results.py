@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import k2c
-from k2c.course import lecture
+from k2c.course import lecture, write_measured
 from k2c.course.results import GuardError
 from k2c.errors import K2CError
 
@@ -106,3 +107,29 @@ def test_a_table_comes_with_how_it_was_made(results):
 def test_an_unknown_table_is_named_with_those_there_are(results):
     with pytest.raises(K2CError, match=r"no table of results 'sped'; did you mean 'speed'\?"):
         k2c.measured("sped")
+
+
+def test_a_table_is_written_with_how_it_was_made_and_read_again(results):
+    speed = pd.DataFrame({"n": [10, 20], "note": ["#1", "a, b"]})
+    file = write_measured("steps", speed, "python steps.py 2", "CPU; seconds", libraries=["numpy"])
+    assert file == results / "steps.csv"
+    table = k2c.measured("steps")
+    assert table.to_dict("list") == {"n": [10, 20], "note": ["#1", "a, b"]}
+    command, versions, about = table.attrs["made"].splitlines()
+    assert (command, about) == ("python steps.py 2", "CPU; seconds")
+    assert f"k2c {k2c.__version__}, numpy {np.__version__}" in versions
+
+
+def test_the_index_of_a_table_is_written_where_it_has_a_name(results):
+    table = pd.DataFrame({"by": ["a", "b"], "n": [1, 2]})
+    write_measured("counts", table.set_index("by"), "python counts.py", "nothing", libraries=[])
+    assert k2c.measured("counts").to_dict("list") == table.to_dict("list")
+
+
+def test_a_table_whose_writing_fails_leaves_the_old_one(results, monkeypatch):
+    monkeypatch.setattr(pd.DataFrame, "to_csv", None)
+    before = (results / "speed.csv").read_text()
+    with pytest.raises(TypeError):
+        write_measured("speed", pd.DataFrame(), "python speed.py", "nothing", libraries=[])
+    assert (results / "speed.csv").read_text() == before
+    assert [file.name for file in results.iterdir()] == ["speed.csv"]

@@ -3,6 +3,6 @@
 from k2c.course.exercises import check
 from k2c.course.lecture import open_lecture
 from k2c.course.overview import progress
-from k2c.course.results import guard, measured, record
+from k2c.course.results import guard, measured, record, write_measured
 
-__all__ = ["check", "guard", "measured", "open_lecture", "progress", "record"]
+__all__ = ["check", "guard", "measured", "open_lecture", "progress", "record", "write_measured"]

@@ -5,10 +5,15 @@ Claims and records print a line and put the measured values into the metadata of
 digits of the measured value, which may differ on another machine (`tests/notebooks/sanitize.cfg`).
 """
 
+import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from k2c._system.atomic import atomic_path
 from k2c._system.outputs import publish
 from k2c._system.paths import project_root
 from k2c.course import lecture
@@ -109,10 +114,41 @@ def measured(name: str) -> "pandas.DataFrame":
         raise K2CError(
             unknown("table of results", name, sorted(found.stem for found in folder.glob("*.csv")))
         )
-    table = pd.read_csv(file, comment="#")
-    lines = file.read_text(encoding="utf-8").splitlines()
-    table.attrs["made"] = "\n".join(line[1:].strip() for line in lines if line.startswith("#"))
+    made = list(takewhile(lambda line: line.startswith("#"), file.read_text(encoding="utf-8").splitlines()))
+    table = pd.read_csv(file, skiprows=len(made))
+    table.attrs["made"] = "\n".join(line[1:].strip() for line in made)
     return table
+
+
+def write_measured(
+    name: str, table: "pandas.DataFrame", command: str, about: str, libraries: Sequence[str] = ("torch",)
+) -> Path:
+    """Write a table of measured facts, with how it was made, as `measured` reads it.
+
+    Parameters
+    ----------
+    name
+        Of the file `course/results/<name>.csv`; one that is there is replaced when the new one is complete.
+    table
+        What was measured. The index is written where it has a name.
+    command
+        What makes the file again, as typed in the course's folder.
+    about
+        One line: the data, the settings, and what the columns are.
+    libraries
+        The distributions whose versions the numbers depend on.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    versions = [f"k2c {version('k2c')}", *(f"{library} {version(library)}" for library in libraries)]
+    made = f"# {command}\n# {datetime.date.today()}, {', '.join(versions)}\n# {about}\n"
+    file = project_root() / "course" / "results" / f"{name}.csv"
+    with atomic_path(file) as part:
+        part.write_text(made + table.to_csv(index=any(table.index.names)), encoding="utf-8")
+    return file
 
 
 def _bound(bound: Bound) -> float | None:
