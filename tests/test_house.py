@@ -38,6 +38,16 @@ def test_importing_the_package_is_cheap_and_leaves_torch_alone():
     assert float(seconds) < 0.3
 
 
+@pytest.mark.parametrize(
+    "name", ["cli.app", "runs", "runs.batch", "runs.reports.batch", "runs.grading", "course.syllabus"]
+)
+def test_what_a_command_imports_leaves_torch_alone(name):
+    heavy = "{'torch', 'scipy.stats', 'matplotlib.pyplot', 'sklearn'}"
+    code = f"import sys, k2c.{name}; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("name", ["training", "kernels"])
 def test_training_and_kernels_run_on_a_bare_gpu_machine(name):
     if not (PACKAGE / name).exists():

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from k2c.datasets.load_report import LoadReport
+from k2c._system.load_report import LoadReport
 from k2c.datasets.own_folder import files_below
 
 

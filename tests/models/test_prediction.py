@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from k2c.datasets.load_report import LoadReport
+from k2c._system.load_report import LoadReport
 from k2c.datasets.photographs import sample_photograph
 from k2c.errors import K2CError
 from k2c.models.prediction import COLUMNS, find_files, predict_folder

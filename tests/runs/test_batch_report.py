@@ -15,7 +15,8 @@ from plotly.offline import get_plotlyjs
 from k2c._system.sealed import seal_json
 from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
-from k2c.runs.reports.batch import compare_batches, read_batch_table, write_batch_report
+from k2c.runs.reports.batch import read_batch_table, write_batch_report
+from k2c.runs.reports.batch.compare import compare_batches
 from k2c.runs.reports.batch.plots import figures
 
 EVIL = "</script><script>alert(1)</script><b>x</b>"

@@ -17,7 +17,7 @@ from k2c.runs.execution.own_data import fingerprint
 
 READING = """\
 from pathlib import Path
-from k2c.datasets.load_report import LoadReport
+from k2c._system.load_report import LoadReport
 report = LoadReport("messages")
 for path in sorted(Path(source).rglob("*.txt")) if source != "here" else []:
     if path.read_text().startswith("?"):

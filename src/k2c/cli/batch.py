@@ -92,7 +92,7 @@ def report(folder: Path) -> None:
 @click.argument("b", type=_FOLDER)
 def compare(a: Path, b: Path) -> None:
     """Say which results of two batches differ by more than their seeds do."""
-    from k2c.runs.reports.batch import compare_batches
+    from k2c.runs.reports.batch.compare import compare_batches
 
     compare_batches(a, b, console)
 

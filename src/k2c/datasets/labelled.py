@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from k2c._system.load_report import LoadReport, together
 from k2c.datasets.images import ImageArray, ImageError, in_parallel, resize
 from k2c.datasets.labelled_checks import Rows, as_index, check_table
-from k2c.datasets.load_report import LoadReport, together
 from k2c.datasets.sources import ArraySource, ImageSource
 from k2c.errors import K2CError, unknown
 

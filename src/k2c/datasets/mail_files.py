@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from k2c._system.load_report import LoadReport
 from k2c.datasets.charsets import looks_like_utf16
-from k2c.datasets.load_report import LoadReport
 from k2c.datasets.mail import Mail, parse_mail
 
 MAX_BYTES = 1 << 24  # kept of one message; the rest can only be attachments

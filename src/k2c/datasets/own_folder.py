@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from k2c.datasets.load_report import LoadReport
+from k2c._system.load_report import LoadReport
 
 _SYSTEM = {"desktop.ini", "thumbs.db", "ehthumbs.db", "icon\r", "__macosx", "@eadir", "$recycle.bin"}
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from k2c._system.advice import set_parameter
+from k2c._system.load_report import LoadReport
 from k2c._system.printable import printable
 from k2c.datasets.dicom import DicomFacts, dicom_facts, dicom_notes, has_dicom_mark, is_dicom
 from k2c.datasets.fetching import FetchError
@@ -20,7 +21,6 @@ from k2c.datasets.image_names import ImageNames
 from k2c.datasets.images import ImageError, in_parallel, read_image, size_of_image
 from k2c.datasets.label_columns import LabelsCsv, plain_name
 from k2c.datasets.labelled import LabelledImages
-from k2c.datasets.load_report import LoadReport
 from k2c.datasets.own_folder import files_below
 from k2c.datasets.sources import FileSource
 from k2c.errors import K2CError, unknown

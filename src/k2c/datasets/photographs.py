@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
+from k2c._system.load_report import LoadReport
 from k2c.datasets.dicom import is_dicom
 from k2c.datasets.images import ImageArray, ImageError, read_image, read_images
-from k2c.datasets.load_report import LoadReport
 from k2c.datasets.own_folder import files_below
 from k2c.errors import K2CError, unknown
 

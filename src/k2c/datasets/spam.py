@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from k2c._system.load_report import LoadReport
 from k2c._system.printable import printable
 from k2c.datasets.fetching import fetch
-from k2c.datasets.load_report import LoadReport
 from k2c.datasets.mail_files import no_mail
 from k2c.datasets.own_folder import files_below
 from k2c.datasets.spam_layouts import Place, Row, class_in, find_layout

@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from k2c._system.load_report import LoadReport
 from k2c._system.printable import printable
 from k2c.datasets.charsets import decode
-from k2c.datasets.load_report import LoadReport
 from k2c.datasets.mail import Mail
 from k2c.datasets.mail_files import is_mbox, no_mail, read_messages
 from k2c.datasets.own_folder import OUTSIDE

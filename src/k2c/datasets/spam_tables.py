@@ -9,9 +9,9 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Literal
 
+from k2c._system.load_report import LoadReport
 from k2c._system.printable import printable
 from k2c.datasets.charsets import decode
-from k2c.datasets.load_report import LoadReport
 from k2c.datasets.mail import Mail, html_to_text, parse_mail, tidy
 from k2c.errors import K2CError
 

@@ -10,19 +10,9 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from k2c._system.outputs import still_image
+from k2c.display.colours import COLOURS as COLOURS
 from k2c.display.describe import describe_figure
 
-# Okabe and Ito (2008), "Color Universal Design": told apart under every common colour vision.
-COLOURS = {
-    "blue": "#0072B2",
-    "orange": "#E69F00",
-    "green": "#009E73",
-    "red": "#D55E00",
-    "purple": "#CC79A7",
-    "sky": "#56B4E9",
-    "yellow": "#F0E442",
-    "grey": "#767676",
-}
 HAM, SPAM = COLOURS["blue"], COLOURS["red"]
 
 _STYLE: dict[str, Any] = {

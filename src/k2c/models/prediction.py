@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from k2c._system.atomic import atomic_path
+from k2c._system.load_report import LoadReport
 from k2c._system.machine import usable_cores
 from k2c._system.printable import spreadsheet_cell
 from k2c.datasets.image_formats import named_as_image
 from k2c.datasets.images import ImageArray, ImageError, in_parallel, read_image
-from k2c.datasets.load_report import LoadReport
 from k2c.datasets.own_folder import HIDDEN, OF_SYSTEM, files_below
 from k2c.datasets.photographs import files_of_photographs
 from k2c.errors import K2CError

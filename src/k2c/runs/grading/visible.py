@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import k2c
-from k2c._system.paths import project_root
-from k2c.datasets.registry import entries
+from k2c._system.paths import data_dir, project_root
+from k2c._system.yaml_file import read_yaml
 
 KIT = ("course/syllabus.yml", "course/results", "data")  # and the package itself
 _COMPUTED = ("features", "kernels", "synthetic_*", "weights")  # in the cache, beside the data sets
@@ -41,7 +41,7 @@ def of_kit(root: Path) -> list[Path]:
 
 def of_cache(folder: Path) -> list[Path]:
     """Return the folders of the cache with public data sets, and with what was computed of such."""
-    names = [entry.id for entry in entries()]
+    names = read_yaml(data_dir() / "registry.yml") or {}  # its keys; `k2c.datasets` would bring torch
     found = [folder / name for name in names] + [one for name in _COMPUTED for one in folder.glob(name)]
     return sorted(one for one in found if one.is_dir())
 

@@ -7,8 +7,8 @@ from typing import Any
 import nbformat
 
 from k2c._system.atomic import atomic_path
+from k2c._system.load_report import LoadReport
 from k2c._system.machine import describe_machine, package_versions
-from k2c.datasets.load_report import LoadReport
 from k2c.runs.execution.execute import STATUSES, Run
 from k2c.runs.execution.results import first_image
 from k2c.runs.reports.pages import render

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
-from scipy import stats
+from scipy.special import stdtrit
 
-from k2c.display.style import COLOURS
+from k2c.display.colours import COLOURS
 from k2c.runs.reports.batch.table import Batch
 
 PALETTE = [COLOURS[name] for name in ("blue", "red", "green", "orange", "purple", "sky")]
@@ -47,7 +47,7 @@ def figures(batch: Batch, metric: str) -> list[go.Figure]:
 def interval(values: pd.Series) -> float:
     """Return half the 95% confidence interval of a mean (Student's t), or NaN for a single value."""
     n = len(values)
-    return float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+    return float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
 
 
 def _line(

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from k2c._system.atomic import atomic_path
+from k2c._system.load_report import LoadReport
 from k2c._system.printable import plain, printable, spreadsheet_cell
 from k2c.course.results import NOT_MEASURABLE
-from k2c.datasets.load_report import LoadReport
 from k2c.runs.batch.plan import PlannedRun, read_plan
 from k2c.runs.batch.store import Store
 

@@ -1,4 +1,4 @@
-from k2c.datasets.load_report import LoadReport
+from k2c._system.load_report import LoadReport
 
 
 def test_nothing_left_out_is_said_too():
