@@ -34,7 +34,7 @@ def main() -> None:
 
 def preload(names: list[str]) -> None:
     """Import modules, and call functions that are given as `module:function`."""
-    for name in ("torch", *names):
+    for name in names:
         # What cannot be imported here fails where it is used, where a reader sees it.
         with contextlib.suppress(Exception):
             if ":" in name:
@@ -160,14 +160,13 @@ def _reseed() -> None:
     """Forks of one process would all draw the same numbers."""
     import random
 
-    import numpy as np
-    import torch
-
     random.seed()
-    np.random.seed()  # noqa: NPY002 - libraries that use the global generator draw from it too
-    torch.seed()
-    # torch read OMP_NUM_THREADS when it was imported, in the server.
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "") or torch.get_num_threads()))
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+    if torch := sys.modules.get("torch"):
+        torch.seed()
+        # torch read OMP_NUM_THREADS when it was imported, in the server.
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "") or torch.get_num_threads()))
 
 
 def _function(name: str) -> Callable[[], object]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import importlib
 import io
 import os
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,16 +17,7 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from k2c._system.forkserver import ForkedProcess, ForkServer
 
-_MODULES = (
-    "matplotlib.pyplot",
-    "ipykernel.kernelapp",
-    "matplotlib_inline.backend_inline",
-    "k2c.course.lecture",
-    # What functions of this package import when they are called, a second or two each time.
-    "k2c._system.torchvision_compat:import_torchvision",
-    "torch._dynamo",
-    "torchmetrics.classification",
-)
+_MODULES = ("ipykernel.kernelapp", "k2c.course.lecture")
 
 
 def kernel_server(modules: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> ForkServer:
@@ -33,7 +26,7 @@ def kernel_server(modules: Sequence[str] = (), environment: Mapping[str, str] | 
     Parameters
     ----------
     modules
-        What the kernels will import, apart from torch and matplotlib.
+        What the kernels will import.
     environment
         The server's environment; that of this process when left out.
     """
@@ -52,7 +45,21 @@ def own_server() -> ForkServer:
 
 
 def prepare() -> None:
-    """Draw a figure, so that fonts are found once."""
+    """Do once what each kernel would do again with the modules that were imported."""
+    if "torch" in sys.modules:
+        # What functions of this package import when they are called, a second or two each time.
+        from k2c._system.torchvision_compat import import_torchvision
+
+        import_torchvision()
+        importlib.import_module("torch._dynamo")
+        importlib.import_module("torchmetrics.classification")
+    if "matplotlib" in sys.modules:
+        _find_fonts()
+
+
+def _find_fonts() -> None:
+    """Draw a figure."""
+    importlib.import_module("matplotlib_inline.backend_inline")
     from matplotlib import pyplot
 
     from k2c.display.style import use_style
