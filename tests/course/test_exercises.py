@@ -24,6 +24,18 @@ def test_a_hole_is_not_attempted(answer, capsys):
     assert capsys.readouterr().out == "tiny.1: not attempted yet\n"
 
 
+def test_dots_in_an_index_are_no_hole(capsys):
+    def first(values, more):
+        """Return the first of the last axis."""
+        ...
+        return values[..., 0] + more
+
+    k2c.check("tiny.1", lambda a, b: a[...] + b)
+    assert "stopped with TypeError: 'int' object is not subscriptable" in capsys.readouterr().out
+    (given,) = answers(["answer(np.ones((2, 2)), 1)"], first)
+    assert given.value.tolist() == [2, 2]
+
+
 def test_a_wrong_answer_gets_the_first_failing_case_and_its_hint(capsys):
     def add(a, b):
         return 3

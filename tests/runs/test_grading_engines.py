@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from k2c.cli import main
 from k2c.errors import K2CError
-from k2c.runs.grading import SubmissionLimits, bubblewrap, find_engine, grade_folder, visible
+from k2c.runs.grading import SubmissionLimits, bubblewrap, find_engine, grade_export, read_export, visible
 from k2c.runs.grading.bubblewrap import Bubblewrap
 from k2c.runs.grading.containers import Container
 from k2c.runs.grading.seccomp import REFUSED, filter_for
@@ -116,8 +116,14 @@ def test_a_container_gets_the_kit_without_solutions_and_nothing_else(
     (tmp_path / "cache/features").mkdir(parents=True)
     monkeypatch.setenv("K2C_DATA", str(tmp_path / "cache"))
     hand_in(tiny_course, tmp_path / "in", exercise="def add(a, b):\n    return a + b")
-    (grade,) = grade_folder(
-        tmp_path / "in", tmp_path / "out", tmp_path / "g.csv", None, LIMITS, 1, find_engine("docker")
+    (grade,) = grade_export(
+        read_export(tmp_path / "in"),
+        tmp_path / "out",
+        tmp_path / "g.csv",
+        None,
+        LIMITS,
+        1,
+        find_engine("docker"),
     )
     assert (grade.status, grade.verdicts["tiny.1"].status) == ("graded", "right"), grade.detail
     words = [ast.literal_eval(line) for line in log.read_text().splitlines()]
@@ -183,7 +189,7 @@ def test_systemd_bounds_memory_and_tasks_where_it_runs_the_machine(tiny_course, 
 
 def _graded(course, folder, engine):
     hand_in(course, folder / "in", open="# k2c.open_lecture('00_tiny')\nimport k2c")
-    return grade_folder(folder / "in", folder / "out", folder / "g.csv", None, LIMITS, 1, engine)
+    return grade_export(read_export(folder / "in"), folder / "out", folder / "g.csv", None, LIMITS, 1, engine)
 
 
 @linux
@@ -252,7 +258,11 @@ def test_what_was_handed_in_is_opened_with_care(tiny_course, tmp_path):
     (folder / "many.ipynb").write_text('{"cells": [' + ",".join(["{}"] * 2001) + '], "nbformat": 4}')
     (folder / "nested.ipynb").write_text("[" * 100_000)
     (folder / "folder-link").symlink_to(folder)
-    found = {one.student: one.detail for one in find_submissions(folder) if one.refused == "not a notebook"}
+    found = {
+        one.student: one.detail
+        for one in find_submissions(read_export(folder), None)[1]
+        if one.refused == "not a notebook"
+    }
     assert {*found} == {"large", "many", "nested", "folder-link"}
     assert "20 MB" in found["large"]
     assert "2001 cells" in found["many"]

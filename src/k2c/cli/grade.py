@@ -12,10 +12,11 @@ from k2c.cli.stopping import when_stopped
 
 if TYPE_CHECKING:
     from k2c.runs.grading import Grade, SubmissionLimits
+    from k2c.runs.grading.exports import Export
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("export", type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--lecture", help="The lecture (the start of its name is enough), else the one most notebooks open."
 )
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     "--unconfined", is_flag=True, help="Run them without an engine: they can change whatever you can."
 )
 def grade(
-    folder: Path,
+    export: Path,
     lecture: str | None,
     out: Path | None,
     csv_file: Path | None,
@@ -47,22 +48,25 @@ def grade(
     engine: str | None,
     unconfined: bool,
 ) -> None:
-    """Run the students' notebooks in FOLDER, judge their exercises, and write a table and a page each.
+    """Run the students' notebooks in EXPORT, judge their exercises, and write a table and a page each.
 
-    FOLDER has one notebook or one subfolder per student, all of one lecture. Each runs as it is inside an engine that
+    EXPORT is what Moodle, Canvas, Blackboard or nbgrader give, a zip or a folder as it comes, or a folder with one
+    notebook or one subfolder per student; all of one lecture. Each runs as it is inside an engine that
     keeps it in: bubblewrap, Docker or Podman, the first that works here. It has no network, and sees neither the
-    solutions nor the other notebooks. Pages go to FOLDER-graded/, the table to grades.csv there.
+    solutions nor the other notebooks. Pages go to EXPORT-graded/, the table to grades.csv there.
     The exit status is 1 when a submission could not be graded.
     """
     if engine and unconfined:
         raise click.UsageError("--engine and --unconfined exclude each other: type one of them.")
     from k2c.course.syllabus import load_syllabus
-    from k2c.runs.grading import Unconfined, find_engine, grade_folder
+    from k2c.runs.grading import Unconfined, find_engine, grade_export, read_export
 
+    found = read_export(export)
     name = load_syllabus().lecture_name(lecture) if lecture else None
-    out = out or folder.resolve().with_name(f"{folder.resolve().name}-graded")
+    stem = export.stem if export.suffix.lower() == ".zip" else export.resolve().name
+    out = out or export.resolve().with_name(f"{stem}-graded")
     csv_file = csv_file or out / "grades.csv"
-    hidden = [path for one in (folder, out) for path in (one.absolute(), one.resolve())]
+    hidden = [path for one in (export, out) for path in (one.absolute(), one.resolve())]
     chosen = Unconfined() if unconfined else find_engine(engine, hidden)
     limits, workers = _limits(timeout, memory, workers)
     for what, how in chosen.describe(limits).items():
@@ -70,7 +74,8 @@ def grade(
     each = f"{limits.seconds:g} s and {limits.memory / 1e9:.3g} GB each"
     console.say((f"notebooks: {workers} at a time, {each}", "dim"))
     with when_stopped(f"What was graded is in {csv_file}."):
-        grades = grade_folder(folder, out, csv_file, name, limits, workers, chosen, _say)
+        grades = grade_export(found, out, csv_file, name, limits, workers, chosen, _say)
+    console.say((_counted(found), "dim"))
     console.say(f"Table: {csv_file}\nPages: {out / 'index.html'}")
     sys.exit(0 if all(grade.status == "graded" for grade in grades) else 1)
 
@@ -85,6 +90,16 @@ def _limits(timeout: float, gigabytes: float, workers: int | None) -> "tuple[Sub
     fitting = usable_memory() // (memory + 2 * most.files)
     workers = workers or max(1, min(usable_cores(), fitting))
     return replace(most, threads=max(1, usable_cores() // workers)), workers
+
+
+def _counted(found: "Export") -> str:
+    """Return how many files were read, and why others were not."""
+    out = found.left_out.total()
+    why = "; ".join(f"{reason} ({count})" for reason, count in found.left_out.most_common())
+    words = (
+        f"{found.platform}: read {found.files - out} files of {len(found.hand_ins)} students, left out {out}"
+    )
+    return f"{words}: {why}" if why else words
 
 
 def _say(grade: "Grade") -> None:

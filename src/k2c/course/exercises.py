@@ -1,9 +1,12 @@
 """Exercises: a student's answer against the cases in `course/solutions`, with a hint at the first that fails."""
 
+import ast
 import builtins
+import inspect
 import io
 import json
 import sys
+import textwrap
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -15,6 +18,7 @@ from typing import Any
 
 from k2c._system.outputs import publish
 from k2c._system.paths import project_root
+from k2c._system.plain_file import read_json
 from k2c.course.complaints import differs, short, stopped, to_plain
 from k2c.course.exercise_log import note, outcomes, solved_of
 from k2c.errors import K2CError, unknown
@@ -51,14 +55,15 @@ def check(exercise: str, answer: Any) -> None:
     answer
         What the exercise asks for: a function, or a value. One that still holds `...` is not attempted.
 
-    Where the course has no solutions, as inside `k2c grade`, it says that the answer is judged later.
+    A student's kit has `course/checks` instead: the public cases with what is expected, without solutions. Where there
+    is neither, as inside `k2c grade`, it says that the answer is judged later.
 
     Raises
     ------
     K2CError
         When there is no such exercise.
     """
-    if not _solutions_folder().is_dir():
+    if _checks_folder() is None:
         publish(f"{exercise}: judged by the grader", {})
         return
     lecture = lecture_of(exercise)
@@ -85,7 +90,7 @@ def answers(calls: Iterable[str], answer: Any, uses: Iterable[str] = ()) -> Iter
     if _has_hole(answer):
         return
     used = {name.rpartition(".")[2]: resolve_name(name) for name in uses}
-    names = _namespace() | used | {"answer": answer}
+    names = namespace() | used | {"answer": answer}
     for call in calls:
         shown = call.replace("answer", str(getattr(answer, "__name__", "answer")))
         with _noticed_print() as printed:
@@ -115,14 +120,14 @@ def _noticed_print() -> Iterator[list[bool]]:
         yield noticed
 
 
-def judge(cases: Sequence[Mapping[str, str]], given: Iterable[Answer]) -> Verdict:
+def judge(cases: Sequence[Mapping[str, Any]], given: Iterable[Answer]) -> Verdict:
     """Compare what was given with what the cases expect, up to the first that fails.
 
     What was given is a student's: it is shown in one short line without control characters.
     """
     judged = 0
     for case, got in zip(cases, given, strict=False):
-        expected = eval(case["expect"], _namespace())
+        expected = case["value"] if "value" in case else eval(case["expect"], namespace())
         if got.error:
             return Verdict("wrong", stopped(got.shown, got.error), case["hint"])
         if not _same(got.value, expected):
@@ -165,20 +170,24 @@ def load_solutions(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     """Return every exercise by lecture and name, from the files in `course/solutions` (one per lecture).
 
     An exercise has a `solution` (code), `checks` (each with `call`, `expect` and `hint`), and `mistakes`: likely wrong
-    answers (code), each with the `hint` that it gets. It may have `uses`: names in this package that its calls need.
+    answers (code), each with the `hint` that it gets. It may have `uses`: names in this package that its calls need;
+    `points` (1 unless it says otherwise) and `weight`; and `hidden` checks with what they `need`: see `course.cases`.
+    A kit without solutions has the same from `course/checks`: `checks` with a `value` each, and `uses`.
     """
-    return _read_solutions(folder or _solutions_folder())
+    return _read_solutions(folder or _checks_folder() or project_root())
 
 
-def _solutions_folder() -> Path:
-    return project_root() / "course" / "solutions"
+def _checks_folder() -> Path | None:
+    folders = (project_root() / "course" / name for name in ("solutions", "checks"))
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 @cache
 def _read_solutions(folder: Path) -> dict[str, dict[str, Any]]:
     from k2c._system.yaml_file import read_yaml
 
-    return {file.stem: _checked(file, read_yaml(file)) for file in sorted(folder.glob("*.yml"))}
+    compiled = {file.stem: read_json(file) for file in sorted((folder).glob("*.json"))}
+    return compiled or {file.stem: _checked(file, read_yaml(file)) for file in sorted(folder.glob("*.yml"))}
 
 
 def _checked(file: Path, content: Any) -> dict[str, Any]:
@@ -191,16 +200,21 @@ def _checked(file: Path, content: Any) -> dict[str, Any]:
             raise K2CError(
                 f"{file} is not a file of solutions: {name} needs checks, each with call, expect and hint."
             )
-        uses = entry.get("uses", []) if isinstance(entry, dict) else []
-        if not isinstance(uses, list) or not all(str(used).startswith("k2c.") for used in uses):
-            raise K2CError(
-                f"{file}: what {name} uses is {uses!r}. Write a list of names with their modules, "
-                "such as [k2c.training.planted_curves]."
-            )
+        for kind, start in (("uses", "k2c."), ("needs", "")):
+            named = entry.get(kind, [])
+            if not isinstance(named, list) or not all(str(one).startswith(start) for one in named):
+                raise K2CError(
+                    f"{file}: what {name} {kind} is {named!r}. Write a list of names with their modules, "
+                    "such as [k2c.training.planted_curves]."
+                )
+        numbers = [entry.get(kind, 1) for kind in ("points", "weight")]
+        if not all(isinstance(one, int | float) and 0 <= one <= 1000 for one in numbers):
+            raise K2CError(f"{file}: points and weight of {name} are numbers from 0 to 1000, not {numbers}.")
     return dict(exercises)
 
 
-def _namespace() -> dict[str, Any]:
+def namespace() -> dict[str, Any]:
+    """Return the names that every call and every expectation knows."""
     import numpy as np
     import torch
 
@@ -230,7 +244,31 @@ def _has_hole(answer: Any) -> bool:
     if answer is ...:
         return True
     code = getattr(answer, "__code__", None)
-    return code is not None and _code_has_hole(code)
+    if code is None:
+        return False
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(answer)))
+    except (OSError, TypeError, SyntaxError, ValueError):  # its source is gone, or begins in mid-expression
+        return _code_has_hole(code)
+    return _holes(tree)
+
+
+def _holes(node: ast.AST) -> bool:
+    """Tell whether code has `...` as a value; as an index, as in `x[..., 0]`, it is part of an answer."""
+    match node:
+        case ast.Constant():
+            return node.value is ...
+        case ast.FunctionDef(body=body) if all(_says_nothing(line) for line in body):
+            return True
+        case ast.Subscript(value=value, slice=index):
+            entries = index.elts if isinstance(index, ast.Tuple) else [index]
+            return _holes(value) or any(_holes(one) for one in entries if not isinstance(one, ast.Constant))
+    return any(_holes(child) for child in ast.iter_child_nodes(node) if not _says_nothing(child))
+
+
+def _says_nothing(node: ast.AST) -> bool:
+    """Tell whether a line is `...`, a docstring or another lone constant."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _code_has_hole(code: types.CodeType) -> bool:

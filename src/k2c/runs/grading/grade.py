@@ -17,20 +17,21 @@ from k2c._system.printable import spreadsheet_cell
 from k2c.course.exercises import Answer, Verdict, judge, load_solutions
 from k2c.runs.execution.results import collect_results
 from k2c.runs.grading.confinement import Engine, SubmissionLimits
+from k2c.runs.grading.exports import Export
 from k2c.runs.grading.submissions import (
     Check,
     Submission,
-    common_lecture,
     course_checks,
     find_submissions,
     place_checks,
+    read_helpers,
 )
 from k2c.runs.grading.watch import Outcome, run_confined
 from k2c.runs.reports.grade import Grade, write_index, write_page
 
 
-def grade_folder(
-    folder: Path,
+def grade_export(
+    export: Export,
     out: Path,
     csv_file: Path,
     lecture: str | None,
@@ -39,12 +40,12 @@ def grade_folder(
     engine: Engine,
     listener: Callable[[Grade], None] = lambda grade: None,
 ) -> list[Grade]:
-    """Grade every submission in a folder.
+    """Grade every submission in what a learning platform exports.
 
     Parameters
     ----------
-    folder
-        A notebook or a subfolder a student.
+    export
+        What `read_export` found.
     out
         The folder of the pages, made when it is missing; `index.html` lists them.
     csv_file
@@ -65,9 +66,11 @@ def grade_folder(
     list of Grade
         In the order of the students' names. Ctrl-C ends what runs, and is raised again after the table is written.
     """
-    submissions = find_submissions(folder)
-    lecture = lecture or common_lecture(submissions)
-    grades = [Grade(s.student, s.file.name if s.file else "", page) for s, page in _with_pages(submissions)]
+    lecture, submissions = find_submissions(export, lecture)
+    grades = [
+        Grade(s.student, s.file, page, id=s.hand_in.id, late=s.hand_in.late)
+        for s, page in _with_pages(submissions)
+    ]
     assignment = _Assignment(lecture, out, limits, engine)
     out.mkdir(parents=True, exist_ok=True)
 
@@ -135,7 +138,7 @@ def _grade(submission: Submission, grade: Grade, assignment: _Assignment) -> Non
         return
     places = place_checks(submission, assignment.checks)
     checks = {str(index): [_asked(check, assignment) for check in at] for index, at in places.items()}
-    job = {"notebook": submission.notebook, "checks": checks}
+    job = {"notebook": submission.notebook, "checks": checks, "beside": read_helpers(submission)}
     outcome = run_confined(job, assignment.limits, assignment.engine, assignment.stop)
     assert submission.notebook is not None
     grade.notebook = _with_outputs(submission.notebook, outcome.outputs)
@@ -191,12 +194,12 @@ def _say_how_it_ended(submission: Submission, grade: Grade, outcome: Outcome) ->
     if outcome.end == "done":
         grade.status = "edited checks" if submission.notes else "graded"
         failing = _first_error(grade.notebook)
-        sentences = [*submission.notes, *([failing] if failing else [])]
+        sentences = [*submission.notes, *submission.remarks, *([failing] if failing else [])]
     else:
         grade.status = outcome.end
         where = f" in cell {outcome.cell + 1}" if outcome.cell >= 0 else ""
         reason = f": {outcome.error.rstrip('.')}" if outcome.error else ""
-        sentences = [f"Stopped{where}{reason}.", *submission.notes]
+        sentences = [f"Stopped{where}{reason}.", *submission.notes, *submission.remarks]
     grade.detail = " ".join(sentences)
 
 
@@ -224,7 +227,9 @@ def _with_pages(submissions: list[Submission]) -> list[tuple[Submission, str]]:
 
 def _write_csv(grades: list[Grade], exercises: list[str], path: Path) -> None:
     columns = [
+        "id",
         "student",
+        "late",
         "status",
         "right",
         "of",
@@ -239,9 +244,10 @@ def _write_csv(grades: list[Grade], exercises: list[str], path: Path) -> None:
         table = csv.writer(file)
         table.writerow(columns)
         for grade in grades:
+            late = {True: "yes", False: "no", None: ""}[grade.late]
             verdicts = [grade.verdicts[name].status if name in grade.verdicts else "" for name in exercises]
             used = [f"{grade.seconds:.1f}", round(grade.peak_memory / 1e6)]
-            row = [grade.student, grade.status, grade.right, len(exercises), *verdicts, *used]
+            row = [grade.id, grade.student, late, grade.status, grade.right, len(exercises), *verdicts, *used]
             table.writerow(
                 [spreadsheet_cell(value) for value in [*row, grade.file, grade.page, grade.detail]]
             )

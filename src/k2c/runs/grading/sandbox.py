@@ -4,6 +4,8 @@ Started by path (`python -P sandbox.py`), so that it loads nothing of k2c. It is
 nothing that it reports is a verdict, only values, which `k2c grade` judges in its own process.
 """
 
+import base64
+import contextlib
 import ctypes
 import json
 import os
@@ -146,6 +148,7 @@ def _execute(job: dict[str, Any], report: Callable[..., None]) -> tuple[str, str
     work = Path(os.environ["TMPDIR"])
     for name in ("home", "submission"):
         (work / name).mkdir()
+    _write_helpers(work / "submission", job.get("beside", {}))
     notebook = nbformat.from_dict(job["notebook"])
     client = _client(notebook, work / "submission", time.monotonic() + job["seconds"])
     told: dict[int, int] = {}
@@ -173,6 +176,17 @@ def _execute(job: dict[str, Any], report: Callable[..., None]) -> tuple[str, str
     for index in range(len(notebook.cells)):  # a cell that was stopped, or whose output changed later
         report_outputs(index)
     return end, error
+
+
+def _write_helpers(folder: Path, files: dict[str, str]) -> None:
+    """Put the files that a student has handed in beside the notebook there again."""
+    for name, content in files.items():
+        file = folder / name
+        if ".." in file.parts or not file.is_relative_to(folder):
+            continue
+        with contextlib.suppress(OSError, ValueError):  # a file and a folder of one name, or no room
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(base64.b64decode(content))
 
 
 def _ask(client: Any, check: dict[str, Any], index: int) -> list[Any] | None:

@@ -1,22 +1,22 @@
-"""What students handed in: found in a folder, read without running anything, compared with the course's notebook."""
+"""What students handed in: read without running anything, and compared with the course's notebook."""
 
 import ast
-import json
-import os
+import base64
 import re
-import stat
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 from k2c.course.exercises import load_solutions
 from k2c.errors import K2CError
-from k2c.runs.execution.execute import notebook_path
+from k2c.runs.execution.source import notebook_path
+from k2c.runs.grading.exports import Export, HandIn
+from k2c.runs.grading.files import DEEPEST, Item
+from k2c.runs.grading.notebook_file import read_notebook
 
-MAXIMUM_BYTES, MAXIMUM_CELLS = 20_000_000, 2000
+MOST_NOTEBOOKS, MOST_HELPERS, HELPER_BYTES = 20, 50, 5_000_000
 _OPENS = re.compile(r"""open_lecture\(\s*["']([^"']+)["']""")
 
 
@@ -36,10 +36,12 @@ class Submission:
 
     Attributes
     ----------
-    student
-        The name of the file or of the subfolder.
+    student, id, late
+        Name and number, and whether it is late, as far as the export tells; `late` is None where it does not.
+    hand_in
+        The files as they came.
     file
-        The notebook, or what was found instead; None where there is nothing.
+        The notebook, or what was found instead; empty where there is nothing.
     notebook
         What the file holds, or None when it cannot be graded.
     lecture
@@ -48,122 +50,155 @@ class Submission:
         The status of a submission that is not run, or an empty string.
     detail
         Why, in a sentence.
+    notes, remarks
+        What somebody has to look at (edited checks), and what is only said.
+    helpers
+        The files beside the notebook, which it gets when it runs.
     """
 
-    student: str
-    file: Path | None
+    hand_in: HandIn
+    file: str = ""
     notebook: NotebookNode | None = None
     lecture: str = ""
     refused: str = ""
     detail: str = ""
     notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    helpers: dict[str, Item] = field(default_factory=dict)
+
+    @property
+    def student(self) -> str:
+        """The student's name."""
+        return self.hand_in.student
 
     def refuse(self, status: str, detail: str) -> None:
         """Keep it from being run."""
         self.refused, self.detail = status, detail
 
 
-def find_submissions(folder: Path) -> list[Submission]:
-    """Read every submission in a folder: a file or a subfolder each, as a learning platform exports them."""
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
-    if not entries:
-        raise K2CError(
-            f"There is nothing to grade in {folder}: put one notebook or one subfolder a student there."
-        )
-    return [_read(path) for path in entries]
+@dataclass
+class _Candidate:
+    item: Item
+    notebook: NotebookNode | None = None
+    problem: str = ""
+    lecture: str = ""
 
 
-def _read(path: Path) -> Submission:
-    if path.is_symlink() or not path.is_dir():
-        return _open(Submission(path.stem, path))
-    found = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(path).parts)
-    ]
-    notebooks = [file for file in found if file.suffix == ".ipynb"]
-    submission = Submission(path.name, next(iter(notebooks or found), None))
-    if not found:
-        submission.refuse("empty", "The folder is empty.")
-    elif len(notebooks) > 1:
-        names = ", ".join(file.relative_to(path).as_posix() for file in notebooks)
-        submission.refuse("several notebooks", f"There are {len(notebooks)} notebooks: {names}. Keep one.")
-    return submission if submission.refused else _open(submission)
+def find_submissions(export: Export, lecture: str | None) -> tuple[str, list[Submission]]:
+    """Read what every student handed in, and choose each one's notebook: the one that opens the lecture.
 
+    Parameters
+    ----------
+    export
+        What `read_export` found.
+    lecture
+        The lecture's full name, or None for the one that most submissions open.
 
-def _open(submission: Submission) -> Submission:
-    file = submission.file
-    assert file is not None
-    try:
-        content = read_regular_file(file)
-        if content.strip():
-            submission.notebook = _notebook(content)
-        else:
-            submission.refuse("empty", "The file has no content.")
-    except Exception as error:  # whatever a damaged or hostile file makes the readers raise
-        reason = str(error).split("\n")[0][:200] or type(error).__name__
-        submission.refuse("not a notebook", f"{file.name} cannot be read as a notebook: {reason}.")
-    if submission.notebook is not None:
-        _look_inside(submission)
-    return submission
-
-
-def read_regular_file(file: Path) -> bytes:
-    """Return the content of a stranger's file: no link is followed, no pipe waited for, and no more read than allowed.
-
-    Raises
-    ------
-    ValueError
-        When it is anything but a file, or too large.
-    """
-    if file.is_symlink():
-        raise ValueError("it is a link")
-    careful = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
-    descriptor = os.open(file, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in careful))
-    with os.fdopen(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is no file")
-        content = opened.read(MAXIMUM_BYTES + 1)
-    if len(content) > MAXIMUM_BYTES:
-        raise ValueError(f"it has more than the {MAXIMUM_BYTES / 1e6:.0f} MB that are allowed")
-    return content
-
-
-def _notebook(content: bytes) -> NotebookNode:
-    """Return a notebook without its outputs, which are never used: each submission is run again."""
-    try:
-        found = json.loads(content)
-    except ValueError as error:
-        raise ValueError(f"it is not JSON ({error})") from error
-    cells = [cell for sheet in (found, *found.get("worksheets", ())) for cell in sheet.get("cells", ())]
-    if len(cells) > MAXIMUM_CELLS:
-        raise ValueError(f"it has {len(cells)} cells, and {MAXIMUM_CELLS} are the limit")
-    for cell in cells:
-        if "outputs" in cell:
-            cell["outputs"] = []
-    _, notebook = nbformat.validator.normalize(nbformat.reads(json.dumps(found), as_version=4))
-    nbformat.validate(notebook)
-    return notebook
-
-
-def _look_inside(submission: Submission) -> None:
-    code = code_sources(submission.notebook)
-    if not any(source.strip() for source in code):
-        submission.refuse("empty", "The notebook has no code.")
-    opened = [match.group(1) for source in code for match in _OPENS.finditer(source)]
-    submission.lecture = opened[0] if opened else ""
-
-
-def common_lecture(submissions: list[Submission]) -> str:
-    """Return the lecture that most submissions open.
+    Returns
+    -------
+    tuple of str and list of Submission
+        The lecture, and a submission per student in the order of the export.
 
     Raises
     ------
     K2CError
-        When none does, or two lectures are equally frequent.
+        When the lecture is None and the submissions do not say which it is.
     """
-    known = Counter(s.lecture for s in submissions if s.lecture in load_solutions()).most_common(2)
+    found = [(hand_in, _candidates(hand_in)) for hand_in in export.hand_ins]
+    lecture = lecture or _common_lecture([one for _, candidates in found for one in candidates])
+    return lecture, [_chosen(*one, lecture, export.left_out) for one in found]
+
+
+def _candidates(hand_in: HandIn) -> list[_Candidate]:
+    """Read a student's notebooks, or a single file that is something else; not more of them than anybody hands in."""
+    notebooks = [item for item in hand_in.items if item.path.suffix.lower() == ".ipynb"]
+    newest_first = sorted(notebooks or hand_in.items[:1], key=lambda item: -item.written)
+    return [_read(item) for item in newest_first[:MOST_NOTEBOOKS]]
+
+
+def _read(item: Item) -> _Candidate:
+    found = _Candidate(item)
+    try:
+        content = item.read()
+        if item.path.suffix.lower() == ".zip":
+            raise ValueError(f"a zip that is damaged, encrypted or in {DEEPEST} other ones")
+        if content.strip():
+            found.notebook = read_notebook(content)
+            opened = [match for source in code_sources(found.notebook) for match in _OPENS.findall(source)]
+            found.lecture = opened[0] if opened else ""
+    except Exception as error:  # whatever a damaged or hostile file makes the readers raise
+        found.problem = str(error).split("\n")[0][:200] or type(error).__name__
+    return found
+
+
+def _chosen(
+    hand_in: HandIn, candidates: list[_Candidate], lecture: str, left_out: Counter[str]
+) -> Submission:
+    submission = Submission(hand_in)
+    if not candidates:
+        submission.refuse("empty", "The folder is empty.")
+        return submission
+    right = [one for one in candidates if one.lecture == lecture]
+    chosen = next(iter(right or [one for one in candidates if one.lecture] or candidates))
+    submission.file, submission.notebook = chosen.item.path.as_posix(), chosen.notebook
+    submission.lecture = chosen.lecture
+    _judge_files(submission, chosen, right)
+    submission.helpers = _helpers(submission, chosen.item, left_out)
+    return submission
+
+
+def _judge_files(submission: Submission, chosen: _Candidate, right: list[_Candidate]) -> None:
+    """Refuse what cannot be graded; note which of several notebooks was taken."""
+    alike = [one for one in right if one.item.written == chosen.item.written]
+    if len(alike) > 1:
+        names = ", ".join(one.item.path.as_posix() for one in alike)
+        submission.refuse("several notebooks", f"{len(alike)} notebooks open the lecture: {names}. Keep one.")
+    elif chosen.problem:
+        name = chosen.item.path.name
+        submission.refuse("not a notebook", f"{name} cannot be read as a notebook: {chosen.problem}.")
+    elif chosen.notebook is None:
+        submission.refuse("empty", "The file has no content.")
+    elif not any(source.strip() for source in code_sources(chosen.notebook)):
+        submission.refuse("empty", "The notebook has no code.")
+    elif len(right) > 1:
+        submission.remarks.append(f"Of {len(right)} notebooks that open the lecture, the newest was graded.")
+
+
+def _helpers(submission: Submission, chosen: Item, left_out: Counter[str]) -> dict[str, Item]:
+    """Return what lies beside and below the notebook; count what a notebook does not get."""
+    helpers: dict[str, Item] = {}
+    for item in submission.hand_in.items:
+        if item is chosen:
+            continue
+        if item.path.suffix.lower() == ".ipynb":
+            left_out["another notebook of the same student"] += 1
+        elif submission.refused or not item.path.is_relative_to(chosen.path.parent):
+            left_out["a file that is no notebook"] += 1
+        else:
+            helpers[item.path.relative_to(chosen.path.parent).as_posix()] = item
+    return helpers
+
+
+def read_helpers(submission: Submission) -> dict[str, str]:
+    """Return the files that a notebook gets when it runs, in Base64; note those that it does not get."""
+    content: dict[str, str] = {}
+    for name, item in submission.helpers.items():
+        try:
+            helper = item.read()
+        except Exception:  # damaged, or a link
+            helper = None
+        if helper is None or len(helper) > HELPER_BYTES or len(content) == MOST_HELPERS:
+            submission.remarks.append(
+                f"{name[:100]} was not given to the notebook: it is damaged or too large."
+            )
+        else:
+            content[name] = base64.b64encode(helper).decode("ascii")
+    return content
+
+
+def _common_lecture(candidates: list[_Candidate]) -> str:
+    """Return the lecture that most notebooks open."""
+    known = Counter(one.lecture for one in candidates if one.lecture in load_solutions()).most_common(2)
     if not known or (len(known) == 2 and known[0][1] == known[1][1]):
         raise K2CError("The submissions do not say of which lecture they are. Name it: --lecture 01")
     return known[0][0]

@@ -26,6 +26,8 @@ class Grade:
 
     Attributes
     ----------
+    id, late
+        The platform's number of the student, and whether the notebook came late; None where it is not known.
     status
         `graded`, `edited checks` (graded too, by the course's own checks), `timed out`, `out of memory`, `too many
         processes`, `crashed`, `wrong lecture`, `not a notebook`, `several notebooks`, `empty` or `not graded`.
@@ -39,6 +41,8 @@ class Grade:
     student: str
     file: str
     page: str
+    id: str = ""
+    late: bool | None = None
     status: str = "not graded"
     detail: str = ""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
