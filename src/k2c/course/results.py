@@ -8,7 +8,6 @@ digits of the measured value, which may differ on another machine (`tests/notebo
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,6 +142,8 @@ def write_measured(
     Path
         The file.
     """
+    from importlib.metadata import version  # here, because `import k2c` is cheap
+
     versions = [f"k2c {version('k2c')}", *(f"{library} {version(library)}" for library in libraries)]
     made = f"# {command}\n# {datetime.date.today()}, {', '.join(versions)}\n# {about}\n"
     file = project_root() / "course" / "results" / f"{name}.csv"
