@@ -39,7 +39,8 @@ def test_importing_the_package_is_cheap_and_leaves_torch_alone():
 
 
 @pytest.mark.parametrize(
-    "name", ["cli.app", "runs", "runs.batch", "runs.reports.batch", "runs.grading", "course.syllabus"]
+    "name",
+    ["cli.app", "datasets", "runs", "runs.batch", "runs.reports.batch", "runs.grading", "course.syllabus"],
 )
 def test_what_a_command_imports_leaves_torch_alone(name):
     heavy = "{'torch', 'scipy.stats', 'matplotlib.pyplot', 'sklearn'}"

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from k2c._system.advice import set_parameter
 from k2c.datasets.fetching import FetchError, fetch
 from k2c.errors import K2CError
+
+# torch is imported where tensors are made: who reads messages or photographs does not wait for it.
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MNIST_MEAN = 0.1307  # of all training pixels, scaled to [0, 1]
 MNIST_STD = 0.3081
@@ -29,19 +31,21 @@ class Digits:
         int64 (N,): 0 to 9.
     """
 
-    images: Tensor
-    labels: Tensor
+    images: "Tensor"
+    labels: "Tensor"
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        counts = torch.bincount(self.labels, minlength=10).tolist()
+        counts = self.labels.bincount(minlength=10).tolist()
         listed = ", ".join(f"{digit}: {count:,}" for digit, count in enumerate(counts))
         return f"Digits({len(self):,} images of {self.images.shape[1]}x{self.images.shape[2]}; {listed})"
 
-    def subset(self, indices: Sequence[int] | slice | np.ndarray | Tensor) -> "Digits":
+    def subset(self, indices: "Sequence[int] | slice | np.ndarray | Tensor") -> "Digits":
         """Return the examples at `indices` (a slice, integers or a mask), in that order."""
+        import torch
+
         if not isinstance(indices, slice):
             indices = torch.as_tensor(indices)
         return Digits(self.images[indices], self.labels[indices])
@@ -96,7 +100,7 @@ def load_mnist(source: str = "mnist") -> DigitSplits:
     return DigitSplits(train=_read(folder, "train"), test=_read(folder, "t10k"))
 
 
-def to_inputs(images: Tensor) -> Tensor:
+def to_inputs(images: "Tensor") -> "Tensor":
     """Turn images into what a network reads: mean 0 and standard deviation 1 over MNIST's training pixels.
 
     Parameters
@@ -109,10 +113,12 @@ def to_inputs(images: Tensor) -> Tensor:
     torch.Tensor
         float32 (N, 1, 28, 28), on the device of `images`.
     """
-    return images.unsqueeze(1).to(torch.float32).div_(255).sub_(MNIST_MEAN).div_(MNIST_STD)
+    return images.unsqueeze(1).float().div_(255).sub_(MNIST_MEAN).div_(MNIST_STD)
 
 
 def _read(folder: Path, prefix: str) -> Digits:
+    import torch
+
     images = torch.from_numpy(_read_idx(folder / f"{prefix}-images-idx3-ubyte"))
     labels = torch.from_numpy(_read_idx(folder / f"{prefix}-labels-idx1-ubyte"))
     return Digits(images, labels.to(torch.int64))
@@ -149,6 +155,7 @@ def _read_idx(path: Path) -> np.ndarray:
 
 def _enlarged_digits() -> DigitSplits:
     # Not at the top: scikit-learn takes a second to import, and only this function needs it.
+    import torch
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
