@@ -2,6 +2,7 @@
 # make test   set up, run all tests                              make notebooks  re-execute and save the lectures
 # make lock   resolve the exact versions again                   make doctor     what is here, what is missing
 # make browser  a hand in a real browser on every lecture and page (needs Chromium; minutes)
+# make slurm  batches and training on a SLURM of two nodes on this machine (needs SLURM and munge; minutes)
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ K2C := $(BIN)/k2c
 OURS := src tests notebooks
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with=tests/notebooks/sanitize.cfg
 
-.PHONY: run test browser lab notebooks doctor lock format clean
+.PHONY: run test browser slurm lab notebooks doctor lock format clean
 
 run: $(READY)
 	@$(K2C) run
@@ -27,6 +28,9 @@ test: $(READY)
 
 browser: $(READY)
 	$(BIN)/python -m pytest -m browser -n 0 $(AGAIN) tests/browser
+
+slurm: $(READY)
+	$(BIN)/python -m pytest -m slurm -n 0 tests/clusters
 
 lab: $(READY)
 	@$(K2C) lab

@@ -122,3 +122,32 @@ def test_lab_refuses_a_folder_that_is_not_there(k2c):
     done = k2c("lab", "nowhere")
     assert done.returncode == 2
     assert "There is no folder" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        (
+            ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+            "srun has started this command 2 times(?s:.)*srun -N 1 -n 1 -c 2 k2c train ... --workers 2",
+        ),
+        (("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), "mpirun has started this command 2 times"),
+        (("PMI_RANK", "PMI_SIZE"), "mpirun has started this command 2 times"),
+    ],
+)
+def test_a_launcher_of_several_processes_gets_a_sentence_instead_of_several_trainings(
+    k2c, variables, sentence
+):
+    for rank in ("0", "1"):
+        result = k2c("train", "all_reduce", "blobs", env=dict(zip(variables, (rank, "2"), strict=True)))
+        assert result.returncode == 2
+        assert re.search(sentence, result.stderr)
+        assert result.stdout == ""
+
+
+def test_one_process_of_a_launcher_may_train_and_so_may_the_script_of_a_slurm_job(k2c):
+    once = {"SLURM_PROCID": "0", "SLURM_NTASKS": "2", "OMPI_COMM_WORLD_SIZE": "1"}
+    result = k2c(
+        "train", "all_reduce", "blobs", "-p", "steps", env=once
+    )  # refused only for what is asked of it
+    assert "-p takes NAME=VALUE" in result.stderr

@@ -102,6 +102,7 @@ EXECUTED_BY = {
     "k2c doctor": "make doctor",
     "make test": ".ci/run",
     "make browser": ".ci/browser",
+    "make slurm": ".ci/slurm",
     "pytest --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with=tests/notebooks/sanitize.cfg "
     "notebooks": "make test",
 }
@@ -136,6 +137,14 @@ NOT_EXECUTED = {
     "pip wheel --no-deps .": "needs a network for its builder; tests/datasets/test_mnist.py looks into a wheel",
     "python -m pip install notebook": "needs a network, and changes the environment",
     "jupyter notebook notebooks/": "needs the package of the line above",
+    ".ci/slurm": "installs SLURM; a CI job of its own, whose tests type the commands of clusters.md",
+    'python -m pip install -c requirements.lock -e ".[batch,cluster]"': "needs a network, and changes the environment",
+    "k2c batch course/batches/fundus_data_quality.yml --cluster slurm.yml": "needs SLURM; tests/clusters, by .ci/slurm",
+    "k2c batch resume runs/fundus_data_quality --cluster slurm.yml": "as above",
+    "kubectl apply -f k2c.yml": "needs Kubernetes; tests/clusters checks the file and runs its containers' commands",
+    "kubectl logs --follow job/k2c-batch": "as above",
+    "kubectl delete job k2c-batch": "as above",
+    "kubectl delete -f k2c.yml": "as above",
     "pre-commit install": "a program of the developer's; its hooks' commands are tested below",
 }
 

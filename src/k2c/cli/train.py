@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,14 @@ from k2c.errors import K2CError
 
 if TYPE_CHECKING:
     from k2c.parallel import WorkerState
+
+# Where a launcher says how many processes it has started, and what starts one. SLURM's srun; mpirun of Open MPI, and of
+# MPICH and Intel MPI. The script of a SLURM job has only SLURM_NTASKS: it runs once, so it may train.
+_LAUNCHERS = {
+    "SLURM_STEP_NUM_TASKS": ("srun", "srun -N 1 -n 1 -c {0} k2c train ... --workers {0}"),
+    "OMPI_COMM_WORLD_SIZE": ("mpirun", "k2c train ... --workers {0}"),
+    "PMI_SIZE": ("mpirun", "k2c train ... --workers {0}"),
+}
 
 
 class WithLists(click.Command):
@@ -63,11 +72,14 @@ def train(
 
     For example: `k2c train all_reduce blobs --workers 4 -p epochs=2 -o compression=fp16`. A line is printed for
     each epoch. With --folder, a run that was cut off goes on when it is started again. An experiment of your own is
-    registered in a file that --module names.
+    registered in a file that --module names. Under srun or mpirun, start it once: it starts its workers itself, on one
+    machine.
     """
+    _refuse_copies()
+    values, chosen = _values(parameters, "-p"), _values(options, "-o")
     from k2c import parallel
 
-    job = parallel.Job(experiment, _values(parameters, "-p"), module)
+    job = parallel.Job(experiment, values, module)
     printed = 0
 
     def print_rows(rows: list[dict[str, Any]]) -> None:
@@ -87,10 +99,19 @@ def train(
     bars, workers = console.is_terminal, workers or (1 if strategy == "single" else 2)
     again = f"Start it again with --folder {shlex.quote(str(folder))} to go on." if folder else ""
     with when_stopped(again):
-        history = parallel.train(
-            strategy, job, workers, folder=folder, progress=bars, watch=watch, **_values(options, "-o")
-        )
+        history = parallel.train(strategy, job, workers, folder=folder, progress=bars, watch=watch, **chosen)
     print_rows(history.rows)
+
+
+def _refuse_copies() -> None:
+    """Refuse to train where a launcher started this command several times: each would be a whole training run."""
+    for variable, (launcher, once) in _LAUNCHERS.items():
+        copies = os.environ.get(variable, "")
+        if copies.isdecimal() and int(copies) > 1:
+            raise K2CError(
+                f"{launcher} has started this command {copies} times, and each would be a whole training run. Start it "
+                f"once; it starts its workers itself, all on one machine: {once.format(copies)}"
+            )
 
 
 def _values(changes: tuple[str, ...], flag: str) -> dict[str, Any]:

@@ -13,13 +13,14 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from concurrent.futures import CancelledError, Future
 from functools import cache
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, KilledWorker, LocalCluster, Nanny, get_worker
+from distributed import Client, KilledWorker, LocalCluster, Nanny, SpecCluster, get_worker
 
 from k2c._system.forkserver import ForkServer
 from k2c._system.machine import usable_cores
@@ -33,6 +34,7 @@ from k2c.runs.execution.own_data import changed_since
 
 CONNECT_SECONDS = 30
 _ANSWER_SECONDS = 3.0  # for workers to answer when all is ending
+_CHECK_SECONDS = 5.0  # between two looks whether jobs of a queue are still there
 
 
 class ClusterPool:
@@ -53,7 +55,8 @@ class ClusterPool:
 
     def __init__(self, where: str, out: Path, workers: int | None, limits: Limits) -> None:
         self._out, self._limits = out, limits
-        self._cluster = _start(where, workers)
+        self._cluster, self._wanted = _start(where, workers)
+        self._checked = time.monotonic()
         try:
             self.client = Client(self._cluster or where, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -65,7 +68,14 @@ class ClusterPool:
 
     @property
     def slots(self) -> int:
-        """The number of runs at a time: the threads of all workers that are here now."""
+        """The number of runs at a time: the threads of all workers that are here now.
+
+        A job of a queue that somebody has cancelled, or whose machine is gone, is asked for again.
+        """
+        if self._wanted and time.monotonic() > self._checked + _CHECK_SECONDS:
+            with contextlib.suppress(RuntimeError, OSError, TimeoutError):  # the queue takes none now
+                _ask_for(self._cluster, self._wanted)
+            self._checked = time.monotonic()
         return max(1, sum(self.client.nthreads().values()))
 
     def submit(self, run: Run) -> "Future[dict[str, bytes]]":
@@ -162,28 +172,48 @@ def _keep_tracker() -> None:
         signal.signal(hang_up, before)
 
 
-def _start(where: str, workers: int | None) -> Any:
-    """Return the cluster to start; None for an address, where one runs already."""
+def _start(where: str, workers: int | None) -> tuple[Any, int]:
+    """Return the cluster to start, None for an address, where one runs already; and how many workers to ask it for."""
     if where == "local":
         _keep_tracker()
-        return LocalCluster(
+        cluster = LocalCluster(
             n_workers=workers or usable_cores(),
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",
             preload=__name__,
             silence_logs=logging.CRITICAL,  # workers that end with the batch complain of lost connections
         )
+        return cluster, 0  # a worker that ends is started again by its nanny
     path = Path(where)
     if path.suffix not in (".yml", ".yaml"):
-        return None
+        return None, 0
+    made: Any = None
     try:
         setup = read_yaml(path)
         module, _, name = setup["class"].rpartition(".")
-        cluster = getattr(importlib.import_module(module), name)(**setup.get("options", {}))
-        cluster.scale(int(workers or setup.get("workers", 1)))
-    except (OSError, KeyError, TypeError, AttributeError, ImportError, ValueError) as error:
+        wanted = int(workers or setup.get("workers", 1))
+        made = getattr(importlib.import_module(module), name)(**setup.get("options", {}))
+        _ask_for(made, wanted)
+    except (OSError, KeyError, TypeError, AttributeError, ImportError, ValueError, RuntimeError) as error:
+        if made:
+            with contextlib.suppress(AssertionError):  # Dask's, on jobs that were refused
+                made.close(_ANSWER_SECONDS)
         raise K2CError(
-            f"{path} does not set up a cluster ({type(error).__name__}: {error}). It has the entries class, such as "
-            "dask_jobqueue.SLURMCluster, options for it, and workers, their number."
+            f"{path} does not set up a cluster. It has the entries class, such as dask_jobqueue.SLURMCluster, options "
+            f"for it, and workers, their number. {type(error).__name__}: {str(error).strip()}"
         ) from error
-    return cluster
+    return made, wanted
+
+
+def _ask_for(cluster: Any, workers: int) -> None:
+    """Have so many workers; raises what a queue answers that takes no job."""
+    if not isinstance(cluster, SpecCluster):
+        cluster.scale(workers)
+        return
+
+    async def ask() -> None:
+        cluster.scale(workers)  # which only notes it, and a later error would be printed
+        await cluster._correct_state()
+
+    logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # prints the same error
+    cluster.sync(ask)

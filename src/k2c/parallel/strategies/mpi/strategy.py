@@ -134,6 +134,8 @@ def _environment(options: MpiOptions) -> dict[str, str]:
         LIFELINE: "0",  # mpirun holds standard input, and ends its workers itself
         PORT: str(free_port()),
         "OMP_NUM_THREADS": str(options.threads),
+        # In a SLURM job, mpirun (of Open MPI 5, and of older ones) would start the workers by srun, on other machines.
+        **{f"{release}_MCA_{part}": "^slurm" for release in ("PRTE", "OMPI") for part in ("plm", "ras")},
     }
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container everybody is root
         environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
