@@ -14,6 +14,7 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from functools import cache
 from multiprocessing import resource_tracker
@@ -192,7 +193,9 @@ def _start(where: str, workers: int | None) -> tuple[Any, int]:
         setup = read_yaml(path)
         module, _, name = setup["class"].rpartition(".")
         wanted = int(workers or setup.get("workers", 1))
-        made = getattr(importlib.import_module(module), name)(**setup.get("options", {}))
+        with _same_ctrl_c():
+            kind = getattr(importlib.import_module(module), name)
+        made = kind(**setup.get("options", {}))
         _ask_for(made, wanted)
     except (OSError, KeyError, TypeError, AttributeError, ImportError, ValueError, RuntimeError) as error:
         if made:
@@ -203,6 +206,15 @@ def _start(where: str, workers: int | None) -> tuple[Any, int]:
             f"for it, and workers, their number. {type(error).__name__}: {str(error).strip()}"
         ) from error
     return made, wanted
+
+
+@contextlib.contextmanager
+def _same_ctrl_c() -> Iterator[None]:
+    """Keep what Ctrl-C does: the import of dask_jobqueue has it end the process at once, as if all were done."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, handler)
 
 
 def _ask_for(cluster: Any, workers: int) -> None:
