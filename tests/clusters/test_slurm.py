@@ -89,7 +89,7 @@ def test_a_batch_stopped_in_mid_way_says_what_is_missing_and_goes_on(slurm, star
     slurm.wait_until(lambda: runs(tmp_path))
     process.send_signal(signal.SIGINT)
     printed = ended(process)
-    assert process.returncode == 130
+    assert process.returncode == 130, printed
     assert "Go on with: k2c batch resume out" in printed
     assert len(runs(tmp_path)) < 4 or "interrupted" in runs(tmp_path).values()
     slurm.wait_until(slurm.is_idle)
