@@ -122,6 +122,7 @@ NOT_EXECUTED = {
     "k2c lab FOLDER": "tests/cli/test_commands.py; k2c lab is started below",
     'python -m pip install -e ".[export]"': "needs a network, and changes the environment",
     "k2c bench": "minutes of measuring on an idle machine; below, with one benchmark that stands in for all",
+    "k2c bench --quick": "minutes of measuring on an idle machine; below, as the one before",
     "pytest": "these tests themselves; `make test` executes it in the small kit",
     "python3 -m venv .venv": "test_environment.py executes it, installs torch, then executes make",
     "py -m venv .venv": "the launcher of Windows; `make` executes the same with python3",
@@ -229,15 +230,18 @@ def test_lab_answers_until_it_is_stopped(command, kit):
         process.wait(30)
 
 
-def test_bench_shows_each_figure_beside_its_reference(monkeypatch):
+@pytest.mark.parametrize("words", [[], ["--quick"]], ids=["full", "quick"])
+def test_bench_shows_each_figure_beside_its_reference(words, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # it keeps a history there
     from k2c.bench import comparison, time_row
 
     quick = {"quick": lambda: [time_row("adding", ([1.0], [2.0]), 1.5, "once")]}
     monkeypatch.setattr(comparison, "_benchmarks", quick)
     monkeypatch.setattr(comparison, "available", lambda: ["quick"])
-    done = CliRunner().invoke(main, ["bench"])
+    done = CliRunner().invoke(main, ["bench", *words])
     assert done.exit_code == 0, done.output
-    assert "adding" in done.output
+    assert done.output.count("adding") == 3  # its figure, how it was measured, its trend
+    assert (tmp_path / "runs/bench/history.csv").is_file()
 
 
 def test_hooks_of_a_commit_run_programs_that_make_installs():

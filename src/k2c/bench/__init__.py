@@ -10,6 +10,7 @@ from k2c.bench.comparison import (
     run_benchmarks,
     spread,
     time_row,
+    turns,
     two_sides,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "run_benchmarks",
     "spread",
     "time_row",
+    "turns",
     "two_sides",
 ]

@@ -40,6 +40,8 @@ class Row(TypedDict):
 
 Benchmark = Callable[[], list[Row]]
 _benchmarks: dict[str, Benchmark] = {}
+_quick = False
+SLOW = ("batch",)  # left out of a quick run unless they are named
 
 
 def benchmark(name: str) -> Callable[[Benchmark], Benchmark]:
@@ -60,13 +62,20 @@ def available() -> list[str]:
     return sorted(_benchmarks)
 
 
-def run_benchmarks(names: Sequence[str] = ()) -> list[Row]:
+def turns(number: int) -> int:
+    """Return how often the sides take turns: `number` times, a fifth of it in a quick run."""
+    return max(1, number // 5) if _quick else number
+
+
+def run_benchmarks(names: Sequence[str] = (), *, quick: bool = False) -> list[Row]:
     """Run benchmarks one after another and return their rows.
 
     Parameters
     ----------
     names
         Which ones; all of them when it is empty.
+    quick
+        Take a fifth of the turns, and leave out the benchmarks that take minutes all the same.
 
     Raises
     ------
@@ -77,7 +86,10 @@ def run_benchmarks(names: Sequence[str] = ()) -> list[Row]:
     for name in names:
         if name not in known:
             raise K2CError(unknown("benchmark", name, known))
-    return [row for name in (names or known) for row in _benchmarks[name]()]
+    global _quick
+    _quick = quick
+    chosen = names or [name for name in known if not (quick and name in SLOW)]
+    return [row for name in chosen for row in _benchmarks[name]()]
 
 
 def time_row(name: str, times: tuple[Sequence[float], Sequence[float]], target: float, detail: str) -> Row:

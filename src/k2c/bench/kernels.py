@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from k2c import kernels
-from k2c.bench.comparison import Row, Side, alternate, benchmark, spread, time_row, two_sides
+from k2c.bench.comparison import Row, Side, alternate, benchmark, spread, time_row, turns, two_sides
 from k2c.models.lenet import LeNet
 
 TURNS = 15  # how often the sides take turns
@@ -55,12 +55,12 @@ def kernels_against_torch() -> list[Row]:
 def _row(name: str, device: str, threads: int, ours: Side, reference: Side) -> Row:
     ours(_seconds, name)  # compile and warm up
     reference(_seconds, name)
-    times = alternate(partial(ours, _seconds, name), partial(reference, _seconds, name), TURNS)
+    times = alternate(partial(ours, _seconds, name), partial(reference, _seconds, name), turns(TURNS))
     shown = [spread([1e3 * seconds for seconds in side]) for side in times]
     row = time_row(f"kernels: {name}", times, target=1 / TARGETS[name], detail="")
     row["detail"] = (
         f"OpenCL on {device} against torch with {threads} threads; {shown[0]} ms against {shown[1]} ms, "
-        f"the fastest {SERIES} calls of a block, {TURNS} blocks in turns; "
+        f"the fastest {SERIES} calls of a block, {len(times[0])} blocks in turns; "
         f"{1 / row['ratio']:.2f} of torch's time"
     )
     return row

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from k2c._system.torchvision_compat import import_torchvision
-from k2c.bench.comparison import Row, alternate, benchmark, spread, time_row, two_sides
+from k2c.bench.comparison import Row, alternate, benchmark, spread, time_row, turns, two_sides
 from k2c.datasets import fetch, load_mnist, to_inputs
 from k2c.models.lenet import LeNet
 from k2c.training import InMemoryLoader, Learner, predict
@@ -39,21 +39,25 @@ _run: _Run | None = None
 def mnist() -> list[Row]:
     """Train both for three epochs in turns; compare the median epoch, then the test accuracy."""
     folder = fetch("mnist")
+    epochs = turns(EPOCHS)
     with two_sides() as (ours, reference):
         threads = ours(_start_ours)
         reference(_start_reference, folder)
-        times = alternate(lambda: ours(_epoch), lambda: reference(_epoch), EPOCHS)
+        times = alternate(lambda: ours(_epoch), lambda: reference(_epoch), epochs)
         accuracies = ours(_test_accuracy), reference(_test_accuracy)
     how = (
         f"{threads} torch threads and no worker against {threads} and {WORKERS} DataLoader workers; "
-        f"{EPOCHS} epochs in turns: {spread(times[0])} against {spread(times[1])}"
+        f"{epochs} epochs in turns: {spread(times[0])} against {spread(times[1])}"
     )
-    return [time_row("mnist: LeNet, an epoch", times, target=2.0, detail=how), _accuracy_row(*accuracies)]
+    return [
+        time_row("mnist: LeNet, an epoch", times, target=2.0, detail=how),
+        _accuracy_row(epochs, *accuracies),
+    ]
 
 
-def _accuracy_row(ours: float, reference: float) -> Row:
+def _accuracy_row(epochs: int, ours: float, reference: float) -> Row:
     return Row(
-        name=f"mnist: LeNet, test accuracy after {EPOCHS} epochs",
+        name=f"mnist: LeNet, test accuracy after {epochs} epochs",
         ours=ours,
         reference=reference,
         unit="fraction",

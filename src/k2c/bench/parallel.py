@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from k2c._system.torchvision_compat import import_torchvision
-from k2c.bench.comparison import Row, benchmark, spread
+from k2c.bench.comparison import Row, benchmark, spread, turns
 from k2c.parallel import Experiment, Job, experiment, train
 from k2c.parallel.experiments import optimizer_named
 
@@ -81,13 +81,13 @@ def parallel() -> list[Row]:
     """Start each side several times in turns, and compare each turn's sides: this machine's pace may change."""
     sides = {"workers": _two_workers, "threads": _two_threads, "plain": _plain_script}
     speeds: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(TURNS):
+    for _ in range(turns(TURNS)):
         for name, measure in sides.items():
             speeds[name].append(IMAGES / measure())
     how = (
         f"DenseNet-121, {PIXELS} x {PIXELS}, {BATCH_SIZE} images per worker and step; images per second: two "
-        f"one-thread workers {spread(speeds['workers'])}, %s; {TURNS} starts in turns, the median of {EPOCHS - 1} "
-        "epochs each; the ratio is the median of the turns' ratios"
+        f"one-thread workers {spread(speeds['workers'])}, %s; {len(speeds['plain'])} starts in turns, the "
+        f"median of {EPOCHS - 1} epochs each; the ratio is the median of the turns' ratios"
     )
     threads = (
         how % f"one process with two threads and batches of {2 * BATCH_SIZE} {spread(speeds['threads'])}"

@@ -16,7 +16,7 @@ from skimage import data as samples
 from torch import nn
 
 from k2c._system.torchvision_compat import import_torchvision
-from k2c.bench.comparison import Row, Side, alternate, benchmark, spread, time_row, two_sides
+from k2c.bench.comparison import Row, Side, alternate, benchmark, spread, time_row, turns, two_sides
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.sources import FileSource
 from k2c.models import TransferModel, backbone, pooled_features
@@ -51,15 +51,15 @@ def _cached_against_recomputed(ours: Side, reference: Side, folder: Path) -> lis
     reference(_start_head, folder, False)
     for side in (ours, reference):  # the first computes what is cached; the other warms up
         side(_one_epoch)
-    times = alternate(lambda: ours(_one_epoch)[0], lambda: reference(_one_epoch)[0], TURNS)
+    times = alternate(lambda: ours(_one_epoch)[0], lambda: reference(_one_epoch)[0], turns(TURNS))
     losses = ours(_one_epoch)[1], reference(_one_epoch)[1]
     detail = (
         f"the head on {IMAGES} photographs, batches of {BATCH_SIZE}, {threads} threads, Adam; features from the "
-        f"cache against features computed in every epoch by the kit's fast way; {TURNS} epochs in turns: "
+        f"cache against features computed in every epoch by the kit's fast way; {len(times[0])} epochs in turns: "
         f"{_ms(times[0])} ms against {_ms(times[1])} ms"
     )
     name = "transfer: an epoch of the head"
-    same = f"after {TURNS + 2} epochs on each side; equal within {EQUAL_LOSS:g} of it"
+    same = f"after {len(times[0]) + 2} epochs on each side; equal within {EQUAL_LOSS:g} of it"
     difference = abs(losses[0] - losses[1]) / losses[1]
     return [
         time_row(name, times, target=50.0, detail=detail),
@@ -72,12 +72,12 @@ def _kit_against_loop(ours: Side, reference: Side, folder: Path) -> list[Row]:
     reference(_start_loop, folder)
     for side in (ours, reference):
         side(_seconds)
-    times = alternate(partial(ours, _seconds), partial(reference, _seconds), TURNS)
+    times = alternate(partial(ours, _seconds), partial(reference, _seconds), turns(TURNS))
     computed = ours(_last), reference(_last)
     speeds = [spread([IMAGES / seconds for seconds in side]) for side in times]
     detail = (
         f"EfficientNet-Lite0 from {IMAGES} JPEG files of {WIDTH}x{HEIGHT}, {threads} threads; "
-        f"{speeds[0]} against {speeds[1]} images per second, {TURNS} passes in turns. Ours: each "
+        f"{speeds[0]} against {speeds[1]} images per second, {len(times[0])} passes in turns. Ours: each "
         "thread reads and computes batches of 4, channels-last, normalisations folded; reference: file after "
         f"file, then a batch of {BATCH_SIZE} on all threads"
     )

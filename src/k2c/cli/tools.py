@@ -24,17 +24,26 @@ def doctor() -> None:
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the rows here too."
 )
-def bench(names: tuple[str, ...], json_file: Path | None) -> None:
+@click.option("--quick", is_flag=True, help="A fifth of the turns, and no batch: about two minutes.")
+@click.option(
+    "--history", type=click.Path(path_type=Path, dir_okay=False), default=Path("runs/bench/history.csv"),
+    show_default=True, help="Where earlier figures stand; the new ones are added.",
+)  # fmt: skip
+def bench(names: tuple[str, ...], json_file: Path | None, quick: bool, history: Path) -> None:
     """Measure the kit against named references, in turns in one run.
 
-    NAME is a benchmark, all of them by default. Run nothing else on the machine meanwhile.
+    NAME is a benchmark, all of them by default. Run nothing else on the machine meanwhile. Each ratio is compared with
+    the earlier ones of this machine; one that is lower by more than their noise is marked.
     """
     from k2c._system.machine import keep_to_quota
     from k2c.bench import print_rows, run_benchmarks
+    from k2c.bench.history import add_to_history, print_trend, read_history
 
     keep_to_quota()
-    rows = run_benchmarks(list(names))
+    read_history(history)  # what is wrong with it is said now, not after minutes of measuring
+    rows = run_benchmarks(list(names), quick=quick)
     print_rows(rows, console)
+    print_trend(add_to_history(rows, history, quick=quick), history, console)
     if json_file:
         from k2c._system.atomic import atomic_path
 
