@@ -221,6 +221,16 @@ _LOOK = """() => {{
 }}"""
 
 
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the course's site, built once."""
+    from k2c.runs.site import build_site
+
+    start, warnings = build_site(tmp_path_factory.mktemp("made") / "site")
+    assert warnings == ""
+    return start.parent
+
+
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1440, "height": 1000})

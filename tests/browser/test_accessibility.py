@@ -9,19 +9,11 @@ import pytest
 from k2c._system.paths import project_root
 from k2c.course.syllabus import load_syllabus
 from k2c.runs.reports.export import write_html
-from k2c.runs.site import build_site
 from k2c.runs.slides import write_slides
 
 LECTURES = list(load_syllabus(project_root() / "course/syllabus.yml").lectures)
 AROUND = ["index", "install", "start", "own", "instructors", "glossary", "search"]
 LOOKS = [pytest.param("light", 1440, id="light-1440"), pytest.param("dark", 390, id="dark-390")]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    start, warnings = build_site(tmp_path_factory.mktemp("made") / "site")
-    assert warnings == ""
-    return start.parent
 
 
 @pytest.fixture

@@ -124,6 +124,16 @@ def test_a_notebook_is_saved_in_place_only_when_every_guard_holds(tiny_course, k
     assert path.read_text() == before
 
 
+def test_what_keeps_a_widget_alive_lies_beside_the_saved_notebook(tiny_course, k2c, edit_cell):
+    edit_cell("claim", "from k2c.display.widgets.scaling import RingSteps\nRingSteps(3)")
+    assert k2c("notebooks").returncode == 0
+    kept = json.loads((tiny_course / "course/site/widgets/00_tiny/claim.json").read_text())
+    assert kept == {"front": "ring", "data": {}, "values": {"workers": 3, "round": 0}}
+    saved = (tiny_course / "notebooks/00_tiny.ipynb").read_text()
+    assert "0 of 9 pieces are complete" in saved
+    assert "k2c.live" not in saved
+
+
 def test_a_notebook_that_shows_this_machine_is_not_saved(tiny_course, k2c, edit_cell):
     edit_cell("claim", "import sys\nsys.prefix")
     refused = k2c("notebooks")

@@ -2,8 +2,10 @@
 
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import matplotlib.figure
 import nbformat
@@ -11,9 +13,16 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from k2c import metrics
+from k2c.course.syllabus import load_syllabus
+from k2c.display.widgets.base import FRONTS
+from k2c.display.widgets.scaling import RingSteps
 
 pytest.importorskip("sphinx_book_theme", reason="the extra 'site' is not installed")
 
+ROOT = Path(__file__).parents[2]
+NAMES = ("MessageBox", "DigitPad", "ImagePicker", "GroupStepper", "SyntheticEye", "AugmentationSliders",
+         "ThresholdSlider", "ScalingCurves", "RingSteps")  # fmt: skip
+WIDGET = re.compile(rf"^\s*(?:display\()?(?:{'|'.join(NAMES)})\(", re.MULTILINE)
 STORY = r"""## 1. A formula
 
 Inline $p_i$ and
@@ -52,6 +61,11 @@ def an_image(values):
     return base64.b64encode(file.getvalue()).decode()
 
 
+def a_still_image():
+    told = {"image/png": {"alt": "A ring of three."}}
+    return new_output("display_data", {"image/png": an_image([3]), "text/plain": "ring"}, metadata=told)
+
+
 @pytest.fixture
 def illustrated_course(tiny_course):
     """Give the tiny lecture a formula, a table and two images, one of which says what it shows."""
@@ -63,12 +77,19 @@ def illustrated_course(tiny_course):
         new_output("display_data", {"image/png": an_image([2, 1]), "text/plain": "figure"}),
         new_output("display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}),
     ]
-    notebook.cells += [new_markdown_cell(STORY), new_code_cell("show()", outputs=outputs, execution_count=1)]
+    ring = new_code_cell("RingSteps()", id="ring", outputs=[a_still_image()], execution_count=2)
+    notebook.cells += [
+        new_markdown_cell(STORY),
+        new_code_cell("show()", outputs=outputs, execution_count=1),
+        ring,
+    ]
     notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
     nbformat.write(notebook, path)
     site = tiny_course / "course/site"
     site.mkdir()
     (site / "index.md").write_text("# A course\n\nHello.\n\n<!-- lectures -->\n")
+    (site / "widgets/00_tiny").mkdir(parents=True)
+    (site / "widgets/00_tiny/ring.json").write_text(json.dumps(RingSteps(3).live()))
     return tiny_course
 
 
@@ -87,7 +108,7 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     assert 'href="00_tiny.html"' in start
     assert "A tiny lecture" in start
     assert [image["alt"] for image in Resources(lecture).images] == [
-        "A line that rises.", "Image under the heading: 1. A formula"]  # fmt: skip
+        "A line that rises.", "Image under the heading: 1. A formula", "A ring of three."]  # fmt: skip
     assert len(re.findall(r"<math", lecture)) == 2
     assert "<th" in lecture
     assert "Show the parameters" in lecture
@@ -108,6 +129,27 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
         assert not missing, page.name
     styles = "".join(path.read_text(encoding="utf-8") for path in out.rglob("*.css"))
     assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", styles)
+
+    assert '<div class="k2c-live" data-widget="00_tiny.ring">' in lecture, (
+        "a still image until the script runs"
+    )
+    assert '"workers":3' in (out / "live/00_tiny.ring.js").read_text(encoding="utf-8")
+    assert "function ringStates" in (out / "live/fronts.js").read_text(encoding="utf-8")
+    assert not (out / "_sources/widgets").exists()
+
+
+def test_every_widget_of_the_lectures_is_kept_alive():
+    """`k2c notebooks` keeps them; a notebook saved otherwise leaves its widget as a still image."""
+    fronts = {path.stem for path in FRONTS.glob("*.js")}
+    for lecture in load_syllabus(ROOT / "course/syllabus.yml").lectures:
+        notebook = nbformat.read(ROOT / f"notebooks/{lecture}.ipynb", as_version=4)
+        made = {cell.id for cell in notebook.cells if cell.cell_type == "code" and WIDGET.search(cell.source)}
+        kept = {
+            path.stem: json.loads(path.read_text())
+            for path in (ROOT / "course/site/widgets" / lecture).glob("*.json")
+        }
+        assert set(kept) <= made, lecture
+        assert {live["front"] for live in kept.values()} <= fronts
 
 
 def test_a_folder_of_something_else_is_left_alone(tiny_course, tmp_path, k2c):

@@ -7,6 +7,7 @@ from typing import Any
 
 RESULT_MIME = "application/vnd.k2c.result+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+LIVE_MIME = "application/vnd.k2c.live+json"  # all that a page without a kernel needs to show a widget
 Bundle = tuple[dict[str, Any], dict[str, Any]]  # the representations by MIME type, and what is said of them
 
 

@@ -112,7 +112,8 @@ def list_lectures(lectures: tuple[str, ...], as_json: bool) -> None:
 def notebooks(lectures: tuple[str, ...]) -> None:
     """Execute lectures at their defaults and save the outputs in notebooks/.
 
-    A notebook is replaced only when it ran through and every guard held.
+    A notebook is replaced only when it ran through and every guard held. What keeps its widgets alive on the site goes
+    into course/site/widgets.
     """
     plan = _plan(load_syllabus(), lectures, "lecture", ())
     from k2c.runs import refresh_notebook

@@ -1,6 +1,6 @@
 """Widgets with a network or a kernel behind them."""
 
-import datetime
+import base64
 import io
 
 import numpy as np
@@ -57,18 +57,20 @@ def test_at_least_nine_of_ten_digits_of_a_hand_are_read(lenet, strokes):
     assert [maps.shape for maps in answers["3"].maps] == [(20, 24, 24), (50, 8, 8)]
 
 
-def test_the_pad_answers_to_each_stroke(lenet, strokes):
+def test_the_pad_hands_over_the_network_as_it_is(lenet, strokes):
     lenet.train()
     pad = DigitPad(lenet)
-    assert "reads 3 " in pad.caption.value
-    pad.paper.strokes = strokes["0"]
-    assert "reads 0 " in pad.caption.value
-    assert pad.paper.answered == len(strokes["0"][0])
-    pad.paper.strokes = []
-    assert "The paper is empty" in pad.caption.value
-    pad.paper.strokes = [[["x"]]]
-    assert "ValueError" in pad.error.value or "IndexError" in pad.error.value
+    assert "reads 3 " in pad.still()["text/plain"]
+    assert "reads 0 " in pad.choose(strokes=strokes["0"]).still()["text/plain"]
+    assert "The paper is empty" in pad.choose(strokes=[]).still()["text/plain"]
     assert lenet.training, "it is left as it was"
+    kinds = [layer["kind"] for layer in pad.data["layers"]]
+    assert kinds == ["conv", "tanh", "pool", "conv", "tanh", "pool", "flatten", "linear", "tanh", "linear"]
+    weight = pad.data["layers"][0]["weight"]
+    sent = np.frombuffer(base64.b64decode(weight["base64"]), "<f2").reshape(weight["shape"])
+    assert sent == pytest.approx(lenet[0].weight.detach().numpy(), rel=1e-3, abs=1e-6)
+    with pytest.raises(K2CError, match=r"computes Conv2d .* not Sigmoid"):
+        DigitPad(nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Sigmoid()))
 
 
 @pytest.mark.skipif(not DEVICES, reason="no device here runs kernels")
@@ -79,13 +81,13 @@ def test_a_work_group_is_followed_from_barrier_to_barrier():
     assert (touched(trace, "tile_a", (4, 4), 0) == 3).all()
     assert (touched(trace, "tile_a", (4, 4), 1) == 2).all()
     assert (touched(trace, "a", (8, 8), 2)[:4] == np.repeat([[1] * 4 + [2] * 4], 4, axis=0)).all()
-    stepper = GroupStepper(ops, side=8)
-    stepper.tile.value = 2
-    reads = [stepper._words(stepper.traces[tile], 0) for tile in (2,)]
-    assert "Over all steps it reads 32; without tiles it would read 64." in reads[0]
-    stepper.step.value = stepper.step.max
-    stepper.tile.value = 8
-    assert stepper.error.value == ""
+    stepper = GroupStepper(ops, side=8).choose(tile=2)
+    assert "Over all steps it reads 32; without tiles it would read 64." in stepper.still()["text/plain"]
+    assert "so far. Over all steps it reads 32" in stepper.choose(step=99).still()["text/plain"]
+    assert (
+        stepper.data["tiles"]["2"]["reads"]
+        == [8, 0, 8, 0, 8, 0, 8, 0, 0][: stepper.data["tiles"]["2"]["steps"]]
+    )
 
 
 def test_a_device_without_kernels_is_named():
@@ -93,21 +95,17 @@ def test_a_device_without_kernels_is_named():
         GroupStepper(kernels.open("numpy"))
 
 
-def uploaded(name, content):
-    now = datetime.datetime.now(datetime.UTC)
-    return {"name": name, "type": "", "size": len(content), "content": content, "last_modified": now}
-
-
 def test_a_image_of_ones_own_is_read_and_explained():
     picker = ImagePicker(backbone("efficientnet_lite0"))
-    assert "cat" in picker.caption.value
-    before = picker.view.value
-    picker.rank.value = 2
-    assert picker.view.value != before
+    (seen,) = picker.data["seen"].values()
+    assert "cat" in seen["answers"][0][0]
+    assert [len(seen["answers"]), len(seen["maps"])] == [5, 5]
+    assert "answer number 2" in picker.choose(answer=2).still()["text/plain"]
     file = io.BytesIO()
     Image.fromarray(sample_photograph("coffee")).save(file, "JPEG")
-    picker.upload.value = (uploaded("mine.jpg", file.getvalue()),)
-    assert "espresso" in picker.caption.value
-    picker.upload.value = (uploaded("no.txt", b"no"),)
-    assert "not an image" in picker.error.value
-    assert "espresso" in picker.caption.value
+    picker.asked = {"file": base64.b64encode(file.getvalue()).decode()}
+    assert picker.data["seen"]["your own photograph"]["answers"][0][0] == "espresso"
+    picker.asked = {"file": base64.b64encode(b"no").decode()}
+    assert "not an image" in picker.error
+    picker.asked = {"photograph": "rocket"}
+    assert (picker.error, picker.values["photograph"]) == ("", "rocket")

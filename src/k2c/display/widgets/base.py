@@ -1,29 +1,54 @@
-"""What every widget of the course shares: controls above, a view below, and errors where they are seen."""
+"""What every widget of the course shares: a front end, data that it computes with, and a still image in its place."""
 
 import base64
-import html
 import io
+import os
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
 
-import ipywidgets
+import anywidget
+import numpy as np
+import traitlets
 from matplotlib.figure import Figure
 
-from k2c._system.outputs import Bundle, still_image, widget_bundle
+from k2c._system.outputs import LIVE_MIME, Bundle, still_image, widget_bundle
 from k2c._system.printable import printable
-from k2c.errors import K2CError
+from k2c.errors import K2CError, unknown
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-_ALERT = (
-    '<div role="alert" style="border-left:6px solid #D55E00;background:#FFFFFF;color:#222222;padding:6px 12px;'
-    'max-width:760px;line-height:1.5;white-space:normal">{}</div>'
-)
-_CAPTION = '<div aria-live="polite" class="k2c-caption" style="max-width:760px;line-height:1.5">{}</div>'
+FRONTS = Path(__file__).with_name("fronts")
+SHARED, STYLE = (FRONTS / name for name in ("shared.js", "style.css"))
 
-_IMAGE = '<img src="data:image/{};base64,{}" alt="{}" style="max-width:100%">'
+
+def front_end(name: str) -> str:
+    """Return the JavaScript module of a widget as one text: what all of them share, then its own file.
+
+    A page that is opened from the file system can load no module that imports another.
+    """
+    return "\n".join(path.read_text(encoding="utf-8") for path in (SHARED, FRONTS / f"{name}.js"))
+
+
+def packed(values: Any, dtype: str) -> dict[str, Any]:
+    """Return numbers as JSON holds them for `unpack` in `shared.js`: type, shape, and the bytes in base64.
+
+    Parameters
+    ----------
+    values
+        An array of any shape.
+    dtype
+        `float16`, `float32`, `float64`, `uint8`, `uint16` or `int32`.
+    """
+    array = np.ascontiguousarray(values, dtype=np.dtype(dtype).newbyteorder("<"))
+    return {"dtype": dtype, "shape": list(array.shape), "base64": base64.b64encode(array.tobytes()).decode()}
+
+
+def data_url(content: bytes, kind: str) -> str:
+    """Return an image as an address that holds its bytes; `kind` is `png`, `jpeg` or `webp`."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def shows_errors(method: Method) -> Method:
@@ -38,107 +63,101 @@ def shows_errors(method: Method) -> Method:
             try:
                 result = method(widget, *arguments, **options)
             except Exception as error:
-                widget.error.value = _ALERT.format(_told(error))
+                widget.error = _told(error)
                 return None
-            widget.error.value = ""
+            widget.error = ""
             return result
 
     return guarded  # type: ignore[return-value]
 
 
-class LectureWidget(ipywidgets.VBox):
-    """Controls, an error if there is one, and a view of what they are set to.
+class LectureWidget(anywidget.AnyWidget):
+    """A widget that computes and draws in its front end: in a notebook, and on a page without a kernel.
 
-    A subclass makes its controls, calls `super().__init__`, and says in `still` what is shown. A change of a control
-    shows it anew.
+    A subclass names its front end, hands over the data, and draws in `draw` the still image that stands for it.
 
     Parameters
     ----------
-    controls
-        Widgets, in the order from the top. Those with a `value` are watched.
-    view
-        The widget that shows the result.
-    """
-
-    def __init__(self, controls: Sequence[ipywidgets.Widget], view: ipywidgets.Widget) -> None:
-        self.turn = threading.RLock()
-        self.error, self.view, self.caption = ipywidgets.HTML(), view, ipywidgets.HTML()
-        super().__init__([*controls, self.error, self.view, self.caption])
-        for control in _with_values(controls):
-            control.observe(self._changed, names="value")
-        self.show()  # here an error is the caller's, and is raised
-
-    def still(self) -> dict[str, str]:
-        """Return what the controls are set to show, by MIME type: `text/plain`, and an image or a page."""
-        raise NotImplementedError
-
-    def show(self) -> None:
-        """Bring the view up to date."""
-        raise NotImplementedError
-
-    def _repr_mimebundle_(self, **_options: Any) -> Bundle:
-        return widget_bundle(self, self.still())
-
-    @shows_errors
-    def _changed(self, _change: Any) -> None:
-        self.show()
-
-
-class ImageWidget(LectureWidget):
-    """A widget whose view is an image with a caption in words.
-
-    A subclass draws the image in `draw`, on a figure that it makes itself: pyplot knows one thread only.
+    data
+        What the front end computes with, as JSON holds it.
+    **values
+        What the controls are set to at the start.
 
     Attributes
     ----------
+    front
+        Its file in `fronts`, without the ending.
     kind
-        `png`, or `jpeg` for photographs, which would weigh ten times as much otherwise.
+        Of the still image: `png`, or `jpeg` for photographs, which would weigh ten times as much otherwise.
     """
 
-    kind = "png"
+    front: ClassVar[str] = ""
+    kind: ClassVar[str] = "png"
+    _css = STYLE.read_text(encoding="utf-8")
+    data: Any = traitlets.Dict().tag(sync=True)
+    values: Any = traitlets.Dict().tag(sync=True)
+    asked: Any = traitlets.Dict().tag(sync=True)  # what the front end wants to know of the kernel
+    kernel = traitlets.Bool(True).tag(sync=True)  # there is one to ask
+    error: Any = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, controls: Sequence[ipywidgets.Widget]) -> None:
-        super().__init__(controls, ipywidgets.HTML())  # an Image has no words for those who cannot see it
+    def __init__(self, data: dict[str, Any], **values: Any) -> None:
+        self.turn = threading.RLock()
+        super().__init__(data=data, values=values)
+        self.observe(self._asked, names="asked")
 
     def draw(self) -> tuple[Figure, str]:
-        """Return the image, and in a sentence or two what is to be seen on it."""
+        """Return an image of what the controls are set to, and in a sentence or two what is to be seen on it."""
         raise NotImplementedError
 
     def still(self) -> dict[str, str]:
-        """Return the image, and its caption."""
+        """Return what the controls are set to show, by MIME type: `text/plain`, and an image or a page."""
         figure, words = self.draw()
-        return still_image(_saved(figure, self.kind), words, self.kind)
+        buffer = io.BytesIO()
+        options = {"quality": 80} if self.kind == "jpeg" else {}
+        figure.savefig(buffer, format=self.kind, pil_kwargs=options)
+        return still_image(buffer.getvalue(), words, self.kind)
 
-    def show(self) -> None:
-        """Draw anew."""
-        figure, words = self.draw()
-        image = base64.b64encode(_saved(figure, self.kind)).decode("ascii")
-        shown = html.escape(printable(words, lines=True))
-        self.view.value = _IMAGE.format(self.kind, image, shown)
-        self.caption.value = _CAPTION.format(shown)
+    def page_data(self) -> dict[str, Any]:
+        """Return the data for a page without a kernel, where it cannot ask for more."""
+        return dict(self.data)
 
+    def choose(self, **values: Any) -> Self:
+        """Set controls as a hand would; returns the widget.
 
-def _saved(figure: Figure, kind: str) -> bytes:
-    buffer = io.BytesIO()
-    options = {"quality": 80} if kind == "jpeg" else {}
-    figure.savefig(buffer, format=kind, pil_kwargs=options)
-    return buffer.getvalue()
+        Raises
+        ------
+        K2CError
+            When it has no such control.
+        """
+        for name in values:
+            if name not in self.values:
+                raise K2CError(unknown("control", name, self.values))
+        self.values = {**self.values, **values}
+        return self
+
+    def answer(self, asked: dict[str, Any]) -> None:
+        """Answer a question of the front end, by changing `data`."""
+        raise NotImplementedError
+
+    @shows_errors
+    def _asked(self, change: Any) -> None:
+        if change["new"]:
+            self.answer(change["new"])
+
+    def live(self) -> dict[str, Any]:
+        """Return all that a page needs to show the widget without a kernel, as JSON holds it."""
+        return {"front": self.front, "data": self.page_data(), "values": dict(self.values)}
+
+    def _repr_mimebundle_(self, **_options: Any) -> Bundle:
+        shown, about = widget_bundle(self, self.still())
+        if (
+            os.environ.get("K2C_WIDGETS") == "keep"
+        ):  # a committed notebook is executed, and the site wants it alive
+            shown[LIVE_MIME] = self.live()
+        return shown, about
 
 
 def _told(error: Exception) -> str:
     if isinstance(error, K2CError):
-        return html.escape(printable(error, lines=True))
-    trace = html.escape(printable("".join(traceback.format_exception(error)), lines=True))
-    first = html.escape(printable(f"{type(error).__name__}: {error}", lines=True))
-    return f"{first}<details><summary>Where it happened</summary><pre>{trace}</pre></details>"
-
-
-def _with_values(widgets: Sequence[ipywidgets.Widget]) -> list[ipywidgets.Widget]:
-    """Return the widgets that have a value, also those inside of boxes."""
-    found = []
-    for widget in widgets:
-        if isinstance(widget, ipywidgets.Box):
-            found += _with_values(widget.children)
-        elif widget.has_trait("value") and not isinstance(widget, ipywidgets.HTML | ipywidgets.Image):
-            found.append(widget)
-    return found
+        return printable(error, lines=True)
+    return printable("".join(traceback.format_exception_only(error)), lines=True).rstrip()

@@ -1,28 +1,24 @@
 """A pad to draw a digit on, and what a network makes of it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import anywidget
-import ipywidgets
 import numpy as np
 import torch
-import traitlets
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw
 from torch import nn
 
 from k2c.datasets import to_inputs
+from k2c.datasets.mnist import MNIST_MEAN, MNIST_STD
 from k2c.display.images import INK, SIGNED
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import ImageWidget, shows_errors
+from k2c.display.widgets.base import LectureWidget, front_end, packed
+from k2c.errors import K2CError
 
 Stroke = Sequence[Sequence[float]]
 
 SIDE, INNER = 28, 20  # pixels of the image, and of the box that the digit fills
 PEN = 2.4  # pixels: how thick the digits of MNIST are
-_FINE = 8  # drawn so many times finer, then averaged: soft edges
 
 # A hand's three, at the start: two bows, drawn from the top.
 THREE: tuple[tuple[tuple[float, float], ...], ...] = (
@@ -59,26 +55,26 @@ def rasterise(strokes: Sequence[Stroke]) -> np.ndarray:
     scale = (INNER - PEN) / max(float((high - low).max()), 1e-6) if (high > low).any() else 0.0
     fitted = [(line - (low + high) / 2) * scale + SIDE / 2 for line in lines]
     off_centre = _centre_of_mass(_draw(fitted)) - SIDE / 2
-    fine = _draw([line - off_centre for line in fitted])
-    return fine.reshape(SIDE, _FINE, SIDE, _FINE).mean(axis=(1, 3)).round().astype(np.uint8)
+    return (255 * _draw([line - off_centre for line in fitted])).round().astype(np.uint8)
 
 
 def _draw(lines: Sequence[np.ndarray]) -> np.ndarray:
-    image = Image.new("L", (SIDE * _FINE, SIDE * _FINE))
-    pen, radius = ImageDraw.Draw(image), PEN * _FINE / 2
+    """Return how much ink lies on each pixel, 0 to 1: by the distance of its middle from the nearest line."""
+    across, down = np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5)
+    middles, least = np.stack([across, down], axis=-1)[:, :, None], np.full((SIDE, SIDE), np.inf)
     for line in lines:
-        corners = [(float(x), float(y)) for x, y in line * _FINE]
-        if len(corners) > 1:
-            pen.line(corners, fill=255, width=round(2 * radius), joint="curve")
-        for x, y in (corners[0], corners[-1]):  # a round pen
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
-    return np.asarray(image)
+        start, end = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
+        way = end - start
+        length = np.maximum((way**2).sum(axis=-1), 1e-30)
+        along = (((middles - start) * way).sum(axis=-1) / length).clip(0, 1)
+        off = middles - start - along[..., None] * way
+        least = np.minimum(least, np.sqrt((off**2).sum(axis=-1)).min(axis=-1))
+    return (PEN / 2 + 0.5 - least).clip(0, 1)
 
 
-def _centre_of_mass(fine: np.ndarray) -> np.ndarray:
-    """Return x and y in pixels of the final image."""
-    ink = fine.astype(float)
-    places = (np.arange(len(fine)) + 0.5) / _FINE
+def _centre_of_mass(ink: np.ndarray) -> np.ndarray:
+    """Return x and y in pixels."""
+    places = np.arange(SIDE) + 0.5
     return np.array([ink.sum(axis=0) @ places, ink.sum(axis=1) @ places]) / ink.sum()
 
 
@@ -124,36 +120,31 @@ def read_digit(strokes: Sequence[Stroke], network: nn.Sequential) -> Reading:
     return Reading(image, values[0].softmax(dim=0).cpu().numpy(), maps)
 
 
-class _Paper(anywidget.AnyWidget):
-    """The paper itself: it sends the strokes as they are drawn."""
-
-    _esm = Path(__file__).with_name("digit_pad.js")
-    strokes: Any = traitlets.List().tag(sync=True)
-    answered = traitlets.Int().tag(sync=True)
-
-
-class DigitPad(ImageWidget):
+class DigitPad(LectureWidget):
     """A pad to draw a digit on; a network's answer, what it sees and its feature maps, while one draws.
+
+    The front end computes with the network's weights as they are at the start, rounded to float16.
 
     Parameters
     ----------
     network
-        See `read_digit`.
+        See `read_digit`. Its layers are `Conv2d` (stride 1, no padding), `Tanh`, `ReLU`, `MaxPool2d`, `Flatten` and
+        `Linear`.
     strokes
-        What stands on the paper at the start; a three where it is left out.
+        What stands on the paper until the first stroke; a three where it is left out.
     """
+
+    front = "digits"
+    _esm = front_end(front)
 
     def __init__(self, network: nn.Sequential, strokes: Sequence[Stroke] = THREE) -> None:
         self.network = network
-        self.paper = _Paper(strokes=[[list(point) for point in stroke] for stroke in strokes])
-        clear = ipywidgets.Button(description="Clear", icon="eraser", tooltip="Take a new sheet of paper")
-        clear.on_click(self._clear)
-        self.paper.observe(self._changed, names="strokes")
-        super().__init__([self.paper, clear])
+        data = {"layers": [_layer(layer) for layer in network], "mean": MNIST_MEAN, "deviation": MNIST_STD}
+        super().__init__(data, strokes=[[list(point) for point in stroke] for stroke in strokes])
 
     def draw(self) -> tuple[Figure, str]:
         """Draw what the network sees, its answer and its feature maps."""
-        reading = read_digit(self.paper.strokes, self.network)
+        reading = read_digit(self.values["strokes"], self.network)
         figure = Figure(figsize=(10.5, 5.6), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.1))  # type: ignore[misc]
         seen, bars = above.subplots(1, 2, width_ratios=(1, 2.4))
@@ -173,12 +164,6 @@ class DigitPad(ImageWidget):
             _frame(axes, f"{len(maps)} maps of {maps.shape[1]} × {maps.shape[2]}")
         return figure, self._words(reading)
 
-    def show(self) -> None:
-        """Read the digit anew, and tell the paper which of its points were read."""
-        points = sum(map(len, self.paper.strokes))
-        super().show()
-        self.paper.answered = points
-
     def _words(self, reading: Reading) -> str:
         if not reading.image.any():
             return "The paper is empty. Draw a digit; even empty paper gets an answer, since it knows nothing else."
@@ -186,9 +171,29 @@ class DigitPad(ImageWidget):
         first, second = (f"{digit} ({reading.probabilities[digit]:.0%})" for digit in order[:2])
         return f"The network reads {first}; next it would say {second}."
 
-    @shows_errors
-    def _clear(self, _button: object) -> None:
-        self.paper.strokes = []
+
+def _layer(layer: nn.Module) -> dict[str, Any]:
+    """Return a layer as the front end computes it."""
+    match layer:
+        case nn.Conv2d(stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, kernel_size=(k, other)) if (
+            k == other
+        ):
+            return {"kind": "conv"} | _weights(layer)
+        case nn.Linear():
+            return {"kind": "linear"} | _weights(layer)
+        case nn.MaxPool2d(kernel_size=int(size), padding=0) if layer.stride == size:
+            return {"kind": "pool", "size": size}
+        case nn.Tanh() | nn.ReLU() | nn.Flatten():
+            return {"kind": type(layer).__name__.lower()}
+    raise K2CError(
+        f"The digit pad computes Conv2d (stride 1, no padding), Tanh, ReLU, MaxPool2d, Flatten and Linear, not {layer}."
+    )
+
+
+def _weights(layer: Any) -> dict[str, Any]:
+    bias = layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
+    kept = {"weight": layer.weight, "bias": bias}
+    return {name: packed(values.detach().cpu().numpy(), "float16") for name, values in kept.items()}
 
 
 def mosaic(maps: np.ndarray) -> np.ndarray:

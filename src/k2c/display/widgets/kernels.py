@@ -3,14 +3,13 @@
 import math
 from typing import Any
 
-import ipywidgets
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import ImageWidget
+from k2c.display.widgets.base import LectureWidget, front_end, packed
 from k2c.kernels import Trace, source_of, specification
 from k2c.kernels.build import options_of
 
@@ -56,7 +55,7 @@ def touched(trace: Trace, array: str, shape: tuple[int, int], step: int) -> np.n
     return state.reshape(shape)
 
 
-class GroupStepper(ImageWidget):
+class GroupStepper(LectureWidget):
     """One work-group of a tiled matrix product, step by step: what it reads and writes between two barriers.
 
     Parameters
@@ -67,20 +66,21 @@ class GroupStepper(ImageWidget):
         Rows and columns of the matrices.
     """
 
+    front = "group"
+    _esm = front_end(front)
+
     def __init__(self, ops: Any, side: int = 16) -> None:
         tiles = [tile for tile in TILES if side % tile == 0]
         self.traces = {tile: trace_tiles(ops, tile, side) for tile in tiles}
         self.side = side
-        self.tile = ipywidgets.SelectionSlider(
-            options=tiles, value=tiles[len(tiles) // 2], description="Tile"
-        )
-        self.step = ipywidgets.IntSlider(1, 1, self._steps(), description="Step")
-        super().__init__([self.tile, self.step])
+        data = {"side": side, "tiles": {str(tile): _accesses(trace) for tile, trace in self.traces.items()}}
+        super().__init__(data, tile=tiles[len(tiles) // 2], step=1)
 
     def draw(self) -> tuple[Figure, str]:
         """Draw the arrays, each element in the colour of what happens to it."""
-        self.step.max = max(self.step.min, self._steps())
-        tile, step = self.tile.value, self.step.value - 1
+        tile = self.values["tile"]
+        steps = int(_when(self.traces[tile]).max()) + 1
+        step = min(self.values["step"], steps) - 1
         trace, small = self.traces[tile], (tile, tile)
         shapes = dict.fromkeys("abc", (self.side, self.side)) | {"tile_a": small, "tile_b": small}
         figure = Figure(figsize=(11.0, 4.3), layout="constrained")
@@ -103,21 +103,42 @@ class GroupStepper(ImageWidget):
             axes.set_title(name, loc="center")
         keys = [Patch(color=colour, label=label) for colour, label in zip(_COLOURS, _STATES, strict=True)]
         figure.legend(handles=keys, loc="outside lower center", ncols=4)
-        figure.suptitle(
-            f"A work-group of {tile} × {tile}, step {step + 1} of {self._steps()}", x=0.01, ha="left"
-        )
+        figure.suptitle(f"A work-group of {tile} × {tile}, step {step + 1} of {steps}", x=0.01, ha="left")
         return figure, self._words(trace, step)
 
-    def _steps(self) -> int:
-        when = self.traces[self.tile.value].barriers
-        return 1 if when is None else int(when.max()) + 1
-
     def _words(self, trace: Trace, step: int) -> str:
-        when = np.zeros(len(trace.array), int) if trace.barriers is None else trace.barriers
-        read = ~np.array(trace.is_local)[trace.array] & ~trace.write
-        now, before = int((read & (when == step)).sum()), int((read & (when <= step)).sum())
-        untiled = 2 * self.side * self.tile.value**2
+        reads = _global_reads(trace)
+        untiled = 2 * self.side * self.values["tile"] ** 2
         return (
-            f"In this step the group reads {now:,} numbers from global memory, {before:,} so far. Over all steps it "
-            f"reads {int(read.sum()):,}; without tiles it would read {untiled:,}."
+            f"In this step the group reads {reads[step]:,} numbers from global memory, {sum(reads[: step + 1]):,} "
+            f"so far. Over all steps it reads {sum(reads):,}; without tiles it would read {untiled:,}."
         )
+
+
+def _when(trace: Trace) -> np.ndarray:
+    """Return the step of each access: how many barriers came before it."""
+    return np.zeros(len(trace.array), int) if trace.barriers is None else trace.barriers
+
+
+def _global_reads(trace: Trace) -> list[int]:
+    """Return how many numbers are read from global memory in each step."""
+    read, when = ~np.array(trace.is_local)[trace.array] & ~trace.write, _when(trace)
+    return [int((read & (when == step)).sum()) for step in range(int(when.max()) + 1)]
+
+
+def _accesses(trace: Trace) -> dict[str, Any]:
+    """Return which elements of which array are read and written in each step, each once."""
+    when = _when(trace)
+    groups = np.unique(np.stack([when, trace.array, trace.write.astype(int)]), axis=1).T
+    accesses = []
+    for step, array, write in groups.tolist():
+        index = np.unique(trace.index[(when == step) & (trace.array == array) & (trace.write == write)])
+        accesses.append(
+            {
+                "array": trace.arrays[array],
+                "step": step,
+                "write": bool(write),
+                "index": packed(index, "uint16"),
+            }
+        )
+    return {"steps": int(when.max()) + 1, "reads": _global_reads(trace), "accesses": accesses}

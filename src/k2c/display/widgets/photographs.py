@@ -1,23 +1,29 @@
 """An image of one's own before a pretrained network: its five best answers, and what they rest on."""
 
+import base64
+import io
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from PIL import Image
+from skimage.transform import resize
 
 from k2c.datasets.images import read_image
 from k2c.datasets.photographs import SAMPLES, sample_photograph
 from k2c.display.photographs import draw_photograph
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import ImageWidget, shows_errors
+from k2c.display.widgets.base import LectureWidget, data_url, front_end, packed
 from k2c.models.backbones import Backbone
 from k2c.models.classify import image_logits, top_classes
 from k2c.models.explain import grad_cam
+
+OWN = "your own photograph"
+_CELLS = 28
 
 
 class Look(NamedTuple):
@@ -56,8 +62,10 @@ def look_at(network: Backbone, image: np.ndarray, rank: int = 1) -> Look:
     return Look(network.preprocessing.square(image), answers, heat)
 
 
-class ImagePicker(ImageWidget):
+class ImagePicker(LectureWidget):
     """A photograph to choose or to bring along; a network's five best answers, and where they come from.
+
+    Without a kernel the samples' answers are there, and no others.
 
     Parameters
     ----------
@@ -67,18 +75,48 @@ class ImagePicker(ImageWidget):
         The photograph at the start, one of `k2c.datasets.photographs.SAMPLES`.
     """
 
+    front = "photographs"
     kind = "jpeg"
+    _esm = front_end(front)
 
     def __init__(self, network: Backbone, name: str = "cat") -> None:
         self.network, self.image = network, sample_photograph(name)
-        self.sample = ipywidgets.Dropdown(options=list(SAMPLES), value=name, description="ImageArray")
-        self.upload = ipywidgets.FileUpload(accept="image/*", description="Your own")
-        self.rank = ipywidgets.IntSlider(1, 1, 5, description="Answer")
-        super().__init__([ipywidgets.HBox([self.sample, self.upload]), self.rank])
+        data = {"names": list(SAMPLES), "seen": {name: self._seen(self.image)}}
+        super().__init__(data, photograph=name, answer=1)
+
+    def answer(self, asked: dict[str, Any]) -> None:
+        """Ask the network about a sample, or about a file that the front end sent along."""
+        own = "file" in asked
+        self.image = _read(asked["file"]) if own else sample_photograph(asked["photograph"])
+        name = OWN if own else asked["photograph"]
+        self.data = {**self.data, "seen": {name: self._seen(self.image)}}
+        self.choose(photograph=name)
+
+    def page_data(self) -> dict[str, Any]:
+        """Return what the network makes of every sample."""
+        return {**self.data, "seen": {name: self._seen(sample_photograph(name)) for name in SAMPLES}}
+
+    def _seen(self, image: np.ndarray) -> dict[str, Any]:
+        """Return what the network sees, its answers, and the map of each, as the front end shows them."""
+        answers, file = top_classes(image_logits(self.network, [image]), 5), io.BytesIO()
+        Image.fromarray(self.network.preprocessing.square(image)).save(file, "JPEG", quality=80)
+        inputs = self.network.preprocessing(image).to(next(self.network.parameters()).device)
+        return {
+            "square": data_url(file.getvalue(), "jpeg"),
+            "answers": [
+                [name, float(sure)]
+                for name, sure in zip(answers["name"], answers["probability"], strict=True)
+            ],
+            "maps": [
+                packed(_small(grad_cam(self.network, inputs, int(index))[0]), "uint8")
+                for index in answers["index"]
+            ],
+        }
 
     def draw(self) -> tuple[Figure, str]:
         """Draw the image, where the answer comes from, and the five answers."""
-        seen, rank = look_at(self.network, self.image, self.rank.value), self.rank.value
+        rank = self.values["answer"]
+        seen = look_at(self.network, self.image, rank)
         asked = seen.answers.iloc[rank - 1]
         figure = Figure(figsize=(12.0, 4.2), layout="constrained")
         plain, hot, bars = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
@@ -95,22 +133,17 @@ class ImagePicker(ImageWidget):
             f"its answer number {rank}, {asked['name']} ({asked['probability']:.0%})."
         )
 
-    @shows_errors
-    def _changed(self, change: Any) -> None:
-        if change["owner"] is self.upload and self.upload.value:
-            self.image = _read(self.upload.value[-1])
-            self.sample.value = None  # so that each of the samples can be chosen again
-        elif change["owner"] is self.sample:
-            if self.sample.value is None:
-                return
-            self.image = sample_photograph(self.sample.value)
-        self.show()
+
+def _small(heat: np.ndarray) -> np.ndarray:
+    """Return a map, float (S, S), on 28 x 28 cells as uint8, 255 where it is largest: it is smooth."""
+    cells = resize(heat, (_CELLS, _CELLS), order=1, anti_aliasing=False)
+    return (255 * cells / (float(cells.max()) or 1.0)).round()
 
 
-def _read(upload: Any) -> np.ndarray:
+def _read(content: str) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "image"
-        file.write_bytes(bytes(upload["content"]))
+        file.write_bytes(base64.b64decode(content))
         return read_image(file)
 
 

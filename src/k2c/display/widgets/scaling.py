@@ -1,12 +1,13 @@
 """How far a training scales, by slider; and a ring all-reduce that steps."""
 
-import ipywidgets
+from dataclasses import asdict, replace
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import ImageWidget
+from k2c.display.widgets.base import LectureWidget, front_end
 from k2c.errors import K2CError
 from k2c.parallel.cost import StepCost, bandwidth_for, gigabit, speed_up
 
@@ -15,7 +16,7 @@ _NODES = (2, 4, 8, 16, 32, 64, 128, 256)
 _GRADIENTS = (1, 2, 3, 6, 4, 7, 5, 8)  # of the workers of a ring; the first four are the lecture's
 
 
-class ScalingCurves(ImageWidget):
+class ScalingCurves(LectureWidget):
     """Speed-up against the number of workers, by the speed of the link and the size of the model.
 
     Parameters
@@ -26,6 +27,9 @@ class ScalingCurves(ImageWidget):
         Seconds of a message of no bytes.
     """
 
+    front = "scaling"
+    _esm = front_end(front)
+
     def __init__(self, step: StepCost, latency: float = 30e-6) -> None:
         if step.gradient_bytes <= 0:
             raise K2CError(
@@ -33,22 +37,15 @@ class ScalingCurves(ImageWidget):
             )
         self.start, self.latency = step, latency
         megabytes = float(np.clip(step.gradient_bytes / 1e6, 0.1, 10_000))
-        self.nodes = ipywidgets.SelectionSlider(options=_NODES, value=64, description="Nodes")
-        self.link = ipywidgets.FloatLogSlider(
-            10, min=-1, max=3, step=0.1, description="Gbit/s", readout_format=".3r"
-        )
-        self.model = ipywidgets.FloatLogSlider(
-            megabytes, min=-1, max=4, step=0.1, description="Model, MB", readout_format=".3r"
-        )
-        self.overlap = ipywidgets.Checkbox(True, description="Exchange while computing")
-        super().__init__([self.nodes, self.link, self.model, self.overlap])
+        data = {"step": asdict(step), "latency": latency, "nodes": list(_NODES), "megabytes": megabytes}
+        super().__init__(data, nodes=64, link=10.0, model=megabytes, overlap=True)
 
     def curves(self) -> dict[str, list[float]]:
         """Return the speed-up of each way to exchange, for 1, 2, 4 ... workers up to the slider's."""
         return {way: [self._speed_up(n, way) for n in self._counts()] for way in WAYS}
 
     def draw(self) -> tuple[Figure, str]:
-        """Draw speed-up and efficiency."""
+        """Draw speed-up and efficiency, for where the front end does not run."""
         counts, curves = self._counts(), self.curves()
         figure = Figure(figsize=(11.0, 4.6), layout="constrained")
         speed, efficiency = figure.subplots(1, 2)
@@ -66,33 +63,27 @@ class ScalingCurves(ImageWidget):
         return figure, self._words({way: values[-1] for way, values in curves.items()})
 
     def _counts(self) -> list[int]:
-        return [1, *(n for n in _NODES if n <= self.nodes.value)]
+        return [1, *(n for n in _NODES if n <= self.values["nodes"])]
 
     def _step(self) -> StepCost:
-        return StepCost(
-            self.start.forward,
-            self.start.backward,
-            self.model.value * 1e6,
-            self.start.update,
-            self.start.bucket_bytes,
-        )
+        return replace(self.start, gradient_bytes=self.values["model"] * 1e6)
 
     def _speed_up(self, workers: int, way: str) -> float:
-        link = gigabit(self.link.value, self.latency)
-        return speed_up(self._step(), workers, link, way, self.overlap.value)
+        link = gigabit(self.values["link"], self.latency)
+        return speed_up(self._step(), workers, link, way, self.values["overlap"])
 
     def _words(self, last: dict[str, float]) -> str:
-        n = self.nodes.value
-        needed = bandwidth_for(self._step(), n, 0.9 * n, self.latency, "ring", self.overlap.value)
+        n = self.values["nodes"]
+        needed = bandwidth_for(self._step(), n, 0.9 * n, self.latency, "ring", self.values["overlap"])
         wanted = (
             "no link is fast enough for a ring to reach 90%"
             if needed is None
             else f"a ring reaches 90% with {_short(8 * needed / 1e9)} Gbit/s"
         )
+        link, model = (_short(self.values[name]) for name in ("link", "model"))
         told = ", ".join(f"{WAYS[way]} {value:.1f} times" for way, value in last.items())
         return (
-            f"{n} workers, a link of {_short(self.link.value)} Gbit/s, {_short(self.model.value)} MB of gradient: "
-            f"{told} as fast as one; {wanted}."
+            f"{n} workers, a link of {link} Gbit/s, {model} MB of gradient: {told} as fast as one; {wanted}."
         )
 
 
@@ -128,7 +119,7 @@ def sent_in(n: int, number: int) -> list[tuple[int, int, bool]]:
     return [(worker, (worker - first) % n, adds) for worker in range(n)]
 
 
-class RingSteps(ImageWidget):
+class RingSteps(LectureWidget):
     """A ring all-reduce, round by round: who sends which piece, and what everybody holds then.
 
     It opens at the end of the first half, when each worker holds one complete sum.
@@ -139,16 +130,18 @@ class RingSteps(ImageWidget):
         How many stand in the ring, 2 to 8.
     """
 
+    front = "ring"
+    _esm = front_end(front)
+
     def __init__(self, workers: int = 4) -> None:
-        self.workers = ipywidgets.IntSlider(workers, 2, 8, description="Workers")
-        self.round = ipywidgets.IntSlider(workers - 1, 0, 2 * (workers - 1), description="Round")
-        super().__init__([self.workers, self.round])
+        if workers not in range(2, 9):
+            raise K2CError(f"workers is {workers!r}. A ring has 2 to 8 of them here.")
+        super().__init__({"gradients": list(_GRADIENTS)}, workers=workers, round=workers - 1)
 
     def draw(self) -> tuple[Figure, str]:
         """Draw what each worker holds; what has just arrived is framed, complete sums are blue."""
-        n = self.workers.value
-        self.round.max = 2 * (n - 1)
-        number = self.round.value
+        n = self.values["workers"]
+        number = min(self.values["round"], 2 * (n - 1))
         start = np.repeat(np.array(_GRADIENTS[:n])[:, None], n, axis=1)
         state = ring_states(start)[number]
         complete = state == start.sum(axis=0)

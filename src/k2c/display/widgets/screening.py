@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from k2c.display.style import COLOURS
-from k2c.display.widgets.base import ImageWidget
+from k2c.display.widgets.base import LectureWidget, front_end, packed
 from k2c.metrics import at_threshold, operating_point, screening_costs
 
 _STEPS = 200
@@ -47,7 +46,7 @@ def decide(scores: Any, labels: Any, threshold: float, missed: float) -> Decisio
     return Decision(threshold, counts, float(cost), float(costs.min()), float(thresholds[costs.argmin()]))
 
 
-class ThresholdSlider(ImageWidget):
+class ThresholdSlider(LectureWidget):
     """A threshold by slider: the point on the ROC curve, the confusion matrix and the cost move along.
 
     Parameters
@@ -59,21 +58,24 @@ class ThresholdSlider(ImageWidget):
         of 90%, which is no threshold to report on them.
     """
 
+    front = "threshold"
+    _esm = front_end(front)
+
     def __init__(self, scores: Any, labels: Any, start: float | None = None) -> None:
         self.scores, self.labels = np.asarray(scores, dtype=float), np.asarray(labels, dtype=int)
         if start is None:
             start = operating_point(self.scores, self.labels, specificity=0.9).threshold
         steps = np.quantile(self.scores, np.linspace(0, 1, _STEPS), method="nearest")
-        options = [(f"{value:.3g}", float(value)) for value in np.unique([*steps, start])]
-        self.threshold = ipywidgets.SelectionSlider(
-            options=options, value=start, description="Threshold", layout={"width": "520px"}
-        )
-        self.missed = ipywidgets.IntSlider(10, 1, 100, description="Miss costs")
-        super().__init__([self.threshold, self.missed])
+        data = {
+            "scores": packed(self.scores, "float64"),
+            "labels": packed(self.labels, "uint8"),
+            "thresholds": packed(np.unique([*steps, start]), "float64"),
+        }
+        super().__init__(data, threshold=float(start), missed=10)
 
     def draw(self) -> tuple[Figure, str]:
         """Draw the ROC curve, the confusion matrix and the cost, each with the threshold in it."""
-        made = decide(self.scores, self.labels, self.threshold.value, self.missed.value)
+        made = decide(self.scores, self.labels, self.values["threshold"], self.values["missed"])
         figure = Figure(figsize=(12.0, 4.1), layout="constrained")
         roc, matrix, cost = figure.subplots(1, 3, width_ratios=(1, 0.95, 1.15))
         self._draw_roc(roc, made)
@@ -107,7 +109,7 @@ class ThresholdSlider(ImageWidget):
             axis.set_major_formatter(PercentFormatter(1.0))
 
     def _draw_cost(self, axes: Any, made: Decision) -> None:
-        thresholds, costs = screening_costs(self.scores, self.labels, missed=self.missed.value)
+        thresholds, costs = screening_costs(self.scores, self.labels, missed=self.values["missed"])
         values = np.sort(self.scores)
         sent = [
             1 - np.searchsorted(values, at) / len(values) for at in (*thresholds, made.best, made.threshold)

@@ -27,7 +27,9 @@ _MARKS = {
 SECONDS_BETWEEN_LINES = 10.0
 
 
-def execute_all(runs: Sequence[Run], out: Path, console: Terminal) -> bool:
+def execute_all(
+    runs: Sequence[Run], out: Path, console: Terminal, environment: dict[str, str] | None = None
+) -> bool:
     """Execute every run, going on after one that fails.
 
     Ctrl-C stops the run in flight; it and the ones after it keep their status `interrupted` and `not started`.
@@ -43,7 +45,7 @@ def execute_all(runs: Sequence[Run], out: Path, console: Terminal) -> bool:
         try:
             for run in runs:
                 board.start(run)
-                execute_run(run, out, board.listen)
+                execute_run(run, out, board.listen, environment=environment)
                 board.stop()
                 if not console.is_terminal:  # a log has no live table: a line when each lecture ends
                     console.say(board.line(run))

@@ -14,6 +14,7 @@ from k2c.course.syllabus import load_syllabus
 from k2c.errors import K2CError
 from k2c.runs.execution.console import execute_all
 from k2c.runs.execution.execute import Run
+from k2c.runs.execution.live import KEEP, take_live, write_live
 from k2c.runs.execution.source import notebook_path
 
 MAXIMUM_BYTES = 2_000_000
@@ -21,6 +22,8 @@ MAXIMUM_BYTES = 2_000_000
 
 def refresh_notebook(lecture: str, console: Terminal) -> None:
     """Execute a lecture at its defaults and replace `notebooks/<lecture>.ipynb` by the result.
+
+    What keeps its widgets alive on the site goes into `course/site/widgets/<lecture>`.
 
     Raises
     ------
@@ -31,17 +34,19 @@ def refresh_notebook(lecture: str, console: Terminal) -> None:
     entry = load_syllabus().lectures[lecture]
     with tempfile.TemporaryDirectory() as folder:
         run = Run(lecture, entry.title, "lecture", entry.settings())
-        completed = execute_all([run], Path(folder), console)
+        completed = execute_all([run], Path(folder), console, os.environ | KEEP)
         if not completed:
             raise KeyboardInterrupt
         if run.status != "ok" or run.folder is None:
             raise K2CError(f"{lecture} was not saved: {run.error.rstrip('.')}.")
         executed = nbformat.read(run.folder / "notebook.ipynb", as_version=4)
+    widgets = take_live(executed)
     notebook = clean_notebook(executed)
     content = nbformat.writes(notebook) + "\n"
     _refuse_unfit(lecture, content)
     with atomic_path(notebook_path(lecture)) as part:
         part.write_text(content, encoding="utf-8")
+    write_live(lecture, widgets)
 
 
 def clean_notebook(notebook: NotebookNode) -> NotebookNode:

@@ -104,7 +104,7 @@ def _settings(told: dict[str, str]) -> dict[str, Any]:
         },
         "html_static_path": [str(STATIC)],
         "html_css_files": ["course.css"],
-        "html_js_files": ["course.js"],
+        "html_js_files": ["course.js", "live.js"],
         "html_show_copyright": False,
         "html_show_sphinx": False,
         "html_math_renderer": "mathml",

@@ -13,9 +13,11 @@ from k2c._system.outputs import shown_image
 from k2c._system.paths import project_root
 from k2c.course.syllabus import Lecture, load_syllabus
 from k2c.errors import K2CError
+from k2c.runs.execution.live import Live
 from k2c.runs.execution.results import drop_bare_widgets, first_image
 from k2c.runs.execution.source import notebook_path
 from k2c.runs.reports.export import with_alternative_text
+from k2c.runs.site.live import FOLDER, place_widgets, write_scripts
 from k2c.runs.site.reference import write_reference
 
 PATH_MARK = "<!-- lectures -->"  # stands in course/site/index.md, where the path through the lectures goes
@@ -39,14 +41,17 @@ def write_pages(folder: Path) -> dict[str, str]:
     own = source / "images"
     if not (source / "index.md").is_file():
         raise K2CError(f"The site's start page is missing: {source / 'index.md'}.")
-    shutil.copytree(source, folder, dirs_exist_ok=True)
+    shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("widgets"))
     lectures = load_syllabus().lectures
     told: dict[str, str] = {}
+    widgets: Live = {}
     notebooks = {name: nbformat.read(notebook_path(name), as_version=4) for name in lectures}
     for name, notebook in notebooks.items():
         _write_image(notebook, own / f"{name}.png", folder / f"{EXTRA}/images/{name}.png")
         notebooks[name] = _as_read(notebook)
+        widgets |= place_widgets(notebooks[name], name)
         told |= _alternative_text(notebooks[name])
+    write_scripts(folder / EXTRA / FOLDER, widgets)
     write_reference(folder, notebooks)
     for name, notebook in notebooks.items():
         nbformat.write(notebook, folder / f"{name}.ipynb")

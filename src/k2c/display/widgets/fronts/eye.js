@@ -1,0 +1,46 @@
+// The photograph of a synthetic eye: grade, blur, and where the lesions are, by slider.
+// Its noise comes after its blur, so photographs are drawn by Python: some beforehand, all others by a kernel if there is one.
+
+const GRADES = ["none", "mild", "moderate", "severe", "proliferative"];
+const spelt = (kind) => kind.replaceAll("_", " ");
+
+function render(host) {
+  const { model } = host, known = { frames: {}, marks: {} }, data = () => model.get("data");
+  let waits = false, questions = 0;
+  const learn = () => {
+    for (const part of ["frames", "marks"]) Object.assign(known[part], data()[part]);
+    waits = false;
+  };
+  learn();
+  const controls = (page) => [
+    slider(page, "eye", "Eye", { options: data().eyes }),
+    slider(page, "grade", "Grade", { min: 0, max: 4 }),
+    slider(page, "blur", "Blur", { options: data().blurs }),
+    checkbox(page, "lesions", "Show where the lesions are"),
+  ];
+  model.on("change:data", learn);
+  model.on("change:error", () => { waits = false; });
+  widget(host, controls, ({ eye, grade, blur, lesions }, page) => {
+    const photograph = known.frames[`${eye}/${grade}/${blur}`], marks = known.marks[`${eye}/${grade}`];
+    if (!photograph || !marks) {
+      if (waits || !model.get("kernel")) return;
+      waits = true;
+      model.set("asked", { eye, grade, blur, question: questions++ });
+      model.save_changes();
+      return;
+    }
+    const picture = (title) => make("img", { src: photograph, alt: title, class: "dark-light" });
+    const outlines = shape("svg", { viewBox: `0 0 ${data().size} ${data().size}`, "aria-hidden": "true" });
+    const kinds = Object.keys(marks.paths);
+    if (lesions) kinds.forEach((kind) => outlines.append(shape("path", { d: marks.paths[kind], class: `k2c-outline k2c-${data().colours[kind]}` })));
+    const second = lesions ? "Where the lesions are" : "Where would you look?";
+    const found = Object.entries(marks.counts).map(([kind, n]) => `${spelt(kind)} ${n}`).join(", ");
+    const words = `Grade ${grade} (${GRADES[grade]}), blur ${general(blur)}: ${found || "no lesions"}.`;
+    page.views.replaceChildren(
+      figure("What the camera sees", picture(`Photograph of a synthetic eye. ${words}`)),
+      figure(second, make("div", { class: "k2c-over" }, picture(`The same photograph${lesions ? ", lesions outlined" : ""}.`), outlines)),
+      legend(...(lesions ? kinds.map((kind) => [data().colours[kind], spelt(kind)]) : [])));
+    page.say(words);
+  });
+}
+export default { render };
