@@ -85,7 +85,7 @@ class ThresholdSlider(LectureWidget):
         return figure, (
             f"At a threshold of {made.threshold:.3g}, {positives[1]} of {positives.sum()} positives are found "
             f"({positives[1] / positives.sum():.0%}) and {negatives[1]} of {negatives.sum()} negatives raise an alarm "
-            f"({negatives[1] / negatives.sum():.0%}). If a missed eye costs {self.missed.value} alarms, "
+            f"({negatives[1] / negatives.sum():.0%}). If a missed eye costs {self.values['missed']} alarms, "
             f"the mean cost is {made.cost:.3f} alarms; the least possible is {made.least:.3f}, at {made.best:.3g}."
         )
 

@@ -113,8 +113,9 @@ function widget({ model, el }, controls, show) {
     draw();
   });
   for (const name of ["data", "error"]) model.on(`change:${name}`, draw);
-  // JupyterLab takes arrow keys for its own unless it is told not to.
-  el.append(make("div", { class: "k2c", "data-lm-suppress-shortcuts": "true" },
+  // JupyterLab takes arrow keys for its own, unless the very element that has the focus says that it must not.
+  const keepKeys = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.append(make("div", { class: "k2c", onfocusin: keepKeys },
     make("div", { class: "k2c-controls" }, ...parts.map((part) => part.node)), error, views, caption));
   place();
   now();

@@ -80,8 +80,8 @@ function render(host) {
       legend(["red", "this threshold"], ["green", "least cost"]));
     page.say(`At a threshold of ${general(threshold, 3)}, ${positives[1]} of ${all(positives)} positives are found `
       + `(${percent(positives[1] / all(positives))}) and ${negatives[1]} of ${all(negatives)} negatives raise an alarm `
-      + `(${percent(negatives[1] / all(negatives))}). The mean cost is ${fixed(made.cost, 3)} alarms; the least possible is `
-      + `${fixed(made.least, 3)}, at ${general(made.best, 3)}.`);
+      + `(${percent(negatives[1] / all(negatives))}). If a missed eye costs ${missed} alarms, `
+      + `the mean cost is ${fixed(made.cost, 3)} alarms; the least possible is ${fixed(made.least, 3)}, at ${general(made.best, 3)}.`);
   });
 }
 export default { render };
