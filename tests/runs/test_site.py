@@ -148,7 +148,7 @@ def test_every_widget_of_the_lectures_is_kept_alive():
             path.stem: json.loads(path.read_text())
             for path in (ROOT / "course/site/widgets" / lecture).glob("*.json")
         }
-        assert set(kept) <= made, lecture
+        assert set(kept) == made, lecture
         assert {live["front"] for live in kept.values()} <= fronts
 
 
