@@ -101,7 +101,7 @@ def test_a_ring_passes_on_what_python_passes_on(open_widget):
     assert here.compute("front.ringStates(given)", values.tolist()) == [
         s.tolist() for s in ring_states(values)
     ]
-    for number in range(1, 7):
+    for number in (4, 5, 6, 0, 1, 2):  # it opens at the end of the first half
         here.cell.get_by_role("button", name="Next round").click()
         here.widget.choose(round=number)
         here.says_what_python_says()
@@ -223,18 +223,18 @@ def test_a_work_group_touches_what_the_trace_says(open_widget):
 
 
 def test_variants_have_the_noise_and_the_turns_that_were_asked_for(open_widget):
-    image = np.zeros((120, 90, 3), np.uint8)
-    image[:60] = 128
+    image = np.zeros((24, 18, 3), np.uint8)
+    image[:12] = 128
     here = open_widget(AugmentationSliders(image))
     here.says_what_python_says()
     found = np.array(
         here.compute("given.seeds.map((seed) => [...front.variant(given.pixels, 0.1, 0.3, seed)])",
-        {"pixels": np.dstack([image, np.full((120, 90), 255)]).ravel().tolist(), "seeds": list(range(200))})
-    ).reshape(200, 120, 90, 4)  # fmt: skip
-    turned = found[:, 90, 45, 0] > 64
+        {"pixels": np.dstack([image, np.full((24, 18), 255)]).ravel().tolist(), "seeds": list(range(200))})
+    ).reshape(200, 24, 18, 4)  # fmt: skip
+    turned = found[:, 12:, :, 0].mean(axis=(1, 2)) > 64
     assert turned.mean() == pytest.approx(0.3, abs=0.1)
-    straight = found[~turned][:, :60, :, :3]
-    assert (straight.mean(), straight.std()) == (pytest.approx(128, abs=0.2), pytest.approx(25.5, abs=0.3))
+    straight = found[~turned][:, :12, :, :3]
+    assert (straight.mean(), straight.std()) == (pytest.approx(128, abs=0.5), pytest.approx(25.5, abs=0.5))
     here.cell.get_by_label("Noise").press("End")
     here.widget.choose(noise=0.5)
     here.says_what_python_says()

@@ -77,7 +77,7 @@ def test_a_page_without_a_kernel_gets_all_that_a_widget_shows(monkeypatch):
     assert LIVE_MIME not in eye._repr_mimebundle_()[0], "a student's notebook stays small"
     monkeypatch.setenv("K2C_WIDGETS", "keep")
     live = json.loads(json.dumps(RingSteps(5)._repr_mimebundle_()[0][LIVE_MIME]))
-    assert live == {"front": "ring", "data": {}, "values": {"workers": 5, "round": 0}}
+    assert live == {"front": "ring", "data": RingSteps().data, "values": {"workers": 5, "round": 4}}
     data = eye.page_data()
     shown = {
         f"{seed}/{grade}/{blur}" for seed in data["eyes"] for grade in range(5) for blur in data["blurs"]

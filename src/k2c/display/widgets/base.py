@@ -5,10 +5,8 @@ import io
 import os
 import threading
 import traceback
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import anywidget
 import numpy as np
@@ -19,7 +17,6 @@ from k2c._system.outputs import LIVE_MIME, Bundle, still_image, widget_bundle
 from k2c._system.printable import printable
 from k2c.errors import K2CError, unknown
 
-Method = TypeVar("Method", bound=Callable[..., Any])
 FRONTS = Path(__file__).with_name("fronts")
 SHARED, STYLE = (FRONTS / name for name in ("shared.js", "style.css"))
 
@@ -51,26 +48,6 @@ def data_url(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def shows_errors(method: Method) -> Method:
-    """Make a widget's method show its error below the controls; the widget and the kernel go on.
-
-    A front end sends what a hand does as messages. What fails there would otherwise end in a log that nobody reads.
-    """
-
-    @wraps(method)
-    def guarded(widget: "LectureWidget", *arguments: Any, **options: Any) -> Any:
-        with widget.turn:  # messages may come in threads of their own
-            try:
-                result = method(widget, *arguments, **options)
-            except Exception as error:
-                widget.error = _told(error)
-                return None
-            widget.error = ""
-            return result
-
-    return guarded  # type: ignore[return-value]
-
-
 class LectureWidget(anywidget.AnyWidget):
     """A widget that computes and draws in its front end: in a notebook, and on a page without a kernel.
 
@@ -96,7 +73,8 @@ class LectureWidget(anywidget.AnyWidget):
     _css = STYLE.read_text(encoding="utf-8")
     data: Any = traitlets.Dict().tag(sync=True)
     values: Any = traitlets.Dict().tag(sync=True)
-    asked: Any = traitlets.Dict().tag(sync=True)  # what the front end wants to know of the kernel
+    asked: Any = traitlets.Dict().tag(sync=True)  # of the kernel, by the front end; a question has a `number`
+    answered = traitlets.Int(0).tag(sync=True)  # the number of the last one
     kernel = traitlets.Bool(True).tag(sync=True)  # there is one to ask
     error: Any = traitlets.Unicode().tag(sync=True)
 
@@ -139,10 +117,14 @@ class LectureWidget(anywidget.AnyWidget):
         """Answer a question of the front end, by changing `data`."""
         raise NotImplementedError
 
-    @shows_errors
     def _asked(self, change: Any) -> None:
-        if change["new"]:
-            self.answer(change["new"])
+        with self.turn:  # messages may come in threads of their own
+            error = ""
+            try:
+                self.answer(change["new"])
+            except Exception as problem:  # it would end in a log that nobody reads; the kernel goes on
+                error = _told(problem)
+            self.error, self.answered = error, change["new"].get("number", 0)
 
     def live(self) -> dict[str, Any]:
         """Return all that a page needs to show the widget without a kernel, as JSON holds it."""

@@ -90,7 +90,8 @@ class ImagePicker(LectureWidget):
         self.image = _read(asked["file"]) if own else sample_photograph(asked["photograph"])
         name = OWN if own else asked["photograph"]
         self.data = {**self.data, "seen": {name: self._seen(self.image)}}
-        self.choose(photograph=name)
+        if own:
+            self.choose(photograph=OWN)
 
     def page_data(self) -> dict[str, Any]:
         """Return what the network makes of every sample."""

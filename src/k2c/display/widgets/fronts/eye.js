@@ -6,10 +6,8 @@ const spelt = (kind) => kind.replaceAll("_", " ");
 
 function render(host) {
   const { model } = host, known = { frames: {}, marks: {} }, data = () => model.get("data");
-  let waits = false, questions = 0;
   const learn = () => {
     for (const part of ["frames", "marks"]) Object.assign(known[part], data()[part]);
-    waits = false;
   };
   learn();
   const controls = (page) => [
@@ -19,16 +17,9 @@ function render(host) {
     checkbox(page, "lesions", "Show where the lesions are"),
   ];
   model.on("change:data", learn);
-  model.on("change:error", () => { waits = false; });
   widget(host, controls, ({ eye, grade, blur, lesions }, page) => {
     const photograph = known.frames[`${eye}/${grade}/${blur}`], marks = known.marks[`${eye}/${grade}`];
-    if (!photograph || !marks) {
-      if (waits || !model.get("kernel")) return;
-      waits = true;
-      model.set("asked", { eye, grade, blur, question: questions++ });
-      model.save_changes();
-      return;
-    }
+    if (!photograph || !marks) return ask(model, { eye, grade, blur });
     const picture = (title) => make("img", { src: photograph, alt: title, class: "dark-light" });
     const outlines = shape("svg", { viewBox: `0 0 ${data().size} ${data().size}`, "aria-hidden": "true" });
     const kinds = Object.keys(marks.paths);

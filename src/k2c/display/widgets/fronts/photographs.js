@@ -36,15 +36,8 @@ function hot(image, map, title) {
 
 function render(host) {
   const { model } = host, images = {}, known = {};
-  let waits = false, questions = 0;
-  function ask(question) {
-    waits = true;
-    model.set("asked", { ...question, question: questions++ });
-    model.save_changes();
-  }
   const controls = (page) => {
     const learn = () => {
-      waits = false;
       for (const [name, seen] of Object.entries(model.get("data").seen)) {
         known[name] = { ...seen, maps: seen.maps.map(unpack) };
         images[name] = Object.assign(new Image(), { onload: page.draw, src: seen.square, alt: "", className: "dark-light k2c-photo" });
@@ -52,11 +45,10 @@ function render(host) {
     };
     learn();
     model.on("change:data", learn);
-    model.on("change:error", () => { waits = false; });
     const names = [...model.get("data").names, ...(model.get("kernel") ? [OWN] : [])];
     const own = make("input", { type: "file", accept: "image/*", "aria-label": "Your own", onchange: () => {
       const reader = new FileReader();
-      reader.onload = () => ask({ file: reader.result.split(",")[1] });
+      reader.onload = () => ask(model, { file: reader.result.split(",")[1] }, true);
       if (own.files.length) reader.readAsDataURL(own.files[0]);
     } });
     return [choice(page, "photograph", "Photograph", names),
@@ -66,10 +58,7 @@ function render(host) {
   };
   widget(host, controls, ({ photograph, answer }, page) => {
     const seen = known[photograph], image = images[photograph];
-    if (!seen) {
-      if (!waits && model.get("kernel") && photograph !== OWN) ask({ photograph });
-      return;
-    }
+    if (!seen) return photograph === OWN ? undefined : ask(model, { photograph });
     if (!image.complete || !image.width) return;
     const [name, sure] = seen.answers[answer - 1], [best, surest] = seen.answers[0];
     image.alt = `Photograph: ${photograph}`;

@@ -99,6 +99,7 @@ function widget({ model, el }, controls, show) {
   function set(name, value) {
     page.values = { ...page.values, [name]: value };
     model.set("values", { ...page.values });
+    model.set("error", "");
     model.save_changes();
     draw();
   }
@@ -112,7 +113,7 @@ function widget({ model, el }, controls, show) {
     place();
     draw();
   });
-  for (const name of ["data", "error"]) model.on(`change:${name}`, draw);
+  for (const name of ["data", "error", "answered"]) model.on(`change:${name}`, draw);
   // JupyterLab takes arrow keys for its own, unless the very element that has the focus says that it must not.
   const keepKeys = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(make("div", { class: "k2c", onfocusin: keepKeys },
@@ -120,6 +121,15 @@ function widget({ model, el }, controls, show) {
   place();
   now();
   return page;
+}
+
+// Ask the kernel, one question at a time; the answer changes `data`, or sets `error`, which stands until a hand moves.
+function ask(model, question, atOnce = false) {
+  if (!model.get("kernel")) return;
+  const last = model.get("asked").number ?? 0, waits = last > model.get("answered");
+  if (!atOnce && (waits || model.get("error"))) return;
+  model.set("asked", { ...question, number: last + 1 });
+  model.save_changes();
 }
 
 let counted = 0;

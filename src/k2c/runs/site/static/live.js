@@ -10,7 +10,7 @@
     document.head.append(script);
   }));
   function modelOf({ data, values }) {
-    const state = { data, values, error: "", kernel: false }, listeners = {};
+    const state = { data, values, error: "", kernel: false, asked: {}, answered: 0 }, listeners = {};
     return {
       get: (name) => state[name],
       set(name, value) {
