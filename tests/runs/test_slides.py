@@ -53,7 +53,7 @@ def test_a_heading_starts_a_slide_with_its_words_its_picture_and_its_claims():
         )
     )
     assert [slide.title for slide in made] == ["A lecture", "One"]
-    assert told(made[1]) == ["Words.", "the line rises", "It did."]
+    assert told(made[1]) == ["Words.", "the line rises"]
     assert made[1].picture is not None
     assert made[1].layout == "beside"
 
@@ -65,18 +65,58 @@ def test_a_photograph_is_a_picture_as_well(width, layout):
     assert (made[0].layout, made[0].picture.kind) == (layout, "picture")
 
 
-def test_a_second_picture_and_text_without_room_go_to_a_slide_with_the_same_title():
+def test_a_second_picture_goes_to_a_slide_with_the_same_title_and_the_sentence_that_leads_there():
     made = slides_of(
         notebook(
             new_markdown_cell("## One"),
             new_code_cell("show()", outputs=[picture(), picture(1600, 400)]),
-            new_markdown_cell("Below a wide picture there is room for this."),
-            new_markdown_cell("\n\n".join("A paragraph of several words. " * 9 for _ in range(6))),
+            new_markdown_cell("A remark.\n\nThe next one is wide. Look at its left side first."),
+            new_code_cell("show()", outputs=[picture(1600, 400)]),
         )
     )
     assert {slide.title for slide in made} == {"One"}
-    assert [bool(slide.picture) for slide in made] == [True, True, False, False]
-    assert made[1].layout == "above"
+    assert [slide.layout for slide in made] == ["alone", "alone", "above"]
+    assert told(made[2]) == ["The next one is wide."]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("What e.g. `a. B` is, we know now. The rest follows.", "What e.g. a. B is, we know now."),
+        ("Not this one of several words. The sums are:\n\n$$a$$", "The sums are:"),
+        ("To the end. So it goes on and on. And on.", "To the end. So it goes on and on."),  # too short alone
+        ("(A remark. In brackets.) What it is about is this. More.", "What it is about is this."),
+    ],
+)
+def test_of_a_paragraph_a_slide_has_a_sentence(text, sentence):
+    assert told(slides_of(notebook(new_markdown_cell(f"## One\n\n{text}")))[0])[0] == sentence
+
+
+def test_a_formula_and_the_first_sentence_of_each_item_are_shown():
+    text = "## One\n\nThe loss of an example is:\n\n$$-\\log p$$\n\n1. First. It has a remark.\n2. Second."
+    assert told(slides_of(notebook(new_markdown_cell(text)))[0]) == [
+        "The loss of an example is:", "formula  ", "1. First.", "2. Second."]  # fmt: skip
+
+
+def test_a_section_that_shows_nothing_has_a_sentence_of_each_paragraph_and_sources_stay_out():
+    text = (
+        "## One\n\nA first paragraph has this. And more.\n\nA second one has that.\n\n## Sources\n\n- A book."
+    )
+    made = slides_of(notebook(new_markdown_cell(text)))
+    assert [told(slide) for slide in made] == [["A first paragraph has this.", "A second one has that."]]
+
+
+def test_an_exercise_has_what_asks_and_its_formulas():
+    text = "### Problem 1: derive\n\nTake a loss. It is $-\\log p$. Do not hurry. Which slope has it?\n\n$$\\delta$$"
+    assert told(slides_of(notebook(new_markdown_cell(text)))[0]) == [
+        "Take a loss. It is - p. Which slope has it?", "formula  "]  # fmt: skip
+
+
+def test_claims_are_a_table_of_number_and_bound():
+    outputs = [claim("test accuracy: 0.9912 (at least 0.985)"), claim("bytes (of 4): 3 (exactly 3)")]
+    made = slides_of(notebook(new_markdown_cell("## One"), new_code_cell("guard()", outputs=outputs)))
+    assert "<td>test accuracy</td><td>0.9912</td><td>at least 0.985</td>" in made[0].words[0].cell.source
+    assert "<td>bytes (of 4)</td><td>3</td><td>exactly 3</td>" in made[0].words[0].cell.source
 
 
 def test_plumbing_long_code_and_long_tables_stay_in_the_notebook():

@@ -25,18 +25,26 @@ from k2c.runs.reports.pages import render
 WIDE, LINES = 80, 13.5  # characters in a line and lines on a slide, below its title
 NARROW, LINES_BESIDE = 42, 15  # the same beside a picture, where the letters are smaller
 LINES_ABOVE = 6.5  # wide lines above a picture that is itself wide
-LONGEST_CODE, LONGEST_OUTPUT = 14, 22  # lines; what is longer is read in the notebook
+LONGEST_CODE, LONGEST_OUTPUT = 14, 16  # lines; what is longer is read in the notebook
+MOST_SENTENCES = 4  # on a slide that shows nothing else
+SHORTEST = 5  # words of a sentence that says something alone
 LEFT_OUT = ("skip", "notes")
+NOT_SHOWN = "Sources"
 STARTS = ("slide", "subslide")
 _HEADING = re.compile(r"#+\s+(.+)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.)\s")
+_EXERCISE = re.compile(r"(Exercise|Check|Problem)\b")
+_CLAIM = re.compile(r"(.*): (\S.*?) \((.*)\)")
+_MASKED = re.compile(
+    r"`[^`]*`|\$[^$]*\$|\([^()]*\)|\b(?:e\.g|i\.e|vs|al|Fig|[A-Z])\."
+)  # no sentence ends in there
 
 
 @dataclass
 class Part:
-    """A piece of a slide: a paragraph, a list's item, a formula, a table, code, a claim, a picture."""
+    """A piece of a slide: a sentence, or what is shown: a list's item, a formula, a table, code, claims, a picture."""
 
-    kind: Literal["words", "picture"]
+    kind: Literal["sentence", "words", "picture"]
     cell: NotebookNode
     text: str = ""  # as long as it looks, for fitting
 
@@ -65,6 +73,12 @@ class Slide:
     title: str
     words: list[Part] = field(default_factory=list)
     picture: Part | None = None
+    unsaid: list[Part] = field(default_factory=list)
+
+    @property
+    def shows(self) -> bool:
+        """Tell whether there is more on it than sentences."""
+        return self.picture is not None or any(part.kind == "words" for part in self.words)
 
     @property
     def layout(self) -> str:
@@ -83,7 +97,7 @@ class Slide:
         width, room = (WIDE, LINES) if picture is None else (NARROW, LINES_BESIDE)
         if picture and picture.is_wide():
             width, room = WIDE, LINES_ABOVE
-        words = [*self.words, part] if part.kind == "words" else self.words
+        words = self.words if part.kind == "picture" else [*self.words, part]
         return sum(word.lines(width) for word in words) <= room
 
     def add(self, part: Part) -> None:
@@ -128,27 +142,44 @@ def write_slides(lecture: str, path: Path, *, all_code: bool = False) -> int:
 
 
 def slides_of(notebook: NotebookNode, *, all_code: bool = False) -> list[Slide]:
-    """Return the slides of a notebook.
+    """Return the slides of a notebook: what it shows, each time with the sentence that leads there.
 
-    A heading starts a slide, and so does a cell whose slide type says so; a picture that finds one on the slide
-    already and text that finds no room go to a new one with the same title. Cells of the slide types `skip` and
-    `notes` stay out, as do long code, the parameters and the imports.
+    A heading starts a slide, and so does a cell whose slide type says so. Of a paragraph one sentence is taken, of an
+    exercise also those that ask or have a formula; a section that shows nothing has a few. What finds no room goes to
+    a new slide with the same title. Cells of the slide types `skip` and `notes` stay out, as do long code and long
+    tables, the parameters, the imports and the sources.
     """
     slides: list[Slide] = []
     for starts, title, part in _parts(notebook, all_code):
-        if title or not slides:
-            slides.append(Slide(title or "Introduction"))
-        elif starts or (part and not slides[-1].has_room_for(part)):
-            slides.append(Slide(slides[-1].title))
+        if title or starts or not slides:
+            slides.append(Slide(title or (slides[-1].title if slides else "Introduction")))
         if part:
-            slides[-1].add(part)
-    return [slide for slide in slides if slide.words or slide.picture]
+            _put(slides, part)
+    for slide in slides:
+        if not slide.shows:
+            slide.words = [*slide.words, *slide.unsaid][:MOST_SENTENCES]
+    return [slide for slide in slides if (slide.words or slide.picture) and slide.title != NOT_SHOWN]
+
+
+def _put(slides: list[Slide], part: Part) -> None:
+    """Put a part on the last slide, or on a new one after it."""
+    slide = slides[-1]
+    if part.kind == "sentence":
+        if slide.words or slide.picture:
+            slide.unsaid.append(part)
+        else:
+            slide.add(part)
+        return
+    if slide.shows and (slide.unsaid or not slide.has_room_for(part)):
+        slides.append(Slide(slide.title, slide.unsaid[-1:]))
+    slides[-1].unsaid.clear()
+    slides[-1].add(part)
 
 
 def _parts(notebook: NotebookNode, all_code: bool) -> Iterator[tuple[bool, str, Part | None]]:
     """Yield whether a slide starts here, the title if it is a new one, and what goes there."""
     plumbing = [id(cell) for cell in notebook.cells if cell.cell_type == "code"][:2]
-    section = back = ""  # an exercise has a heading of its own; after its check the section goes on
+    section = back = here = ""  # an exercise has a heading of its own; after its check the section goes on
     for cell in notebook.cells:
         kind = cell.metadata.get("slideshow", {}).get("slide_type", "")
         starts = kind in STARTS
@@ -157,10 +188,11 @@ def _parts(notebook: NotebookNode, all_code: bool) -> Iterator[tuple[bool, str, 
         if _is_check(cell):
             back = section
             continue
-        for title, part in _cell_parts(cell, all_code or bool(kind)):
-            if title:
-                section = section if title.startswith("Exercise") else title
-            yield starts, title or back, part
+        for title, part in _cell_parts(cell, here, all_code, chosen=bool(kind)):
+            if title := title or back:
+                here = title
+                section = section if _EXERCISE.match(title) else title
+            yield starts, title, part
             starts, back = False, ""
 
 
@@ -170,15 +202,53 @@ def _is_check(cell: NotebookNode) -> bool:
     )
 
 
-def _cell_parts(cell: NotebookNode, show_code: bool) -> Iterator[tuple[str, Part | None]]:
-    """Yield titles and parts; a heading is a title without a part."""
+def _cell_parts(
+    cell: NotebookNode, title: str, all_code: bool, chosen: bool
+) -> Iterator[tuple[str, Part | None]]:
+    """Yield titles and parts, of a cell that somebody has chosen all; a heading is a title without a part."""
     if cell.cell_type == "code":
-        for part in _code_parts(cell, show_code):
+        for part in _code_parts(cell, all_code or chosen):
             yield "", part
     elif cell.cell_type == "markdown":
         for block in _blocks(cell.source):
-            heading = _HEADING.match(block)
-            yield (heading[1], None) if heading else ("", _words(block))
+            if heading := _HEADING.match(block):
+                title = heading[1]
+                yield title, None
+            elif chosen:
+                yield "", _words(block)
+            else:
+                yield from (("", part) for part in _shortened(block, title))
+
+
+def _shortened(block: str, title: str) -> Iterator[Part]:
+    """Yield what a slide needs of a block: its formulas, its table, a sentence of its text."""
+    if block.lstrip().startswith("|") or "```" in block:
+        if (table := _words(block)).lines(WIDE) <= LONGEST_OUTPUT:
+            yield table
+        return
+    for piece in re.split(r"(\$\$.+?\$\$)", block, flags=re.DOTALL):
+        if piece.startswith("$$"):
+            yield _words(piece)
+        elif sentences := _sentences(piece):
+            if item := _ITEM.match(block):
+                told = piece[item.end() :]
+                yield _words(item[0] + (_sentences(told) or [told])[0])
+            elif _EXERCISE.match(title):
+                asked = [s for n, s in enumerate(sentences) if n == 0 or "$" in s or s.endswith("?")]
+                yield _words(" ".join(asked), "sentence")
+            else:  # the one that leads to what comes, or what the paragraph is about
+                leads = sentences[-1] if sentences[-1].endswith(":") else sentences[0]
+                short = len(leads.split()) < SHORTEST and leads is sentences[0]
+                yield _words(" ".join(sentences[:2]) if short else leads, "sentence")
+
+
+def _sentences(text: str) -> list[str]:
+    """Return the sentences of a text, without remarks in brackets around whole ones."""
+    masked = _MASKED.sub(lambda found: "x" * len(found[0]), text)
+    ends = [found.end() for found in re.finditer(r"[.?!][*_”\"]*(?=\s+[^\sa-z])", masked)]
+    starts = [0, *ends]
+    parts = (text[start:end].strip() for start, end in zip(starts, [*ends, len(text)], strict=True))
+    return [said for part in parts if (said := re.sub(r"^\([^()]*\)\s*", "", part))]
 
 
 def _blocks(source: str) -> Iterator[str]:
@@ -197,11 +267,11 @@ def _blocks(source: str) -> Iterator[str]:
         yield "\n".join(item)
 
 
-def _words(markdown: str) -> Part:
+def _words(markdown: str, kind: Literal["sentence", "words"] = "words") -> Part:
     looks = re.sub(r"\$\$.+?\$\$", "formula\n\n", markdown, flags=re.DOTALL)
     looks = re.sub(r"\\[a-z]+|[${}\\_^*`]|\]\([^)]*\)", "", looks)
     table = markdown.lstrip().startswith("|")
-    return Part("words", new_markdown_cell(markdown), looks if table else looks.replace("\n", " "))
+    return Part(kind, new_markdown_cell(markdown), looks if table else looks.replace("\n", " "))
 
 
 def _code_parts(cell: NotebookNode, show_code: bool) -> Iterator[Part]:
@@ -222,5 +292,8 @@ def _code_parts(cell: NotebookNode, show_code: bool) -> Iterator[Part]:
             if part.lines(WIDE) <= LONGEST_OUTPUT:
                 yield part
     if claims:
-        items = "".join(f"<li>{html.escape(claim)}</li>" for claim in claims)
-        yield Part("words", new_markdown_cell(f'<ul class="claims">{items}</ul>'), "\n".join(claims))
+        rows = "".join(
+            f"<tr><td>{'</td><td>'.join(map(html.escape, found.groups() if found else (claim, '', '')))}</td></tr>"
+            for claim, found in ((claim, _CLAIM.fullmatch(claim)) for claim in claims)
+        )
+        yield Part("words", new_markdown_cell(f'<table class="claims">{rows}</table>'), "\n".join(claims))
