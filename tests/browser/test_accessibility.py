@@ -69,12 +69,47 @@ def test_a_lecture_s_page_can_be_used_by_everyone(tmp_path, open_page, name, sch
     assert too_wide(page) <= 0
 
 
-def test_search_finds_a_word_without_a_server(site, open_page):
-    page = open_page(site / "search.html", "light", 1440, query="?q=softmax")
-    # Results come one after another.
-    found = page.locator("#search-results li a[href^='02_lenet_mnist']").first
-    found.wait_for(timeout=120_000)
-    assert "LeNet" in found.inner_text()
+EXPLAINED = {  # the section that explains a word comes first
+    "smoothing": "7. How much smoothing?",
+    "momentum": "8. Training",
+    "convolution": "6. Convolution and pooling, forward and backward",
+    "backpropagation": "3. Backpropagation: the same for any formula",
+    "dropout": "Problem 6: find the mistake from the curves",
+    "calibration": "9. How sure is sure?",
+    "Grad-CAM": "7. What the answer rests on",
+    "work-group": "1. One program, many work-items",
+    "roofline": "6. Under the roofline",
+    "augmentation": "4. Augmentation",
+    "bag of words": "14. Words, pairs of words, pieces of words",
+}
+
+
+def test_search_finds_the_section_on_a_word_with_its_sentence_and_without_a_server(site, open_page):
+    page = open_page(site / "search.html", "light", 1440, query="?q=momentum")
+    first = page.locator("#search-results ol.found li").first
+    assert first.locator("a").get_attribute("href") == "02_lenet_mnist.html#training"
+    assert first.locator("mark").first.inner_text() == "Momentum"
+    found = {word: page.evaluate("word => k2cSearch.find(word)[0].title", word) for word in EXPLAINED}
+    assert found == EXPLAINED
+    assert "06_distributed" in page.evaluate("k2cSearch.find('all-reduce')[0].url")
+    page.locator(".bd-search-container input").fill("split_by_patient")
+    assert page.locator("#search-results h2").last.inner_text().startswith("API reference")
+    page.locator(".bd-search-container input").fill("<img src=x onerror=alert(1)> a&b")
+    assert page.locator("#search-results img").count() == 0
+    page.locator(".bd-search-container input").fill("qwxyz")
+    assert page.locator("#search-results").inner_text() == "No section has any of these words."
+
+
+def test_a_lecture_is_printed_without_controls(site, open_page):
+    page = open_page(site / "02_lenet_mnist.html", "dark", 1440)
+    page.emulate_media(media="print")
+    assert (
+        not page.locator(".bd-sidebar-primary, .bd-header-article, .prev-next-footer")
+        .locator("visible=true")
+        .count()
+    )
+    assert page.locator(".bd-article img").locator("visible=true").count() > 10
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) < 60
 
 
 @pytest.mark.parametrize("name", LECTURES)

@@ -16,6 +16,8 @@ from k2c import metrics
 from k2c.course.syllabus import load_syllabus
 from k2c.display.widgets.base import FRONTS
 from k2c.display.widgets.scaling import RingSteps
+from k2c.errors import K2CError
+from k2c.runs.site.links import launch_links
 
 pytest.importorskip("sphinx_book_theme", reason="the extra 'site' is not installed")
 
@@ -32,6 +34,11 @@ $$\frac{a}{b} = \sum_i p_i$$
 | word | meaning |
 |---|---|
 | spam | nobody asked for it |
+"""
+LINKS = """
+repository: https://github.com/ada/kit
+jupyterhub: https://hub.example.org
+binder: https://mybinder.org
 """
 
 
@@ -87,6 +94,7 @@ def illustrated_course(tiny_course):
     nbformat.write(notebook, path)
     site = tiny_course / "course/site"
     site.mkdir()
+    (site / "links.yml").write_text(LINKS)
     (site / "index.md").write_text("# A course\n\nHello.\n\n<!-- lectures -->\n")
     (site / "widgets/00_tiny").mkdir(parents=True)
     (site / "widgets/00_tiny/ring.json").write_text(json.dumps(RingSteps(3).live()))
@@ -107,7 +115,7 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     start, lecture = ((out / name).read_text(encoding="utf-8") for name in ("index.html", "00_tiny.html"))
     assert 'href="00_tiny.html"' in start
     assert "A tiny lecture" in start
-    assert [image["alt"] for image in Resources(lecture).images] == [
+    assert [image["alt"] for image in Resources(lecture).images if "_static/" not in image["src"]] == [
         "A line that rises.", "Image under the heading: 1. A formula", "A ring of three."]  # fmt: skip
     assert len(re.findall(r"<math", lecture)) == 2
     assert "<th" in lecture
@@ -136,6 +144,16 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     assert '"workers":3' in (out / "live/00_tiny.ring.js").read_text(encoding="utf-8")
     assert "function ringStates" in (out / "live/fronts.js").read_text(encoding="utf-8")
     assert not (out / "_sources/widgets").exists()
+    index = json.loads(
+        (out / "searchindex.js").read_text(encoding="utf-8").removeprefix("const k2cPages = ")[:-2]
+    )
+    sections = {title: (anchor, text) for _, anchor, title, text, _, _ in index["sections"]}
+    assert ["00_tiny.html", "Lecture 0: A tiny lecture", "lecture"] in index["pages"]
+    assert sections["1. A formula"] == ("a-formula", "Inline pi and word meaning spam nobody asked for it")
+    places = "https://mybinder.org/v2/gh/ada/kit/main", "https://hub.example.org/hub/user-redirect/git-pull"
+    assert all(f'href="{place}?' in lecture and f'href="{place}?' not in start for place in places)
+    assert "urlpath=lab/tree/kit/notebooks/00_tiny.ipynb" in lecture
+    assert "colab" not in lecture
 
 
 def test_every_widget_of_the_lectures_is_kept_alive():
@@ -152,6 +170,32 @@ def test_every_widget_of_the_lectures_is_kept_alive():
         assert {live["front"] for live in kept.values()} <= fronts
 
 
+def test_nothing_is_linked_until_somebody_says_where():
+    assert launch_links(Path(__file__).parents[2] / "course/site") == {}
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ("jupyterhub: https://hub.example.org", r"line 1: repository: Field required"),
+        (
+            "repository: https://github.com/ada/kit\nbinder: mybinder.org",
+            r"line 2: binder: String should match",
+        ),
+        (
+            "repository: https://git.example.org/ada/kit\ncolab: https://colab.example.org",
+            "Colab opens notebooks of",
+        ),
+        ("repository: https://github.com/ada/kit\nhub: x", r"line 2: hub: Extra inputs are not permitted"),
+        ("- 1", "should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_link_is_refused_with_its_line(tmp_path, entries, sentence):
+    (tmp_path / "links.yml").write_text(entries)
+    with pytest.raises(K2CError, match=sentence):
+        launch_links(tmp_path)
+
+
 def test_a_folder_of_something_else_is_left_alone(tiny_course, tmp_path, k2c):
     mine = tmp_path / "mine"
     mine.mkdir()
@@ -165,7 +209,6 @@ def test_a_folder_of_something_else_is_left_alone(tiny_course, tmp_path, k2c):
 def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch, tmp_path):
     import importlib.util
 
-    from k2c.errors import K2CError
     from k2c.runs.site import build_site
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

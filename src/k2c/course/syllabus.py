@@ -193,17 +193,18 @@ def _read_syllabus(path: Path) -> Syllabus:
             try:
                 lectures[name] = Lecture.model_validate(entry)
             except ValidationError as error:
-                sentence = _sentence(path, file, ("lectures", name), error)
+                sentence = not_allowed(path, file, ("lectures", name), error)
                 refused[name] = "\n".join(filter(None, (refused.get(name), sentence)))
         good = {name: lecture for name, lecture in lectures.items() if name not in refused}
         content = content | {"lectures": good, "refused": refused}
     try:
         return Syllabus.model_validate(content)
     except ValidationError as error:
-        raise K2CError(_sentence(path, file, (), error)) from error
+        raise K2CError(not_allowed(path, file, (), error)) from error
 
 
-def _sentence(path: Path, file: YamlFile, place: Place, error: ValidationError) -> str:
+def not_allowed(path: Path, file: YamlFile, place: Place, error: ValidationError) -> str:
+    """Return the sentence on entries of a file of the course that its form does not allow, each with its line."""
     wrong = [((*place, *entry["loc"]), entry["msg"]) for entry in error.errors()]
     lines = "\n".join(f"  line {file.line(at)}: {'.'.join(map(str, at))}: {said}" for at, said in wrong)
     return f"{printable(path)} has entries that are not allowed:\n{lines}"

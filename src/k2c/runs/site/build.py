@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from k2c._system.advice import pip_install
+from k2c._system.paths import project_root
 from k2c.course.syllabus import load_syllabus
 from k2c.errors import K2CError
+from k2c.runs.site.links import launch_links
 from k2c.runs.site.pages import EXTRA, write_pages
 
 STATIC = Path(__file__).parent / "static"
+TEMPLATES = Path(__file__).parent / "templates"
 MADE_BY_SPHINX = "searchindex.js"
 
 
@@ -92,18 +95,10 @@ def _settings(told: dict[str, str]) -> dict[str, Any]:
         "html_title": course,
         "language": "en",
         "html_theme": "sphinx_book_theme",
-        "html_theme_options": {
-            "use_fullscreen_button": False,
-            "use_download_button": True,
-            "show_toc_level": 2,
-            "navigation_with_keys": False,
-            "navbar_persistent": [],
-            "footer_content_items": [],
-            "pygments_light_style": "a11y-high-contrast-light",
-            "pygments_dark_style": "a11y-high-contrast-dark",
-        },
+        "html_theme_options": _theme_options(),
         "html_static_path": [str(STATIC)],
-        "html_css_files": ["course.css"],
+        "templates_path": [str(TEMPLATES)],
+        "html_css_files": ["course.css", "print.css"],
         "html_js_files": ["course.js", "live.js"],
         "html_show_copyright": False,
         "html_show_sphinx": False,
@@ -115,4 +110,18 @@ def _settings(told: dict[str, str]) -> dict[str, Any]:
         "nb_execution_mode": "off",
         "nb_ipywidgets_js": {},
         "nb_merge_streams": True,
+    }
+
+
+def _theme_options() -> dict[str, Any]:
+    return {
+        "use_fullscreen_button": False,
+        "use_download_button": True,
+        "show_toc_level": 2,
+        "navigation_with_keys": False,
+        "navbar_persistent": [],
+        "footer_content_items": [],
+        "pygments_light_style": "a11y-high-contrast-light",
+        "pygments_dark_style": "a11y-high-contrast-dark",
+        **launch_links(project_root() / "course/site"),
     }

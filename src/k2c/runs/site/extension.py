@@ -1,4 +1,4 @@
-"""What Sphinx is taught for the course: formulas as MathML, and words for every image."""
+"""What Sphinx is taught for the course: formulas as MathML, words for every image, and a search that explains."""
 
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
@@ -7,6 +7,7 @@ from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 
 from k2c.runs.reports.export import formula_to_mathml
+from k2c.runs.site.search import write_search_index
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -14,6 +15,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("mathml", (_draw_inline, None), (_draw_block, None))
     app.add_config_value("k2c_alternative_text", {}, "env", dict)
     app.connect("doctree-read", _describe_images)
+    app.connect("build-finished", write_search_index)
     app.connect("autodoc-skip-member", _skip_inherited)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -14,3 +14,11 @@ addEventListener("DOMContentLoaded", () => {
     arrow.setAttribute("aria-label", `Pages below ${page ? page.textContent.trim() : "this one"}`);
   }
 });
+
+// Paper is light.
+{
+  const page = document.documentElement;
+  let shown;
+  addEventListener("beforeprint", () => { shown = page.dataset.theme; page.dataset.theme = "light"; });
+  addEventListener("afterprint", () => { page.dataset.theme = shown; });
+}
