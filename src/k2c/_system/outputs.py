@@ -1,14 +1,33 @@
 """Outputs of a notebook: a line with its result, a widget with the still image that stands for it."""
 
 import base64
+import math
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 RESULT_MIME = "application/vnd.k2c.result+json"
+EPOCH_MIME = "application/vnd.k2c.epoch+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LIVE_MIME = "application/vnd.k2c.live+json"  # all that a page without a kernel needs to show a widget
 Bundle = tuple[dict[str, Any], dict[str, Any]]  # the representations by MIME type, and what is said of them
+
+
+def tell_epoch(row: Mapping[str, Any]) -> None:
+    """Tell whoever follows this run what an epoch measured: the numbers of a row of `History`.
+
+    Only a run of a batch asks for it (`K2C_EPOCHS`), and takes the message out of what the notebook shows.
+    """
+    ipython = sys.modules.get("IPython")
+    if os.environ.get("K2C_EPOCHS") != "on" or ipython is None or ipython.get_ipython() is None:
+        return
+    from IPython.display import display
+
+    numbers = {
+        name: value for name, value in row.items() if isinstance(value, int | float) and math.isfinite(value)
+    }
+    display({"text/plain": ""}, metadata={EPOCH_MIME: numbers}, raw=True)
 
 
 def publish(line: str, result: dict[str, Any]) -> None:

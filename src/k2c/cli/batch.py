@@ -103,18 +103,16 @@ def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
     from k2c.runs.batch import run_batch
     from k2c.runs.batch.progress import show_progress
 
-    try:
-        show = partial(show_progress, console=console)
-        progress = run_batch(file, out, workers, cluster, show)
-    finally:
+    def at_end() -> None:
         stopping.ignore()  # the report takes a moment, and is written after Ctrl-C too
-        if (out / "plan.json").is_file():
-            _report(out)
+        _report(out)
+
+    progress = run_batch(file, out, workers, cluster, partial(show_progress, console=console), at_end)
     counts = ", ".join(f"{number:,} {status}" for status, number in progress.counts.items())
     console.say(f"{len(progress.plan.runs):,} runs: {counts or 'none done'}.")
     if progress.stopped:
         raise stopping.Stopped(f"Go on with: k2c batch resume {shlex.quote(str(out))}")
-    sys.exit(0 if progress.counts["ok"] == len(progress.plan.runs) else 1)
+    sys.exit(0 if progress.succeeded else 1)
 
 
 def _check_report() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from k2c._system.outputs import tell_epoch
 from k2c.errors import K2CError
 from k2c.training.device import keep_freed_memory, move, pick_device
 from k2c.training.evaluate import Batches, Loss, evaluate
@@ -180,6 +181,7 @@ class Learner:
         row |= self._validate()
         row |= {"learning_rate": self.learning_rate, "seconds": time.perf_counter() - start}
         self.history.rows.append(row)
+        tell_epoch(row)
         self.epoch += 1
         self._call("after_epoch")
 

@@ -14,7 +14,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from functools import cache
 from multiprocessing import resource_tracker
@@ -29,11 +29,13 @@ from k2c._system.yaml_file import read_yaml
 from k2c.errors import K2CError
 from k2c.runs.batch.pool import fork_server, shared_cores
 from k2c.runs.batch.store import storage
+from k2c.runs.execution.engine import Step
 from k2c.runs.execution.execute import Run, execute_run, keep_failure, place_run
 from k2c.runs.execution.limits import Limits, Watch
 from k2c.runs.execution.own_data import changed_since
 
 CONNECT_SECONDS = 30
+_EPOCHS = "k2c-epochs"
 _ANSWER_SECONDS = 3.0  # for workers to answer when all is ending
 _CHECK_SECONDS = 5.0  # between two looks whether jobs of a queue are still there
 
@@ -52,9 +54,18 @@ class ClusterPool:
         How many worker processes `local` starts; as many as there are cores by default.
     limits
         What a run may take.
+    listen
+        Told a run's id and what `fit` measured after an epoch.
     """
 
-    def __init__(self, where: str, out: Path, workers: int | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        where: str,
+        out: Path,
+        workers: int | None,
+        limits: Limits,
+        listen: Callable[[str, Mapping[str, float]], None] = lambda run, row: None,
+    ) -> None:
         self._out, self._limits = out, limits
         self._cluster, self._wanted = _start(where, workers)
         self._checked = time.monotonic()
@@ -65,6 +76,7 @@ class ClusterPool:
                 f"No Dask scheduler answers at {where}: {error}. An address looks like tcp://host:8786; "
                 "start one with: dask scheduler"
             ) from error
+        self.client.subscribe_topic(_EPOCHS, lambda event: listen(*event[1]))
         self._executor = self.client.get_executor(pure=False)
 
     @property
@@ -116,6 +128,10 @@ class ClusterPool:
                 self.client._run, Watch.end_all, on_error="ignore", callback_timeout=_ANSWER_SECONDS
             )
 
+    def prune(self, run: str) -> None:
+        """End one run, by its id, as pruned, wherever it is."""
+        self.client.run(Watch.end_all, "pruned", run, wait=False, on_error="ignore")
+
     def close(self) -> None:
         """Leave the cluster; one that was started here ends, whether its workers answer or not."""
         for nanny in self._nannies():
@@ -145,8 +161,13 @@ def execute_there(run: Run, expected: str, limits: Limits) -> dict[str, bytes]:
         raise K2CError(f"The worker {worker.name} does not see the same data. {changed}")
     run.worker = str(worker.name)
     environment = shared_cores(worker.state.nthreads)
+
+    def listen(step: Step) -> None:
+        if step.epoch is not None:
+            worker.log_event(_EPOCHS, (run.id, dict(step.epoch)))
+
     with tempfile.TemporaryDirectory(prefix="k2c-run-") as name:
-        execute_run(run, Path(name), None, limits, _server(run.lecture), environment)
+        execute_run(run, Path(name), listen, limits, _server(run.lecture), environment)
         return {file.name: file.read_bytes() for file in (Path(name) / run.id).iterdir()}
 
 

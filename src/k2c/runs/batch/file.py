@@ -1,41 +1,36 @@
 """A batch's YAML file: its form, and every problem in it with its line."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ByteSize, Field, ValidationError, model_validator
 
 from k2c._system.printable import printable
 from k2c._system.yaml_file import Place, open_yaml
 from k2c.course.syllabus import Lecture, ParameterError, Value, load_syllabus
 from k2c.errors import K2CError, unknown
+from k2c.runs.batch.sweep import (
+    Budget,
+    Distribution,
+    Prune,
+    RandomSweep,
+    SearchSweep,
+    Seconds,
+    Strict,
+    Sweep,
+    Values,
+)
 from k2c.runs.execution.limits import Limits
 
 MOST_PROBLEMS = 20  # that are listed; somebody mends them from the top
-_UNITS = {"s": 1, "min": 60, "h": 3600}
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _seconds(value: Any) -> Any:
-    """Read a time: a number of seconds, or text such as `90 s`, `10 min`, `1.5 h`."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]*)?)\s*(s|min|h)\s*", value)
-    if match is None:
-        raise ValueError("a time is a number of seconds, or text such as 90 s, 10 min or 1.5 h")
-    return float(match[1]) * _UNITS[match[2]]
-
-
-class LimitsForm(_Strict):
+class LimitsForm(Strict):
     """What a run may take: `time: 10 min`, `memory: 2 GB`, `retries: 1`."""
 
-    time: Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=10_000_000)] | None = None
+    time: Seconds | None = None
     memory: Annotated[ByteSize, Field(ge=1_000_000)] | None = None
     retries: int = Field(default=0, ge=0, le=10)
 
@@ -44,67 +39,7 @@ class LimitsForm(_Strict):
         return Limits(self.time, int(self.memory) if self.memory else None)
 
 
-class Distribution(_Strict):
-    """Where a random sweep draws a parameter from; exactly one of the fields."""
-
-    uniform: tuple[float, float] | None = None
-    log_uniform: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
-    integers: tuple[int, int] | None = None
-    choice: list[Value] | None = Field(default=None, min_length=1)
-
-    @model_validator(mode="after")
-    def _one(self) -> "Distribution":
-        given = self.model_fields_set
-        if len(given) != 1:
-            raise ValueError(
-                "give one of uniform, log_uniform, integers (each with [least, greatest]) and choice"
-            )
-        bounds = self.values()
-        if not self.choice and not bounds[0] < bounds[1]:  # type: ignore[operator]
-            raise ValueError("the least value comes first, then the greatest")
-        return self
-
-    def values(self) -> list[Value]:
-        """Return the bounds or the choices."""
-        return list(getattr(self, next(iter(self.model_fields_set))) or ())
-
-
-class RandomSweep(_Strict):
-    """`samples` settings drawn at random, the same ones for the same `seed`."""
-
-    samples: int = Field(ge=1, le=100_000)
-    seed: int = Field(default=0, ge=0)
-    parameters: dict[str, Distribution] = Field(min_length=1)
-
-
-Values = Annotated[list[Value], Field(min_length=1)]
-Lists = Annotated[dict[str, Values], Field(min_length=1)]
-
-
-class Sweep(_Strict):
-    """What varies; one of the four."""
-
-    grid: Lists | None = None
-    zip: Lists | None = None
-    random: RandomSweep | None = None
-    listed: Annotated[list[dict[str, Value]], Field(min_length=1)] | None = Field(default=None, alias="list")
-
-    @model_validator(mode="after")
-    def _one(self) -> "Sweep":
-        if len(self.model_fields_set) != 1:
-            raise ValueError("a sweep is one of grid, zip, random and list")
-        if self.zip and len({len(values) for values in self.zip.values()}) > 1:
-            lengths = ", ".join(f"{name} has {len(values)}" for name, values in self.zip.items())
-            raise ValueError(f"the lists of a zip are equally long; here {lengths}")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """`grid`, `zip`, `random` or `list`."""
-        return next(iter(self.model_fields_set)).replace("listed", "list")
-
-
-class BatchFile(_Strict):
+class BatchFile(Strict):
     """A batch as its file describes it.
 
     Attributes
@@ -129,12 +64,23 @@ class BatchFile(_Strict):
 
     lecture: str
     profile: Literal["smoke", "lecture", "full"] = "lecture"
-    fixed: dict[str, Value] = {}
+    fixed: dict[str, Value] = Field(default_factory=dict)
     sweep: Sweep | None = None
     repeats: Annotated[dict[str, Values], Field(min_length=1, max_length=1)] | None = None
     filter: str = ""
     limits: LimitsForm = LimitsForm()
     show: str = ""
+
+    @model_validator(mode="after")
+    def _search_alone(self) -> "BatchFile":
+        search = self.sweep.search if self.sweep else None
+        if search and self.filter:
+            raise ValueError("a search takes no filter: narrow what its parameters are drawn from")
+        if search and search.prune and self.repeats:
+            raise ValueError(
+                "a search either repeats its settings or ends runs early: leave out repeats or prune"
+            )
+        return self
 
 
 @dataclass(frozen=True, order=True)
@@ -202,6 +148,9 @@ _FORMS: dict[Place, type[BaseModel]] = {
     ("sweep",): Sweep,
     ("limits",): LimitsForm,
     ("sweep", "random"): RandomSweep,
+    ("sweep", "search"): SearchSweep,
+    ("sweep", "search", "budget"): Budget,
+    ("sweep", "search", "prune"): Prune,
 }
 
 
@@ -283,10 +232,11 @@ def _settings(content: dict[str, Any]) -> Iterator[tuple[Place, str, Any]]:
     for index, entry in enumerate(listed if isinstance(listed, list) else ()):
         for name, value in _mapping(entry).items():
             yield ("sweep", "list", index, name), name, value
-    for name, drawn in _mapping(_mapping(sweep.get("random")).get("parameters")).items():
-        for kind, values in _mapping(drawn).items():
-            for index, value in enumerate(values if isinstance(values, list) else ()):
-                yield ("sweep", "random", "parameters", name, kind, index), name, value
+    for how in ("random", "search"):
+        for name, drawn in _mapping(_mapping(sweep.get(how)).get("parameters")).items():
+            for kind, values in _mapping(drawn).items():
+                for index, value in enumerate(values if isinstance(values, list) else ()):
+                    yield ("sweep", how, "parameters", name, kind, index), name, value
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 import itertools
 import json
-import math
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from k2c._system.plain_file import UnreadableError, read_text
@@ -13,8 +13,9 @@ from k2c._system.printable import printable
 from k2c._system.sealed import read_sealed_json, seal_json
 from k2c.course.syllabus import Lecture, Value, load_syllabus
 from k2c.errors import K2CError
-from k2c.runs.batch.file import BatchFile, Distribution, LimitsForm, Sweep, read_batch
+from k2c.runs.batch.file import BatchFile, LimitsForm, read_batch
 from k2c.runs.batch.filter import make_filter
+from k2c.runs.batch.sweep import SearchSweep, Sweep
 from k2c.runs.execution.own_data import Found, find_data, found_from_json
 from k2c.runs.execution.source import run_id
 
@@ -59,21 +60,25 @@ class BatchPlan:
     name, lecture, title, profile
         What it is, and of what.
     kind
-        `grid`, `zip`, `random`, `list` or `none`.
+        `grid`, `zip`, `random`, `search`, `list` or `none`.
     parameters
         The names of the swept parameters.
     repeat
         The parameter over which every setting is repeated, None when there is none.
     runs
-        The table, in the file's order.
+        The table, in the file's order; a search adds to it what it proposes.
     show
         The result that the report shows first; empty for its own choice.
     base
         The folder that the file's relative paths start from.
+    search
+        How settings are proposed, where `kind` is `search`.
     limits
         What a run may take; of the batch file alone, `plan.json` does not have them.
     text
         The batch file, likewise.
+    table
+        Makes the rows of further settings, likewise.
     """
 
     name: str
@@ -86,13 +91,29 @@ class BatchPlan:
     runs: list[PlannedRun]
     show: str = ""
     base: str = field(default="", compare=False)
+    search: SearchSweep | None = None
     limits: LimitsForm = field(default=LimitsForm(), compare=False)
     text: str = field(default="", compare=False)
+    table: "_Table | None" = field(default=None, compare=False, repr=False)
+
+    @property
+    def most_runs(self) -> int:
+        """The number of runs when all is done; those so far where a search is bounded by time."""
+        return max(len(self.runs), (self.search.budget.runs or 0) if self.search else 0)
+
+    def add(self, setting: Setting) -> list[PlannedRun]:
+        """Add the runs of a setting to the table, and return them; none where the table has them already."""
+        assert self.table is not None
+        known = {run.id for run in self.runs}
+        new = [run for run in self.table.rows([setting]) if run.id not in known]
+        self.runs.extend(new)
+        return new
 
     def to_json(self) -> str:
         """Return the content of `plan.json`."""
-        content = asdict(self)
-        del content["limits"], content["text"]
+        content = asdict(replace(self, limits=LimitsForm(), table=None, search=None))
+        del content["limits"], content["text"], content["table"]
+        content["search"] = self.search.model_dump(mode="json", exclude_unset=True) if self.search else None
         content["sweep"] = {"kind": content.pop("kind"), "parameters": content.pop("parameters")}
         runs = content.pop("runs")
         seal = json.dumps({"sha256": seal_json(content | {"runs": runs})["sha256"]})[1:]
@@ -123,7 +144,11 @@ def plan_batch(path: Path, out: Path) -> BatchPlan:
     lecture = load_syllabus().lectures[batch.lecture]
     repeat, values = next(iter((batch.repeats or {}).items()), (None, [None]))
     _refuse_many(batch, len(values))
-    swept = list(dict.fromkeys(key for setting in _settings(batch.sweep) for key in setting))
+    search = batch.sweep.search if batch.sweep else None
+    settings = list(_settings(batch.sweep))
+    swept = list(search.parameters if search else dict.fromkeys(key for row in settings for key in row))
+    table = _Table(batch, lecture, swept, repeat, values, base, out)
+    runs = _proposed_before(search, table, out) if search else table.rows(settings)
     return BatchPlan(
         name,
         batch.lecture,
@@ -132,11 +157,13 @@ def plan_batch(path: Path, out: Path) -> BatchPlan:
         batch.sweep.kind if batch.sweep else "none",
         swept,
         repeat,
-        _rows(batch, lecture, swept, repeat, values, base, out),
-        batch.show,
+        runs,
+        batch.show or (search.objective if search else ""),
         str(base.resolve()),
+        search,
         batch.limits,
         read_text(path),
+        table,
     )
 
 
@@ -154,7 +181,8 @@ def read_plan(folder: Path) -> BatchPlan:
             PlannedRun(**(run | {"data": found_from_json(run.get("data", {}))}))
             for run in content.pop("runs")
         ]
-        return BatchPlan(**content.pop("sweep"), **content, runs=runs)
+        search = SearchSweep.model_validate(form) if (form := content.pop("search", None)) else None
+        return BatchPlan(**content.pop("sweep"), **content, runs=runs, search=search)
     except OSError as error:
         raise K2CError(
             f"{printable(folder)} holds no batch: it has no plan.json. Name a folder that k2c batch made."
@@ -167,37 +195,57 @@ def read_plan(folder: Path) -> BatchPlan:
         ) from error
 
 
-def _rows(
-    batch: BatchFile,
-    lecture: Lecture,
-    swept: list[str],
-    repeat: str | None,
-    values: Sequence[Value | None],
-    base: Path,
-    out: Path,
-) -> list[PlannedRun]:
-    defaults = lecture.settings(batch.profile) | lecture.resolve(batch.fixed)
-    settings = _filtered(batch, [defaults | lecture.resolve(setting) for setting in _settings(batch.sweep)])
-    runs: dict[str, PlannedRun] = {}
-    data: dict[tuple[tuple[str, Path], ...], Found] = {}
-    for setting, value in itertools.product(settings, values):
-        typed = setting | (lecture.resolve({repeat: value}) if repeat else {})
-        varied = {key: typed[key] for key in (*swept, *([repeat] if repeat else []))}
-        parameters = lecture.locate(typed, base)
-        read = tuple(lecture.paths(parameters).items())
-        if read not in data:
-            data[read] = find_data(batch.lecture, parameters, out)
-        identity = run_id(batch.lecture, parameters, data[read])
-        seed = parameters.get("seed")
-        profile = lecture.profile_of(parameters)
-        row = PlannedRun(identity, parameters, varied, seed, profile, data[read])  # type: ignore[arg-type]
-        runs.setdefault(identity, row)
-    return list(runs.values())
+@dataclass
+class _Table:
+    """Makes rows from settings."""
+
+    batch: BatchFile
+    lecture: Lecture
+    swept: list[str]
+    repeat: str | None
+    values: Sequence[Value | None]
+    base: Path
+    out: Path
+    data: dict[tuple[tuple[str, Path], ...], Found] = field(default_factory=dict)
+
+    def rows(self, settings: Iterable[Setting]) -> list[PlannedRun]:
+        """Return a row for each setting and value of the repeated parameter; equal ones once."""
+        defaults = self.lecture.settings(self.batch.profile) | self.lecture.resolve(self.batch.fixed)
+        whole = _filtered(self.batch, [defaults | self.lecture.resolve(setting) for setting in settings])
+        rows = itertools.starmap(self._row, itertools.product(whole, self.values))
+        return list({row.id: row for row in rows}.values())
+
+    def _row(self, setting: Setting, value: Value | None) -> PlannedRun:
+        typed = setting | (self.lecture.resolve({self.repeat: value}) if self.repeat else {})
+        varied = {key: typed[key] for key in (*self.swept, *([self.repeat] if self.repeat else []))}
+        parameters = self.lecture.locate(typed, self.base)
+        read = tuple(self.lecture.paths(parameters).items())
+        if read not in self.data:
+            self.data[read] = find_data(self.batch.lecture, parameters, self.out)
+        identity = run_id(self.batch.lecture, parameters, self.data[read])
+        profile, seed = self.lecture.profile_of(parameters), parameters.get("seed")
+        return PlannedRun(identity, parameters, varied, seed, profile, self.data[read])  # type: ignore[arg-type]
+
+
+def _proposed_before(search: SearchSweep, table: _Table, out: Path) -> list[PlannedRun]:
+    """Return what a search proposed in this folder, as far as it would run the same today."""
+    kept: dict[str, PlannedRun] = {}
+    with suppress(K2CError):
+        for run in read_plan(out).runs:
+            if run.id not in kept and search.may_propose(run.varied):
+                rows = {
+                    row.id: row
+                    for row in table.rows([{name: run.varied[name] for name in search.parameters}])
+                }
+                kept |= rows if run.id in rows else {}
+    return list(kept.values())
 
 
 def _settings(sweep: Sweep | None) -> Iterator[Setting]:
     if sweep is None:
         yield {}
+    elif sweep.search is not None:
+        return  # they are proposed one by one
     elif sweep.grid is not None:
         yield from (
             dict(zip(sweep.grid, row, strict=True)) for row in itertools.product(*sweep.grid.values())
@@ -209,42 +257,18 @@ def _settings(sweep: Sweep | None) -> Iterator[Setting]:
     elif sweep.random is not None:
         drawn = random.Random(sweep.random.seed)
         for _ in range(sweep.random.samples):
-            yield {name: _draw(drawn, source) for name, source in sweep.random.parameters.items()}
-
-
-def _draw(drawn: random.Random, source: Distribution) -> Value:
-    if source.choice is not None:
-        return drawn.choice(source.choice)
-    if source.integers is not None:
-        return drawn.randint(*source.integers)
-    if source.uniform is not None:
-        return drawn.uniform(*source.uniform)
-    low, high = source.log_uniform or (1, 1)
-    return min(max(math.exp(drawn.uniform(math.log(low), math.log(high))), low), high)
+            yield {name: source.draw(drawn) for name, source in sweep.random.parameters.items()}
 
 
 def _refuse_many(batch: BatchFile, repeats: int) -> None:
-    number = _number(batch.sweep) * repeats
+    number = (batch.sweep.size if batch.sweep else 1) * repeats
     if number > MAXIMUM_RUNS:
         shown = f"{number:,}" if number < 10**15 else "more than 10^15"
         raise K2CError(f"The batch has {shown} runs; {MAXIMUM_RUNS:,} is the most. Sweep fewer values.")
 
 
-def _number(sweep: Sweep | None) -> int:
-    """Return the number of settings, without making them."""
-    if sweep is None:
-        return 1
-    if sweep.random is not None:
-        return sweep.random.samples
-    if sweep.listed is not None:
-        return len(sweep.listed)
-    if sweep.zip is not None:
-        return len(next(iter(sweep.zip.values()), ()))
-    return math.prod(len(values) for values in (sweep.grid or {}).values())
-
-
 def _filtered(batch: BatchFile, settings: list[Setting]) -> list[Setting]:
-    if not batch.filter.strip():
+    if not batch.filter.strip() or not settings:
         return settings
     kept = list(filter(make_filter(batch.filter, settings[0]), settings))
     if not kept:

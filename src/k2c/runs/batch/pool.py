@@ -71,6 +71,10 @@ class LocalPool:
         """End what runs now, as interrupted."""
         Watch.end_all()
 
+    def prune(self, run: str) -> None:
+        """End one run, by its id, as pruned."""
+        Watch.end_all("pruned", run)
+
     def close(self) -> None:
         """End the threads and the server."""
         self._threads.shutdown(cancel_futures=True)

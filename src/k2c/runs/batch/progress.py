@@ -16,10 +16,11 @@ from k2c.course.syllabus import Value
 from k2c.runs.batch.plan import BatchPlan, PlannedRun
 from k2c.runs.batch.run import BatchProgress
 from k2c.runs.batch.store import Store
+from k2c.runs.batch.sweep import SearchSweep
 from k2c.runs.execution.execute import Run
 from k2c.runs.reports.pages import format_seconds
 
-_STYLES = {"ok": "green", "interrupted": "yellow"}
+_STYLES = {"ok": "green", "interrupted": "yellow", "pruned": "cyan"}
 # What a lecture may take at most on two cores (the course's own rule); `full` has no such bound.
 _AT_MOST = {"smoke": 20.0, "lecture": 90.0}
 
@@ -42,7 +43,7 @@ def show_progress(progress: BatchProgress, console: Terminal) -> Iterator[None]:
 def print_plan(plan: BatchPlan, store: Store, workers: int, console: Terminal) -> None:
     """Print the table of runs and how long they will take."""
     table = Table(box=None, padding=(0, 2), header_style="dim")
-    columns = list(plan.runs[0].varied)
+    columns = list(plan.runs[0].varied) if plan.runs else plan.parameters
     for column in ("run", *columns, "now"):
         table.add_column(column, no_wrap=True)
     statuses = [
@@ -53,8 +54,26 @@ def print_plan(plan: BatchPlan, store: Store, workers: int, console: Terminal) -
         table.add_row(run.id, *(_shown(value) for value in run.varied.values()), status)
     console.say((plan.name, "bold"), f": {plan.title} ", (f"({plan.lecture})", "dim"))
     console.print(table)
-    left = sum(status != "ok" for status in statuses)
-    console.say(f"{len(plan.runs):,} runs, {left:,} to do. ", _estimate(plan, store, left, workers))
+    left = plan.most_runs - len(plan.runs) + sum(status not in _done(plan) for status in statuses)
+    if plan.search:
+        console.say(_searched(plan.search))
+    console.say(f"{plan.most_runs:,} runs, {left:,} to do. ", _estimate(plan, store, left, workers))
+
+
+def _done(plan: BatchPlan) -> tuple[str, ...]:
+    return ("ok", "pruned") if plan.search else ("ok",)
+
+
+def _searched(search: SearchSweep) -> str:
+    """Say what a search does, in one sentence."""
+    ends = [f"{search.budget.runs:,} runs"] if search.budget.runs else []
+    ends += [f"{format_seconds(search.budget.time)} of running"] if search.budget.time else []
+    how = "at random" if search.sampler == "random" else "by what the earlier runs gave (TPE)"
+    early = f" Runs end early by the {search.prune.rule} rule on {search.prune.on}." if search.prune else ""
+    return (
+        f"A search that proposes {', '.join(search.parameters)} {how}, to {search.direction} {search.objective}, "
+        f"until {' or '.join(ends)}.{early}"
+    )
 
 
 def _estimate(plan: BatchPlan, store: Store, left: int, workers: int) -> str:
@@ -75,7 +94,7 @@ def _estimate(plan: BatchPlan, store: Store, left: int, workers: int) -> str:
 
 
 def _progress_table(progress: BatchProgress, console: Terminal) -> RenderableType:
-    total = len(progress.plan.runs)
+    total = progress.plan.most_runs
     counts = [Text(f"{n:,} {name}", _STYLES.get(name, "red")) for name, n in progress.counts.items()]
     if progress.retried:
         counts.append(Text(f"{progress.retried:,} tried again", "yellow"))

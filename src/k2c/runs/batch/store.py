@@ -82,13 +82,18 @@ class Store:
             for rest in self.folder.glob(".*"):
                 if rest.name[1:].rpartition(".")[0] in ids:
                     shutil.rmtree(rest, ignore_errors=True)
-            for name, content in (("batch.yml", plan.text), ("plan.json", plan.to_json())):
-                with atomic_path(self.folder / name) as part:
-                    part.write_text(content, encoding="utf-8")
+            with atomic_path(self.folder / "batch.yml") as part:
+                part.write_text(plan.text, encoding="utf-8")
+            self.write_plan(plan)
         try:
             yield
         finally:
             lock.release()
+
+    def write_plan(self, plan: BatchPlan) -> None:
+        """Write down what is planned by now."""
+        with storage(self.folder), atomic_path(self.folder / "plan.json") as part:
+            part.write_text(plan.to_json(), encoding="utf-8")
 
 
 @contextmanager

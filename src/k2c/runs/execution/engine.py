@@ -1,8 +1,8 @@
 """Papermill engines that report which cell runs, and whose notebook can be read while it runs."""
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbformat import NotebookNode
@@ -10,6 +10,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 
 from k2c._system.forkserver import ForkServer
+from k2c._system.outputs import EPOCH_MIME
 from k2c._system.printable import plain
 from k2c.runs.execution.forked_kernel import ForkProvisioner, own_server
 
@@ -28,11 +29,14 @@ class Step:
         The number of code cells.
     printed
         The last line that the notebook printed, or an empty string.
+    epoch
+        What `fit` measured after an epoch, told once.
     """
 
     cell: int
     cells: int
     printed: str = ""
+    epoch: Mapping[str, float] | None = None
 
 
 Listener = Callable[[Step], None]
@@ -60,6 +64,8 @@ class Execution:
         The kernel's process, once it runs.
     started
         Set when it runs.
+    epochs
+        What `fit` measured after every epoch so far.
     """
 
     folder: str | None = None
@@ -70,6 +76,7 @@ class Execution:
     cell: int | None = None
     kernel: Any = None
     started: threading.Event = field(default_factory=threading.Event)
+    epochs: list[Mapping[str, float]] = field(default_factory=list)
 
 
 class LectureEngine(NBClientEngine):
@@ -147,6 +154,11 @@ class LectureClient(PapermillNotebookClient):
 
     def process_message(self, message: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
         """Handle one message of the kernel, and tell the listener what it shows."""
+        epoch = message.get("content", {}).get("metadata", {}).get(EPOCH_MIME)
+        if epoch is not None:  # for those who follow the run; nothing to show in the notebook
+            self._execution.epochs.append(epoch)
+            self._tell(replace(self._step, epoch=epoch))
+            return None
         printed = _last_line(message.get("content", {})) or self._step.printed
         self._tell(Step(self._number.get(cell_index, 0), self._step.cells, printed))
         return super().process_message(message, cell, cell_index)

@@ -35,7 +35,7 @@ from k2c.runs.reports.export import write_html
 
 papermill_engines.register("k2c", LectureEngine)
 CELL_SECONDS = 3600  # a cell that takes longer than this is taken for hung
-STATUSES = ("ok", "failed", "timed out", "out of memory", "crashed", "interrupted", "not started")
+STATUSES = ("ok", "failed", "timed out", "out of memory", "crashed", "interrupted", "pruned", "not started")
 NO_LIMITS = Limits()
 _NO_KERNEL = "the kernel did not start"
 DATA_CHANGED = "its data changed"
@@ -43,6 +43,7 @@ _SAID = {
     "timed out": "over the time limit",
     "out of memory": "over the memory limit",
     "interrupted": "stopped by Ctrl-C",
+    "pruned": "behind other settings",
 }
 
 
@@ -130,7 +131,9 @@ def execute_run(
     work = Path(tempfile.mkdtemp(dir=out, prefix=f".{run.id}."))
     folder = str(project_root() / "notebooks")
     # A run is no student's work, and nobody watches its curves grow.
-    environment = {"K2C_STUDENT": "off", "K2C_LIVE": "off"} | (environment or dict(os.environ))
+    environment = {"K2C_STUDENT": "off", "K2C_LIVE": "off", "K2C_EPOCHS": "on"} | (
+        environment or dict(os.environ)
+    )
     execution = Execution(folder, listener, server, environment)
     started = time.monotonic()
     run.started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -179,7 +182,7 @@ def _execute(run: Run, work: Path, execution: Execution, limits: Limits) -> None
     defaults = load_syllabus().lectures[run.lecture].settings()
     # Defaults stand in the notebook already: only what differs is injected.
     changed = {name: value for name, value in run.parameters.items() if value != defaults[name]}
-    with (work / "log.txt").open("a", encoding="utf-8") as log, Watch(execution, limits) as watch:
+    with (work / "log.txt").open("a", encoding="utf-8") as log, Watch(execution, limits, run.id) as watch:
         try:
             papermill.execute_notebook(
                 notebook_path(run.lecture),
@@ -224,6 +227,8 @@ def _limit_sentence(ended: str, limits: Limits) -> str:
         return f"It took longer than its time limit of {limits.seconds:g} s."
     if ended == "out of memory":
         return f"It took more than its memory limit of {(limits.memory or 0) / 1e6:,.0f} MB."
+    if ended == "pruned":
+        return "The search ended it early: after as many epochs, other settings were further."
     return "stopped by Ctrl-C"
 
 
@@ -237,7 +242,7 @@ def _finish(run: Run, work: Path, final: Path, execution: Execution) -> None:
             run.error, run.cause = f"cell {cell}: {run.error}", f"{run.cause} in cell {cell}"
         elif run.status not in ("ok", "failed"):
             _say_in_notebook(notebook, run, execution.cell)
-        run.results = collect_results(notebook)
+        run.results = collect_results(notebook) | {"epochs": execution.epochs}
         nbformat.write(notebook, work / "notebook.ipynb")
         write_html(notebook, work / "notebook.html", title=run.title)
     run.folder = final

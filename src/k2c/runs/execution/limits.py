@@ -39,14 +39,15 @@ class Watch:
     Attributes
     ----------
     ended
-        Why it ended the execution: `timed out`, `out of memory`, `interrupted`, or nothing.
+        Why it ended the execution: `timed out`, `out of memory`, `interrupted`, `pruned`, or nothing.
     peak
         The most memory seen, in bytes; None when nothing was measured.
     """
 
     _running: set["Watch"] = set()  # noqa: RUF012 - every watch of this process
 
-    def __init__(self, execution: Execution, limits: Limits) -> None:
+    def __init__(self, execution: Execution, limits: Limits, name: str = "") -> None:
+        self.name = name
         self.ended = ""
         self.peak: int | None = None
         self._execution, self._limits = execution, limits
@@ -69,10 +70,11 @@ class Watch:
         self._kill()  # what the kernel left behind
 
     @classmethod
-    def end_all(cls) -> None:
-        """End every execution that is followed in this process, as interrupted."""
+    def end_all(cls, reason: str = "interrupted", name: str = "") -> None:
+        """End every execution that is followed in this process, or those of one name, for this reason."""
         for watch in list(cls._running):
-            watch.end("interrupted")
+            if name in ("", watch.name):
+                watch.end(reason)
 
     def end(self, reason: str) -> None:
         """End the execution now, for this reason."""
