@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
-from functools import cache
+from functools import cache, partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
@@ -123,14 +123,16 @@ class ClusterPool:
         """End what runs now, as interrupted."""
         for nanny in self._nannies():
             nanny.close_gracefully()  # a signal to all processes ends workers, too: no new ones now
-        with contextlib.suppress(OSError, TimeoutError, RuntimeError):  # workers that are gone do not answer
-            self.client.sync(
-                self.client._run, Watch.end_all, on_error="ignore", callback_timeout=_ANSWER_SECONDS
-            )
+        self._end("interrupted", "")
 
     def prune(self, run: str) -> None:
         """End one run, by its id, as pruned, wherever it is."""
-        self.client.run(Watch.end_all, "pruned", run, wait=False, on_error="ignore")
+        self._end("pruned", run)
+
+    def _end(self, reason: str, run: str) -> None:
+        with contextlib.suppress(OSError, TimeoutError, RuntimeError):  # workers that are gone do not answer
+            end = partial(self.client._run, Watch.end_all, reason, run, on_error="ignore")
+            self.client.sync(end, callback_timeout=_ANSWER_SECONDS)
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends, whether its workers answer or not."""

@@ -1,0 +1,126 @@
+"""Search against grid, and luck: course/results/lenet_tuning.csv.
+
+Usage: python course/results/lenet_tuning.py [PART ...]   (grid, search, luck, again; about 40 CPU minutes)
+
+Every row is one training run of lecture 2's LeNet with the settings of course/batches/lenet_optimisers.yml (one epoch over
+10,000 digits), measured on 10,000 training digits that it never saw (validation) and on the 10,000 test digits.
+
+grid    the 24 settings of the batch file, 3 seeds each
+search  5 searches of the kit (seeds 0 to 4) over the same ranges, 24 runs each, for validation accuracy
+luck    one good setting with 30 more seeds
+again   the grid's best setting and each search's, with 5 seeds that chose nothing
+"""
+
+import argparse
+import datetime
+import itertools
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+
+import k2c
+from k2c.datasets import load_mnist, to_inputs
+from k2c.models import LeNet
+from k2c.runs.batch import Store, plan_batch
+from k2c.runs.batch.search import Search
+from k2c.training import InMemoryLoader, fit, predict
+
+RATES, MOMENTA = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3], [0.0, 0.5, 0.9, 0.99]
+BATCH = """\
+lecture: 02_lenet_mnist
+sweep:
+  search:
+    parameters: {{learning_rate: {{log_uniform: [0.001, 0.3]}}, momentum: {{uniform: [0, 0.99]}}}}
+    objective: validation accuracy
+    budget: {{runs: 24}}
+    seed: {seed}
+"""
+FILE = Path(__file__).with_suffix(".csv")
+MADE = (
+    f"# python course/results/lenet_tuning.py\n# {datetime.date.today()}, k2c {k2c.__version__}, torch "
+    f"{torch.__version__}, CPU, MNIST: one epoch over the first 10,000 training digits in batches of 100, weight decay\n"
+    "# 1e-5; validation: training digits 50,001 to 60,000; test: the 10,000 test digits\n"
+)
+
+
+class Trainer:
+    """Trains one setting after another, and writes a row for each."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.rows = file, []
+        train, test = load_mnist()
+        few = train.subset(slice(10_000))
+        self.inputs, self.labels = to_inputs(few.images), few.labels
+        self.parts = {"validation": train.subset(slice(50_000, 60_000)), "test": test}
+        self.parts = {name: (to_inputs(part.images), part.labels) for name, part in self.parts.items()}
+
+    def row(self, part: str, number: int, learning_rate: float, momentum: float, seed: int) -> dict[str, float]:
+        """Train, as lecture 2 does, and return what was measured."""
+        torch.manual_seed(seed)
+        model = LeNet()
+        batches = InMemoryLoader(self.inputs, self.labels, 100, shuffle=True, seed=seed)
+        optimizer = torch.optim.SGD(
+            model.parameters(), lr=learning_rate, momentum=momentum, weight_decay=1e-5, fused=True
+        )
+        measured = {"part": part, "number": number, "learning_rate": learning_rate, "momentum": momentum, "seed": seed}
+        try:
+            fit(model, batches, loss=nn.CrossEntropyLoss(), optimizer=optimizer, epochs=1, device="cpu",
+                channels_last=True)  # fmt: skip
+            for name, (inputs, labels) in self.parts.items():
+                measured[name] = (predict(model, inputs).argmax(dim=1) == labels).float().mean().item()
+        except k2c.K2CError:  # the loss became infinite
+            measured |= dict.fromkeys(self.parts, float("nan"))
+        self.rows.append(measured)
+        print(measured, flush=True)
+        self.file.write_text(MADE + pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g"))
+        return measured
+
+
+def search(trainer: Trainer, seed: int) -> None:
+    """Let the kit search, with one of its runs after another made here in place of a notebook."""
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "search.yml").write_text(BATCH.format(seed=seed))
+        plan = plan_batch(Path(name) / "search.yml", Path(name) / "out")
+        proposing = Search(plan, Store(Path(name) / "out"))
+        while not proposing.over:
+            for run in proposing.ask():
+                row = trainer.row(f"search {seed}", len(plan.runs), **run.varied, seed=0)
+                good = row["validation"] == row["validation"]
+                results = {"recorded": {"validation accuracy": row["validation"]}}
+                proposing.tell(run.id, "ok" if good else "failed", 1.0, results)
+
+
+def best(rows: pd.DataFrame, part: str) -> tuple[float, float]:
+    """Return the setting of a part with the best mean validation accuracy."""
+    chosen = rows[rows["part"] == part].groupby(["learning_rate", "momentum"])["validation"].mean()
+    return chosen.idxmax()
+
+
+def main() -> None:
+    """Train all parts, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", default=["grid", "search", "luck", "again"])
+    options = parser.parse_args()
+    file = FILE if len(options.parts) == 4 else FILE.with_stem(f"{FILE.stem}_{'_'.join(options.parts)}")
+    trainer = Trainer(file)
+    if "grid" in options.parts:
+        for number, setting in enumerate(itertools.product(RATES, MOMENTA, range(3)), start=1):
+            trainer.row("grid", number, *setting)
+    if "search" in options.parts:
+        for seed in range(5):
+            search(trainer, seed)
+    if "luck" in options.parts:
+        for seed in range(100, 130):
+            trainer.row("luck", seed - 99, 0.03, 0.9, seed)
+    if "again" in options.parts:
+        rows = pd.DataFrame(trainer.rows) if len(options.parts) == 4 else pd.read_csv(FILE, comment="#")
+        for part in ["grid", *(f"search {seed}" for seed in range(5))]:
+            for seed in range(200, 205):
+                trainer.row(f"again: {part}", seed - 199, *best(rows, part), seed)
+
+
+if __name__ == "__main__":
+    main()
