@@ -2,8 +2,8 @@
 
 Usage: python course/results/lenet_tuning.py [PART ...]   (grid, search, luck, again; about 40 CPU minutes)
 
-Every row is one training run of lecture 2's LeNet with the settings of course/batches/lenet_optimisers.yml (one epoch over
-10,000 digits), measured on 10,000 training digits that it never saw (validation) and on the 10,000 test digits.
+Every row is one training run of lecture 2's LeNet with the settings of course/batches/lenet_optimisers.yml (one epoch
+over 10,000 digits), measured on 10,000 training digits that it never saw (validation) and on the 10,000 test digits.
 
 grid    the 24 settings of the batch file, 3 seeds each
 search  5 searches of the kit (seeds 0 to 4) over the same ranges, 24 runs each, for validation accuracy
@@ -41,8 +41,8 @@ sweep:
 FILE = Path(__file__).with_suffix(".csv")
 MADE = (
     f"# python course/results/lenet_tuning.py\n# {datetime.date.today()}, k2c {k2c.__version__}, torch "
-    f"{torch.__version__}, CPU, MNIST: one epoch over the first 10,000 training digits in batches of 100, weight decay\n"
-    "# 1e-5; validation: training digits 50,001 to 60,000; test: the 10,000 test digits\n"
+    f"{torch.__version__}, CPU, MNIST: one epoch over the first 10,000 training digits in batches of 100,\n"
+    "# weight decay 1e-5; validation: training digits 50,001 to 60,000; test: the 10,000 test digits\n"
 )
 
 
@@ -57,7 +57,9 @@ class Trainer:
         self.parts = {"validation": train.subset(slice(50_000, 60_000)), "test": test}
         self.parts = {name: (to_inputs(part.images), part.labels) for name, part in self.parts.items()}
 
-    def row(self, part: str, number: int, learning_rate: float, momentum: float, seed: int) -> dict[str, float]:
+    def row(
+        self, part: str, number: int, learning_rate: float, momentum: float, seed: int
+    ) -> dict[str, float]:
         """Train, as lecture 2 does, and return what was measured."""
         torch.manual_seed(seed)
         model = LeNet()
@@ -65,7 +67,13 @@ class Trainer:
         optimizer = torch.optim.SGD(
             model.parameters(), lr=learning_rate, momentum=momentum, weight_decay=1e-5, fused=True
         )
-        measured = {"part": part, "number": number, "learning_rate": learning_rate, "momentum": momentum, "seed": seed}
+        measured = {
+            "part": part,
+            "number": number,
+            "learning_rate": learning_rate,
+            "momentum": momentum,
+            "seed": seed,
+        }
         try:
             fit(model, batches, loss=nn.CrossEntropyLoss(), optimizer=optimizer, epochs=1, device="cpu",
                 channels_last=True)  # fmt: skip

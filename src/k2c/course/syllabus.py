@@ -17,12 +17,16 @@ PROFILES = ("smoke", "lecture", "full")
 
 
 class Lecture(Strict):
-    """One lecture: what it teaches, how long it takes, its parameters and profiles."""
+    """One lecture: what it teaches, how long it takes, its parameters and profiles.
+
+    `headline` is the result that a report of several runs opens on, by the name of a claim or a record.
+    """
 
     title: str
     summary: str
     objectives: tuple[str, ...]
     minutes: int = Field(gt=0)
+    headline: str = ""
     data: tuple[str, ...] = ()
     parameters: dict[str, Parameter]
     profiles: dict[Literal["smoke", "full"], dict[str, Value]]

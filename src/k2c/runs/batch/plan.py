@@ -158,7 +158,7 @@ def plan_batch(path: Path, out: Path) -> BatchPlan:
         swept,
         repeat,
         runs,
-        batch.show or (search.objective if search else ""),
+        batch.show or (search.objective if search else lecture.headline),
         str(base.resolve()),
         search,
         batch.limits,

@@ -12,11 +12,13 @@ from plotly.offline import get_plotlyjs
 
 from k2c._system.atomic import atomic_path
 from k2c._system.machine import describe_machine
+from k2c.runs.batch import Store, read_plan
 from k2c.runs.reports.batch.plots import figures
 from k2c.runs.reports.batch.table import USED, Batch, read_batch_table, write_table
 from k2c.runs.reports.pages import render
 
 MOST_METRICS = 40
+ROUNDING = 1e-4  # numbers that are all smaller say that two ways to calculate agree
 
 
 def write_batch_report(folder: Path, batch: Batch | None = None) -> Path:
@@ -42,6 +44,7 @@ def write_batch_report(folder: Path, batch: Batch | None = None) -> Path:
         batch=batch,
         counts=batch.frame["status"].value_counts().to_dict(),
         shape=_shape(batch),
+        advice="" if batch.kind == "search" else _advice(batch),
         seconds=float(batch.frame["seconds"].sum()),
         metrics=metrics,
         failures=_failures(batch),
@@ -52,6 +55,7 @@ def write_batch_report(folder: Path, batch: Batch | None = None) -> Path:
             metric: [json.loads(figure.to_json()) for figure in figures(batch, metric)] for metric in metrics
         },
         table=_table(batch, metrics),
+        search=_search(folder),
         plotly=Markup(get_plotlyjs()),
     )
     with atomic_path(folder / "index.html") as part:
@@ -59,15 +63,41 @@ def write_batch_report(folder: Path, batch: Batch | None = None) -> Path:
     return folder / "index.html"
 
 
-def _by_interest(batch: Batch) -> list[str]:
-    """Return the metrics to choose from; the first is the one that the sweep moves most against the repeats' noise.
+def _search(folder: Path) -> dict[str, Any] | None:
+    plan = read_plan(folder)
+    if plan.search is None:
+        return None
+    from k2c.runs.reports.batch.search import describe_search  # here: Optuna takes a second to import
 
-    After it come those that differ between runs, then those that do not, then what every run measures.
+    return describe_search(plan, Store(folder))
+
+
+def _by_interest(batch: Batch) -> list[str]:
+    """Return the metrics to choose from, first the one that the batch or the syllabus names.
+
+    Where that was not measured, it is the one that the sweep moves most against the repeats' noise. After it come those
+    that differ between runs, those that do not, differences of rounding, and what every run measures.
     """
     varies = {name: batch.done[name].nunique() > 1 for name in batch.metrics}
-    ordered = sorted(batch.metrics, key=lambda name: (name in USED, not varies[name]))[:MOST_METRICS]
-    first = batch.show if batch.show in ordered else max(ordered, key=lambda name: _explained(batch, name))
-    return [first, *(name for name in ordered if name != first)]
+    rounding = {name: batch.done[name].abs().max() < ROUNDING for name in batch.metrics}
+    ordered = sorted(batch.metrics, key=lambda name: (name in USED, rounding[name], not varies[name]))
+    ordered = [name for name in ordered if name == batch.show] + [
+        name for name in ordered if name != batch.show
+    ]
+    ordered = ordered[:MOST_METRICS]
+    if ordered[0] != batch.show:
+        first = max(ordered, key=lambda name: 0.0 if rounding[name] else _explained(batch, name))
+        ordered = [first, *(name for name in ordered if name != first)]
+    return ordered
+
+
+def _advice(batch: Batch) -> str:
+    """Say what the points lack; nothing where every setting was repeated."""
+    if batch.done.empty or not batch.swept or batch.done.groupby(batch.swept).size().min() > 1:
+        return ""
+    seed = batch.repeat or ("seed" if "seed" in batch.parameters and "seed" not in batch.swept else "")
+    how = f" Add `repeats: {{{seed}: [0, 1, 2]}}` to the batch file." if seed else ""
+    return f"A setting that ran once has no interval: nobody knows how much of a difference is chance.{how}"
 
 
 def _explained(batch: Batch, metric: str) -> float:
@@ -93,7 +123,7 @@ def _shape(batch: Batch) -> str:
 
 def _failures(batch: Batch) -> list[dict[str, Any]]:
     """Return the runs that did not go through, grouped by their cause, the most frequent first."""
-    failed = batch.frame[~batch.frame["status"].isin(["ok", "not started"])]
+    failed = batch.frame[~batch.frame["status"].isin(["ok", "pruned", "not started"])]
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for _, row in failed.iterrows():
         settings = ", ".join(f"{name} = {_short(row[name])}" for name in [*batch.swept, batch.repeat] if name)

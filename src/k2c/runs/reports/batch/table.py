@@ -42,8 +42,10 @@ class Batch:
         The columns with numbers that the runs measured; first what the lecture recorded and claimed.
     guards
         The claims of the lecture, each with a column `<name>: claim` for its status.
+    kind
+        How the sweep was made, as of `BatchPlan`.
     show
-        The metric to show first, if the batch's file names one.
+        The metric to show first, if the batch's file or the syllabus names one.
     data
         The user's own data that was read: for each way in which runs differ in it, parameter to what it led to.
     loads
@@ -60,6 +62,7 @@ class Batch:
     repeat: str | None
     metrics: list[str]
     guards: list[str]
+    kind: str = ""
     show: str = ""
     data: list[dict[str, Any]] = field(default_factory=list)
     loads: list[tuple[dict[str, Any], int]] = field(default_factory=list)
@@ -119,7 +122,7 @@ def read_batch_table(folder: Path) -> Batch:
     numeric = [name for name in (*measured, *guards) if _is_numeric(frame, name)]
     repeat = plan.repeat
     varied = [name for name in plan.parameters if name != repeat and frame[name].nunique() > 1]
-    facts = {key: getattr(plan, key) for key in ("name", "lecture", "title", "profile", "show")}
+    facts = {key: getattr(plan, key) for key in ("name", "lecture", "title", "profile", "kind", "show")}
     twice = {guard for guard in guards for name in measured if guard in numeric and _same(frame, guard, name)}
     metrics = [*(name for name in dict.fromkeys(numeric) if name not in twice), *USED]
     return Batch(

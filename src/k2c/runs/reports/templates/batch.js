@@ -60,6 +60,11 @@ function draw() {
   }
 }
 
+function drawSearch() {
+  for (const place of document.querySelectorAll("[data-search]"))
+    setTimeout(() => plot(place, data.search[place.dataset.search].figure));
+}
+
 function plot(place, figure) {
   if (!place.isConnected) return; // another metric was chosen meanwhile
   const options = { responsive: true, displaylogo: false, displayModeBar: narrow.matches ? false : "hover" };
@@ -69,6 +74,7 @@ function plot(place, figure) {
 }
 
 function openRuns(rows) {
+  if (rows === undefined) return; // a point of the search's plots
   rows = [].concat(rows);
   const page = rows.length === 1 && data.table.pages[rows[0]];
   if (page) window.open(encodeURI(page), "_blank", "noopener");
@@ -181,6 +187,6 @@ byId("metric").onchange = draw;
 byId("find").oninput = () => { shown = STEP; fill(); };
 byId("all").onclick = () => choose(null);
 byId("more").onclick = () => { shown += STEP; fill(); };
-dark.onchange = narrow.onchange = draw;
+dark.onchange = narrow.onchange = () => { draw(); drawSearch(); };
 head();
 fill(); // the table is there while plotly still loads; the page then calls draw()
