@@ -12,7 +12,6 @@ again   the grid's best setting and each search's, with 5 seeds that chose nothi
 """
 
 import argparse
-import datetime
 import itertools
 import tempfile
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 from torch import nn
 
 import k2c
+from k2c.course import write_measured
 from k2c.datasets import load_mnist, to_inputs
 from k2c.models import LeNet
 from k2c.runs.batch import Store, plan_batch
@@ -38,19 +38,17 @@ sweep:
     budget: {{runs: 24}}
     seed: {seed}
 """
-FILE = Path(__file__).with_suffix(".csv")
-MADE = (
-    f"# python course/results/lenet_tuning.py\n# {datetime.date.today()}, k2c {k2c.__version__}, torch "
-    f"{torch.__version__}, CPU, MNIST: one epoch over the first 10,000 training digits in batches of 100,\n"
-    "# weight decay 1e-5; validation: training digits 50,001 to 60,000; test: the 10,000 test digits\n"
+ABOUT = (
+    "CPU, MNIST: one epoch over the first 10,000 training digits in batches of 100, weight decay 1e-5; "
+    "validation: training digits 50,001 to 60,000; test: the 10,000 test digits"
 )
 
 
 class Trainer:
     """Trains one setting after another, and writes a row for each."""
 
-    def __init__(self, file: Path) -> None:
-        self.file, self.rows = file, []
+    def __init__(self, name: str) -> None:
+        self.name, self.rows = name, []
         train, test = load_mnist()
         few = train.subset(slice(10_000))
         self.inputs, self.labels = to_inputs(few.images), few.labels
@@ -83,7 +81,8 @@ class Trainer:
             measured |= dict.fromkeys(self.parts, float("nan"))
         self.rows.append(measured)
         print(measured, flush=True)
-        self.file.write_text(MADE + pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g"))
+        table = pd.DataFrame(self.rows).round({"validation": 4, "test": 4})
+        write_measured(self.name, table, "python course/results/lenet_tuning.py", ABOUT, ("torch", "optuna"))
         return measured
 
 
@@ -112,8 +111,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", default=["grid", "search", "luck", "again"])
     options = parser.parse_args()
-    file = FILE if len(options.parts) == 4 else FILE.with_stem(f"{FILE.stem}_{'_'.join(options.parts)}")
-    trainer = Trainer(file)
+    whole = len(options.parts) == 4
+    trainer = Trainer("lenet_tuning" if whole else f"lenet_tuning_{'_'.join(options.parts)}")
     if "grid" in options.parts:
         for number, setting in enumerate(itertools.product(RATES, MOMENTA, range(3)), start=1):
             trainer.row("grid", number, *setting)
@@ -124,7 +123,7 @@ def main() -> None:
         for seed in range(100, 130):
             trainer.row("luck", seed - 99, 0.03, 0.9, seed)
     if "again" in options.parts:
-        rows = pd.DataFrame(trainer.rows) if len(options.parts) == 4 else pd.read_csv(FILE, comment="#")
+        rows = pd.DataFrame(trainer.rows) if whole else k2c.measured("lenet_tuning")
         for part in ["grid", *(f"search {seed}" for seed in range(5))]:
             for seed in range(200, 205):
                 trainer.row(f"again: {part}", seed - 199, *best(rows, part), seed)

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from k2c._system.paths import project_root
 from k2c.course.syllabus import ParameterError, load_syllabus
 from k2c.errors import K2CError
+from k2c.runs.execution.results import collect_results
 
 
 @pytest.fixture
@@ -29,6 +31,13 @@ def lecture(tiny_course):
 def test_a_wrong_parameter_is_refused_with_what_is_allowed(lecture, values, message):
     with pytest.raises(ParameterError, match=message):
         lecture.resolve(values)
+
+
+def test_a_lectures_headline_is_a_result_of_it():
+    for name, lecture in load_syllabus().lectures.items():
+        notebook = nbformat.read(project_root() / f"notebooks/{name}.ipynb", as_version=4)
+        results = collect_results(notebook)
+        assert lecture.headline in {guard["name"] for guard in results["guards"]} | set(results["recorded"])
 
 
 def test_every_problem_is_reported_at_once(lecture):

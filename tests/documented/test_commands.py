@@ -117,6 +117,7 @@ LABS = [
 ]
 NOT_EXECUTED = {
     "k2c batch FILE": "as with fundus_data_quality.yml",
+    "k2c batch course/batches/lenet_search.yml": "as with fundus_data_quality.yml; tests/runs/test_search.py searches",
     "k2c predict --model": "the site's page shows it with a folder and a table, which is executed above",
     "k2c fine-tune": "as above, with a folder and a model",
     "k2c lab FOLDER": "tests/cli/test_commands.py; k2c lab is started below",

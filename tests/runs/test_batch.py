@@ -200,6 +200,8 @@ def test_a_second_batch_in_the_folder_is_refused_while_one_runs(batch, tiny_cour
         refused = k2c("batch", "trial.yml", "--out", "out")
         assert refused.returncode == 2
         assert "Another batch is running in out." in refused.stderr
+        assert "Report" not in refused.stdout
+        assert not (tmp_path / "out/index.html").exists()  # that is for the batch that holds the folder
     finally:
         process.kill()
         process.communicate()

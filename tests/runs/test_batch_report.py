@@ -182,6 +182,27 @@ def test_the_page_opens_on_what_the_sweep_moves(make_batch):
     assert re.findall(r'<option value="([^"]*)"', text)[:2] == ["score", "noise"]
 
 
+def test_the_page_opens_on_what_is_named_and_never_on_a_difference_of_rounding(make_batch):
+    folder = make_batch(rate=[0.1, 0.5, 1.0], seeds=1)  # with one seed, nothing tells a result from noise
+    for number, run in enumerate(sorted(folder.glob("tiny-*"))):
+        results = json.loads((run / "metrics.json").read_text())
+        rounding = {"by hand minus the layer": (number + 1) * 1e-9}
+        results["recorded"] = rounding | results["recorded"]
+        (run / "metrics.json").write_text(json.dumps(seal_json(results)))
+    page = write_batch_report(folder).read_text()
+    assert re.findall(r'<option value="([^"]*)"', page)[:3] == ["noise", "score", "by hand minus the layer"]
+    plan = json.loads((folder / "plan.json").read_text()) | {"show": "score"}
+    (folder / "plan.json").write_text(json.dumps(seal_json(plan)))
+    assert re.search(r'<option value="([^"]*)"', write_batch_report(folder).read_text())[1] == "score"
+
+
+def test_a_setting_that_ran_once_gets_advice(make_batch):
+    once = write_batch_report(make_batch("once", rate=[0.1, 0.2], seeds=1)).read_text()
+    assert "A setting that ran once has no interval" in once
+    assert "Add `repeats: {seed: [0, 1, 2]}` to the batch file." in once
+    assert "A setting that ran once" not in write_batch_report(make_batch(rate=[0.1, 0.2])).read_text()
+
+
 def test_the_page_needs_no_network(make_batch):
     text = write_batch_report(make_batch(rate=[0.1, 0.2])).read_text()
     assert "default-src 'none'" in text

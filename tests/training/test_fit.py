@@ -35,6 +35,13 @@ def test_fit_learns_and_returns_a_row_an_epoch(train, blobs):
     assert model.training, "measuring leaves the model in the mode it was in"
 
 
+def test_every_epoch_is_told_to_whoever_follows_the_run(train, monkeypatch):
+    told = []
+    monkeypatch.setattr("k2c.training.learner.tell_epoch", told.append)
+    _, history = train(3)
+    assert told == history.rows
+
+
 def test_the_loop_does_what_a_loop_written_out_does(blobs, make_model, same_weights):
     loader = InMemoryLoader(*blobs, batch_size=30, shuffle=True, seed=2)
     by_hand = make_model()

@@ -206,7 +206,7 @@ def _sampler(form: SearchSweep, proposal: str) -> optuna.samplers.BaseSampler:
     seed = int.from_bytes(hashlib.sha256(f"{form.seed} {proposal}".encode()).digest()[:4], "big")
     if form.sampler == "random":
         return optuna.samplers.RandomSampler(seed)
-    return optuna.samplers.TPESampler(seed=seed, multivariate=True)
+    return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
 def _pruner(form: SearchSweep) -> optuna.pruners.BasePruner:

@@ -45,15 +45,11 @@ def describe_search(plan: BatchPlan, store: Store) -> dict[str, Any]:
     if not complete:
         return {"sentences": ["No setting of the search went through yet."], "plots": []}
     best = study.best_trial
+    sentences = [*_best(plan, best, len(complete)), *_cost(plan, store, best), _luck(plan, len(complete))]
+    plots = _plots(study, plan.search.objective)
     return {
-        "sentences": [
-            *_best(plan, best, len(complete)),
-            *_cost(plan, store, best),
-            _luck(plan, len(complete)),
-        ],
-        "plots": [
-            {"title": title, "figure": json.loads(figure.to_json())} for title, figure in _plots(study)
-        ],
+        "sentences": sentences,
+        "plots": [{"title": title, "figure": json.loads(figure.to_json())} for title, figure in plots],
     }
 
 
@@ -121,7 +117,7 @@ def _plots(study: optuna.Study, objective: str) -> list[tuple[str, Any]]:
     if len(complete) >= 4 and len({trial.value for trial in complete}) > 1 and len(names) > 1:
         importance = optuna.importance.get_param_importances(study)
         names = sorted(names, key=lambda name: -importance.get(name, 0.0))
-        found.append(("How much each parameter decides (PED-ANOVA)", plot_param_importances(study)))
+        found.append(("How much each parameter decides", plot_param_importances(study)))
         found.append((f"{names[0]} and {names[1]}, all others aside", plot_contour(study, params=names[:2])))
     for _, figure in found:
         figure.update_layout(title=None)
