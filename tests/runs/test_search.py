@@ -7,15 +7,19 @@ import sys
 import time
 
 import pytest
+import yaml
 
 pytest.importorskip("optuna")
 
 from k2c._system.outputs import EPOCH_MIME
 from k2c._system.sealed import seal_json
+from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
 from k2c.runs.batch import Store, plan_batch, read_plan
 from k2c.runs.batch.search import Search
 from k2c.runs.reports.batch import read_batch_table, write_batch_report
+from k2c.runs.reports.batch.compare import compare_batches
+from k2c.runs.reports.batch.mlflow import export_mlflow
 
 SEARCH = """\
 lecture: 00
@@ -57,7 +61,14 @@ def keep(store, run, status="ok", results=None, seconds=1.0):
     """Write the folder of a run that has ended."""
     folder = store.folder / run.id
     folder.mkdir(exist_ok=True)
-    facts = {"status": status, "cause": "", "error": "", "seconds": seconds, "parameters": run.parameters}
+    facts = {
+        "status": status,
+        "cause": "",
+        "error": "",
+        "seconds": seconds,
+        "parameters": run.parameters,
+        "started": "2026-11-29T16:00:00+00:00",
+    }
     results = results or {"recorded": {"quality": quality(run.parameters)}, "guards": []}
     (folder / "run.json").write_text(json.dumps(seal_json(facts)))
     (folder / "metrics.json").write_text(json.dumps(seal_json(results)))
@@ -191,6 +202,48 @@ def test_the_report_names_the_best_what_it_cost_and_has_optunas_plots(search):
     assert "would have 25 runs and take 25.0 s" in text
     titles = ("Each setting, and the best so far", "How much each parameter decides", "all others aside")
     assert all(title in text for title in titles)
+
+
+def test_compared_with_a_grid_it_says_what_either_cost(search, tmp_path):
+    started, plan, store = search()
+    go(started, plan, store, 12)
+    grid = "lecture: 00\nsweep: {grid: {rate: [0.1, 0.6], steps: [2, 8]}}\n"
+    (tmp_path / "grid.yml").write_text(grid)
+    made, kept = plan_batch(tmp_path / "grid.yml", tmp_path / "grid"), Store(tmp_path / "grid")
+    kept.folder.mkdir()
+    kept.write_plan(made)
+    for run in made.runs:
+        keep(kept, run)
+    best = max(quality(run.parameters) for run in made.runs)
+    reached = next(n for n, run in enumerate(plan.runs, start=1) if quality(run.parameters) >= best)
+    with (tmp_path / "said.txt").open("w+") as file:
+        compare_batches(kept.folder, store.folder, Terminal(file=file, width=300))
+    said = (tmp_path / "said.txt").read_text()
+    assert f"grid: best quality {best:.5g}, of 4 settings, 4 runs and 4.0 s of running." in said
+    assert f"reached the best of {kept.folder} with run {reached}, after {reached}.0 s" in said
+
+
+def test_mlflow_gets_parameters_results_and_epochs(search, tmp_path):
+    started, plan, store = search(SEARCH.replace("runs: 12", "runs: 2"))
+    for (run,) in (started.ask(), started.ask()):
+        epochs = [{"epoch": 1, "accuracy": 0.5}, {"epoch": 2, "accuracy": 0.75}]
+        results = {"recorded": {"quality": 0.5, "95% ../ wide": 1.0}, "guards": [], "epochs": epochs}
+        started.tell(run.id, "ok", 1.0, keep(store, run, results=results))
+    store.write_plan(plan)
+    assert export_mlflow(read_batch_table(store.folder), store.folder, tmp_path / "ml") == 2
+    (experiment,) = (tmp_path / "ml").iterdir()
+    runs = {
+        yaml.safe_load(path.read_text())["run_name"]: path.parent for path in experiment.glob("*/meta.yaml")
+    }
+    assert set(runs) == {run.id for run in plan.runs}
+    folder = runs[run.id]
+    assert (folder / "params/rate").read_text() == str(run.parameters["rate"])
+    assert (folder / "metrics/quality").read_text().split()[1:] == ["0.5", "0"]
+    assert [line.split()[1:] for line in (folder / "metrics/epoch/accuracy").read_text().splitlines()] == [
+        ["0.5", "1"],
+        ["0.75", "2"],
+    ]
+    assert {path.name for path in (folder / "metrics").iterdir()} > {"95_ _", "quality"}
 
 
 def start(tmp_path, *words):

@@ -97,6 +97,27 @@ def compare(a: Path, b: Path) -> None:
     compare_batches(a, b, console)
 
 
+@batch.command()
+@click.argument("folder", type=_FOLDER)
+@click.option(
+    "--mlflow",
+    "into",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="An MLflow file store, made where it is missing: mlflow ui --backend-store-uri DIR",
+)
+def export(folder: Path, into: Path) -> None:
+    """Write the runs of FOLDER for MLflow; results.csv and results.parquet stand in FOLDER already."""
+    from k2c.runs.batch.store import storage
+    from k2c.runs.reports.batch import read_batch_table
+    from k2c.runs.reports.batch.mlflow import export_mlflow
+
+    with storage(into):
+        runs = export_mlflow(read_batch_table(folder), folder, into)
+    console.say(f"{runs:,} run{'' if runs == 1 else 's'}: {into}")
+
+
 def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
     """Run a batch, write its report, and leave."""
     _check_report()

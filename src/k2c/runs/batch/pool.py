@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, Protocol
 
 from k2c._system.forkserver import ForkServer, can_fork
 from k2c._system.machine import usable_cores
@@ -18,6 +19,29 @@ from k2c.runs.execution.source import imported_modules
 _AFTER_FORK = ("pyopencl", "k2c.kernels", "k2c.parallel", "pyspark", "mpi4py", "dask", "distributed")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Listen = Callable[[Run, Step], None]
+
+
+class Pool(Protocol):
+    """Where runs are executed."""
+
+    @property
+    def slots(self) -> int:
+        """Runs at a time."""
+
+    def submit(self, run: Run) -> "Future[Any]":
+        """Start a run."""
+
+    def collect(self, future: "Future[Any]", run: Run) -> Run:
+        """Return what became of it, once it has ended and is stored."""
+
+    def stop(self) -> None:
+        """End what runs now, as interrupted."""
+
+    def prune(self, run: str) -> None:
+        """End one run, by its id, as pruned."""
+
+    def close(self) -> None:
+        """Let go of everything."""
 
 
 class LocalPool:

@@ -9,12 +9,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from k2c._system.advice import pip_install
 from k2c.errors import K2CError
 from k2c.runs.batch.plan import BatchPlan, PlannedRun, plan_batch
-from k2c.runs.batch.pool import LocalPool
+from k2c.runs.batch.pool import LocalPool, Pool
 from k2c.runs.batch.store import Store
 from k2c.runs.execution.engine import Step
 from k2c.runs.execution.execute import DATA_CHANGED, Run
@@ -26,29 +26,6 @@ if TYPE_CHECKING:
 _FINAL_CAUSES = ("GuardError", "ParameterError", "TrainingDiverged", DATA_CHANGED)
 _LONGEST_PAUSE = 60.0
 _SECONDS_TO_END = 5.0
-
-
-class Pool(Protocol):
-    """Where runs are executed."""
-
-    @property
-    def slots(self) -> int:
-        """Runs at a time."""
-
-    def submit(self, run: Run) -> "Future[Any]":
-        """Start a run."""
-
-    def collect(self, future: "Future[Any]", run: Run) -> Run:
-        """Return what became of it, once it has ended and is stored."""
-
-    def stop(self) -> None:
-        """End what runs now, as interrupted."""
-
-    def prune(self, run: str) -> None:
-        """End one run, by its id, as pruned."""
-
-    def close(self) -> None:
-        """Let go of everything."""
 
 
 @dataclass

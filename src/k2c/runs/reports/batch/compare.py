@@ -1,5 +1,6 @@
 """Two batches compared: which metrics differ by more than the repeats of one setting do among themselves."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from scipy import stats
 from k2c._system.terminal import Terminal
 from k2c.errors import K2CError
 from k2c.metrics import holm
+from k2c.runs.batch import read_plan
 from k2c.runs.reports.batch.table import Batch, read_batch_table
+from k2c.runs.reports.pages import format_seconds
 
 LEVEL = 0.05
 
@@ -67,16 +70,23 @@ def compare_batches(a: Path, b: Path, console: Terminal) -> list[Difference]:
     compared. The test is Welch's, of the mean difference over the paired settings (Welch 1947, Biometrika 34), and
     the p-values are corrected for the number of metrics by Holm's method (1979, Scand. J. Statist. 6).
 
+    Where one of them is a search, first comes what its best and the other's cost.
+
     Raises
     ------
     K2CError
-        When the batches have no setting or no metric in common.
+        When the batches have no setting or no metric in common, and neither is a search.
     """
     before, after = read_batch_table(a), read_batch_table(b)
+    raced = _race({a: before, b: after})
+    for line in raced:
+        console.say(line)
     keys = [name for name in before.swept if name in after.swept]
     one, two = _settings(before, keys), _settings(after, keys)
     common = [setting for setting in one if setting in two]
     metrics = [name for name in before.metrics if name in after.metrics]
+    if raced and not common:
+        return []
     if not common or not metrics:
         raise K2CError(
             f"{a} and {b} cannot be compared: no setting of {', '.join(keys) or 'theirs'} went through in both."
@@ -88,6 +98,30 @@ def compare_batches(a: Path, b: Path, console: Terminal) -> list[Difference]:
         each.p = float(p)
     _print(a, b, before, after, keys, len(common), found, console)
     return found
+
+
+def _race(batches: dict[Path, Batch]) -> list[str]:
+    """Return what the best of a search and of another batch cost, a sentence each; nothing where none is a search."""
+    search = next((form for folder in batches if (form := read_plan(folder).search)), None)
+    if search is None or not all(search.objective in batch.metrics for batch in batches.values()):
+        return []
+    sign = 1 if search.direction == "maximize" else -1
+    lines, best = [], {}
+    for folder, batch in batches.items():
+        means = sign * batch.done.groupby(batch.swept)[search.objective].mean()
+        best[folder] = means.max()
+        lines.append(
+            f"{folder}: best {search.objective} {sign * means.max():.5g}, of {len(means):,} settings, "
+            f"{len(batch.frame):,} runs and {format_seconds(batch.frame['seconds'].sum())} of running."
+        )
+    for folder, other in itertools.permutations(batches):
+        frame = batches[folder].frame
+        reached = frame.index[sign * frame[search.objective] >= best[other]]
+        if read_plan(folder).search and not read_plan(other).search:
+            until = frame.loc[: reached[0], "seconds"].sum() if len(reached) else 0.0
+            when = f"with run {reached[0] + 1}, after {format_seconds(until)}" if len(reached) else "not"
+            lines.append(f"{folder} reached the best of {other} {when}; one run each, so luck is part of it.")
+    return lines
 
 
 Rows = dict[tuple[object, ...], list[int]]
