@@ -9,6 +9,7 @@ from pydantic import BaseModel, ByteSize, Field, ValidationError, model_validato
 
 from k2c._system.printable import printable
 from k2c._system.yaml_file import Place, open_yaml
+from k2c.course.parameters import Strict
 from k2c.course.syllabus import Lecture, ParameterError, Value, load_syllabus
 from k2c.errors import K2CError, unknown
 from k2c.runs.batch.sweep import (
@@ -18,7 +19,6 @@ from k2c.runs.batch.sweep import (
     RandomSweep,
     SearchSweep,
     Seconds,
-    Strict,
     Sweep,
     Values,
 )

@@ -149,7 +149,7 @@ class Search:
         if self._form.prune is None or self._form.prune.on not in row:
             return False
         self._report(self._trials[run], row)
-        return self._trials[run].trial.should_prune()
+        return bool(self._trials[run].trial.should_prune())
 
     def _setting(self, run: PlannedRun) -> tuple[tuple[str, Any], ...]:
         return tuple((name, run.varied[name]) for name in self._form.parameters)

@@ -6,17 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from k2c.course.syllabus import Value
+from k2c.course.parameters import Strict, Value
 
 _UNITS = {"s": 1, "min": 60, "h": 3600}
-
-
-class Strict(BaseModel):
-    """A form that takes no entries but its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _seconds(value: Any) -> Any:
