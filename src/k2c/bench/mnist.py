@@ -1,4 +1,4 @@
-"""LeNet on MNIST: an epoch of the kit's fast path against an epoch of the usual loop."""
+"""LeNet on MNIST: an epoch of the kit's fast path, in torch and on the kit's kernels, against the usual loop's."""
 
 import sys
 import time
@@ -10,9 +10,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from k2c import kernels
 from k2c._system.torchvision_compat import import_torchvision
-from k2c.bench.comparison import Row, alternate, benchmark, spread, time_row, turns, two_sides
+from k2c.bench.comparison import Row, benchmark, spread, time_row, turns, two_sides
 from k2c.datasets import fetch, load_mnist, to_inputs
+from k2c.errors import K2CError
 from k2c.models.lenet import LeNet
 from k2c.training import InMemoryLoader, Learner, predict
 
@@ -37,27 +39,31 @@ _run: _Run | None = None
 
 @benchmark("mnist")
 def mnist() -> list[Row]:
-    """Train both for three epochs in turns; compare the median epoch, then the test accuracy."""
+    """Train each for three epochs in turns; compare the median epoch, then the test accuracy."""
     folder = fetch("mnist")
     epochs = turns(EPOCHS)
-    with two_sides() as (ours, reference):
+    with two_sides() as (ours, reference), two_sides() as (on_kernels, _):
         threads = ours(_start_ours)
+        runtime = on_kernels(_start_on_kernels)
         reference(_start_reference, folder)
-        times = alternate(lambda: ours(_epoch), lambda: reference(_epoch), epochs)
-        accuracies = ours(_test_accuracy), reference(_test_accuracy)
-    how = (
-        f"{threads} torch threads and no worker against {threads} and {WORKERS} DataLoader workers; "
-        f"{epochs} epochs in turns: {spread(times[0])} against {spread(times[1])}"
-    )
-    return [
-        time_row("mnist: LeNet, an epoch", times, target=2.0, detail=how),
-        _accuracy_row(epochs, *accuracies),
-    ]
+        sides = [ours, on_kernels, reference] if runtime else [ours, reference]
+        measured = [[side(_epoch) for side in sides] for _ in range(epochs)]
+        *fast, usual = (list(times) for times in zip(*measured, strict=True))
+        *accuracies, of_usual = (side(_test_accuracy) for side in sides)
+    how = f"{threads} torch threads and no worker", f"{runtime}, and one torch thread"
+    against = f"against {threads} and {WORKERS} DataLoader workers; {epochs} epochs in turns"
+    names, targets = ("LeNet", "LeNet on kernels"), (2.0, 4.0)
+    rows = []
+    for name, target, with_what, times, accuracy in zip(names, targets, how, fast, accuracies, strict=False):
+        detail = f"{with_what} {against}: {spread(times)} against {spread(usual)}"
+        rows += [time_row(f"mnist: {name}, an epoch", (times, usual), target, detail)]
+        rows += [_accuracy_row(name, epochs, accuracy, of_usual)]
+    return rows
 
 
-def _accuracy_row(epochs: int, ours: float, reference: float) -> Row:
+def _accuracy_row(name: str, epochs: int, ours: float, reference: float) -> Row:
     return Row(
-        name=f"mnist: LeNet, test accuracy after {epochs} epochs",
+        name=f"mnist: {name}, test accuracy after {epochs} epochs",
         ours=ours,
         reference=reference,
         unit="fraction",
@@ -70,10 +76,26 @@ def _accuracy_row(epochs: int, ours: float, reference: float) -> Row:
 
 def _start_ours() -> int:
     """Set up the kit's fast path: tensors in memory, channels-last, freed memory kept, fused SGD."""
+    torch.manual_seed(0)
+    _start_learner(LeNet(), channels_last=True)
+    return torch.get_num_threads()
+
+
+def _start_on_kernels() -> str:
+    """Set up the same on the kernels of an OpenCL device; returns the device, or nothing where there is none."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    try:
+        ops = kernels.open("opencl")
+    except K2CError:
+        return ""
+    _start_learner(kernels.LeNetOnKernels(LeNet(), ops))
+    return str(getattr(ops, "runtime", ops.device_name))
+
+
+def _start_learner(model: nn.Module, channels_last: bool = False) -> None:
     global _run
     train = load_mnist().train
-    torch.manual_seed(0)
-    model = LeNet()
     learner = Learner(
         model,
         InMemoryLoader(to_inputs(train.images), train.labels, BATCH_SIZE, shuffle=True),
@@ -81,7 +103,7 @@ def _start_ours() -> int:
         optimizer=_sgd(model, fused=True),
         epochs=0,
         device="cpu",
-        channels_last=True,
+        channels_last=channels_last,
     )
 
     def one_more() -> None:
@@ -89,7 +111,6 @@ def _start_ours() -> int:
         learner.fit()
 
     _run = _Run(model, one_more)
-    return torch.get_num_threads()
 
 
 def _start_reference(folder: Path) -> None:

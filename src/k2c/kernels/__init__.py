@@ -15,6 +15,7 @@ from k2c.kernels.lenet import (
     put_parameters,
     zero_velocity,
 )
+from k2c.kernels.lenet_module import LeNetOnKernels
 from k2c.kernels.libraries import LibraryCalls, library_calls
 from k2c.kernels.measure import Ceilings, Roofline, Timing, ceilings, measure, roofline
 from k2c.kernels.memory import Accesses, MemoryReport, memory_report, occupancy
@@ -36,6 +37,7 @@ __all__ = [
     "Ceilings",
     "Device",
     "KernelWarning",
+    "LeNetOnKernels",
     "LibraryCalls",
     "MemoryReport",
     "Ops",

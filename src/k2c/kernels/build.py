@@ -21,6 +21,8 @@ _KERNEL = re.compile(r"^(?:VECTORS\n)?KERNEL (\w+)\(.*?^}\n", re.S | re.M)
 # tiles. A GPU work-item has at most 255 registers, and thousands must share a multiprocessor. ITEMS is the
 # size of a CPU's work-group, a loop on one core; from LONG elements on, vector_add and relu write past the caches.
 NEVER = 2**31 - 1
+# conv_block.cl: filters of 5 x 5, whose gradients need up to 20 channels, 16 windows and 50 filters.
+LENET_BLOCK = {"SIDE": 5, "FULL": 6, "WINDOWS": 16, "MOST": 50}
 SHAPES: dict[str, dict[str, tuple[dict[str, int], ...]]] = {
     "cpu": {
         "elementwise.cl": tuple(
@@ -39,6 +41,10 @@ SHAPES: dict[str, dict[str, tuple[dict[str, int], ...]]] = {
             for filters, pairs in ((10, 2), (5, 1), (10, 1), (12, 1), (20, 1), (5, 2))
         ),
         "conv2d_backward.cl": tuple({"TAPS": 5, "SOME": some} for some in (4, 1, 2, 5)),
+        "conv_block.cl": tuple(
+            {"VECS": vectors, "SOME": some} | LENET_BLOCK
+            for vectors, some in ((2, 4), (1, 1), (4, 4), (1, 2))
+        ),
     },
     "gpu": {
         "elementwise.cl": ({"ITEMS": 256, "LONG": NEVER},),
@@ -47,6 +53,9 @@ SHAPES: dict[str, dict[str, tuple[dict[str, int], ...]]] = {
         "matmul.cl": tuple({"TILE": 16, "ROWS": rows, "WIDE": 1, "ITEMS": 2} for rows in (4, 2, 8)),
         "conv2d.cl": tuple({"FILTERS": filters, "PAIRS": 1, "SIDE": 5} for filters in (5, 2, 10)),
         "conv2d_backward.cl": tuple({"TAPS": 5, "SOME": some} for some in (1, 2)),
+        "conv_block.cl": tuple(
+            {"VECS": vectors, "SOME": some} | LENET_BLOCK for vectors, some in ((1, 1), (1, 2))
+        ),
     },
 }
 

@@ -54,6 +54,9 @@ class CudaOps(KernelOps):
     def _upload(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array.copy()).to("cuda")
 
+    def _write(self, buffer: Buffer, array: np.ndarray) -> None:
+        buffer.data.view(-1).copy_(torch.from_numpy(array).view(-1))
+
     def _allocate(self, shape: tuple[int, ...], dtype: str) -> torch.Tensor:
         return torch.empty(shape or (1,), dtype=getattr(torch, dtype), device="cuda")
 

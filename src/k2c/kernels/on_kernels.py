@@ -1,11 +1,14 @@
 """The operations by launches of the kernels of `source/`: shapes in, launches out."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from k2c.kernels import tuner
-from k2c.kernels.buffers import Buffer
+from k2c.kernels.buffers import Buffer, checked_array, require
 from k2c.kernels.build import shapes_of
 from k2c.kernels.kernel_device import KernelDevice
 from k2c.kernels.launch import Launch, check_launch
@@ -13,11 +16,14 @@ from k2c.kernels.specification import Specification
 from k2c.kernels.student import StudentKernel
 from k2c.kernels.table import specification
 
+Recorded = tuple[Specification, Launch]
 LANES = 16  # a vector of matmul_registers
 
 
 class KernelOps(KernelDevice):
     """The operations on a device that runs kernels."""
+
+    _recording: list[Recorded] | None = None
 
     @abstractmethod
     def _launch(self, spec: Specification, launch: Launch) -> None:
@@ -37,8 +43,34 @@ class KernelOps(KernelDevice):
         """Launch a kernel; see `Ops.run`."""
         spec = specification(name)
         launch = check_launch(spec, self, self.options(spec), global_size, args, local, self.kind == "cpu")
-        if not launch.is_empty:
+        if launch.is_empty:
+            return
+        self._launch(spec, launch)
+        if self._recording is not None:
+            self._recording.append((spec, launch))
+
+    @contextmanager
+    def recorded(self) -> Iterator[list[Recorded]]:
+        """Run what the block launches, and yield the list that it is written down in, for `replay`."""
+        before, self._recording = self._recording, []
+        try:
+            yield self._recording
+        finally:
+            self._recording = before
+
+    def replay(self, launches: Sequence[Recorded]) -> None:
+        """Start recorded launches again, on the same buffers and without the checks, which they have passed."""
+        for spec, launch in launches:
             self._launch(spec, launch)
+
+    @abstractmethod
+    def _write(self, buffer: Buffer, array: np.ndarray) -> None:
+        """Copy a host array into a buffer of its size."""
+
+    def write(self, array: Any, to: Buffer) -> None:
+        """Copy a NumPy array or torch tensor (float32 or int32, contiguous) into a buffer of its shape."""
+        host = checked_array(array)
+        self._write(require("to", to, self, host.shape, str(host.dtype)), host)
 
     def options(self, spec: Specification) -> dict[str, int]:
         """Return the compile-time numbers of a kernel on this device: those that it is fastest with."""
@@ -149,7 +181,7 @@ class KernelOps(KernelDevice):
     ) -> tuple[Buffer | None, Buffer, Buffer]:
         dx = self._conv2d_backward_input(x, weight, dy, variant) if need_dx else None
         n, filters, rows, columns = dy.shape
-        chunks = self._chunks(n)
+        chunks = self.chunks(n)
         sums = self.empty((chunks, filters))
         self._start("channel_sum", dy, sums, n, filters, rows * columns, chunks)
         return dx, self._conv2d_backward_weight(x, weight, dy, variant), self._row_sum(sums)
@@ -173,13 +205,14 @@ class KernelOps(KernelDevice):
         if variant == "textbook" or dy.shape[2] % 2 or dy.shape[3] % 8:
             self._start("conv2d_backward_weight", x, dy, dw, *sizes)
             return dw
-        chunks = self._chunks(x.shape[0])
+        chunks = self.chunks(x.shape[0])
         partial = self.empty((chunks, weight.size))
         self._start("conv2d_backward_weight_tuned", x, dy, partial, *sizes, chunks)
         self._start("sum_chunks", partial, dw, chunks, weight.size)
         return dw
 
-    def _chunks(self, images: int) -> int:
+    def chunks(self, images: int) -> int:
+        """Return into how many parts sums over images are divided."""
         # Few chunks keep a CPU's cores busy; a GPU needs as many work-items as it can get.
         return max(1, min(images, 4 if self.kind == "cpu" else 64))
 

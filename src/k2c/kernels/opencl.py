@@ -119,6 +119,9 @@ class OpenCLOps(KernelOps):
             self.cl.enqueue_copy(self.queue, data, array)
         return data
 
+    def _write(self, buffer: Buffer, array: np.ndarray) -> None:
+        self.cl.enqueue_copy(self.queue, buffer.data, array)
+
     def _allocate(self, shape: tuple[int, ...], dtype: str) -> Any:
         self._check_process()
         try:

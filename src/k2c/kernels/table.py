@@ -12,6 +12,10 @@ _X = "n*channels*height*width"
 _W = "filters*channels*kernel_height*kernel_width"
 _ROWS, _COLUMNS = "(height-kernel_height+1)", "(width-kernel_width+1)"
 _Y = f"n*filters*{_ROWS}*{_COLUMNS}"
+_WINDOWS = "((height-SIDE+1)//2*((width-SIDE+1)//2))"
+_EVEN = ("(height-SIDE+1) % 2 == 0", "(width-SIDE+1) % 2 == 0", "height >= SIDE", "width >= SIDE")
+_BLOCK, _BLOCK_W = f"n*{_WINDOWS}*filters", "filters*SIDE*SIDE*channels"
+_BLOCK_SIZES = "n int, height int, width int, channels int, filters int"
 _CONV_OPERATIONS = f"2*{_Y}*channels*kernel_height*kernel_width"
 _CONV_MOVES = f"4*({_X}+{_W}+{_Y})"
 
@@ -181,6 +185,36 @@ _LIST = [
         "x in[planes*height*width], dy in[planes*(height//2)*(width//2)], dx out[planes*height*width], planes int, "
         "height int, width int",
         "width//2;height//2;planes", (8, 8, 1), "3*planes*(height//2)*(width//2)", "9*planes*height*width",
+    ),
+    _kernel(
+        "conv_pool_tanh", "conv_block.cl", "convolution, 2 x 2 max-pooling and tanh",
+        f"x in[{_X}], weight in[{_BLOCK_W}], bias in[filters], y out[{_BLOCK}], which out[{_BLOCK}], "
+        f"{_BLOCK_SIZES}, planar int",
+        f"{_WINDOWS};up(filters,16*VECS);n", (1, 1, 1), f"(8*SIDE*SIDE*channels+27)*{_BLOCK}",
+        f"4*({_X}+{_BLOCK_W}+2*{_BLOCK})", options=("SIDE", "VECS"), local_cpu=f"min(36,{_WINDOWS}//4);1;1",
+        requires=(*_EVEN, "filters >= 16"),
+    ),
+    _kernel(
+        "conv_pool_weight", "conv_block.cl", "the gradients of the block's weight and bias",
+        f"x in[{_X}], dz in[{_BLOCK}], which in[{_BLOCK}], partial out[chunks*({_BLOCK_W}+filters)], {_BLOCK_SIZES}, "
+        "chunks int",
+        "SIDE;up(filters,SOME);chunks", (1, 1, 1), f"2*SIDE*SIDE*channels*{_BLOCK}",
+        f"4*({_X}+2*{_BLOCK}+chunks*{_BLOCK_W})", options=("SIDE", "SOME", "FULL"),
+        requires=(*_EVEN, "SIDE*channels == 16*FULL+4"),
+    ),
+    _kernel(
+        "conv_pool_weight_gray", "conv_block.cl", "the same for images with one channel",
+        f"x in[n*height*width], dz in[{_BLOCK}], which in[{_BLOCK}], partial out[chunks*filters*(SIDE*SIDE+1)], "
+        "n int, height int, width int, filters int, chunks int",
+        "filters;chunks", (1, 1), f"2*SIDE*SIDE*{_BLOCK}", f"4*(n*height*width+2*{_BLOCK})", options=("SIDE",),
+        requires=(*_EVEN, "SIDE == 5"),
+    ),
+    _kernel(
+        "conv_pool_input", "conv_block.cl", "the gradient of the block's input, through the tanh before it",
+        f"x in[{_X}], weight in[{_BLOCK_W}], dz in[{_BLOCK}], which in[{_BLOCK}], dx out[{_X}], {_BLOCK_SIZES}",
+        "n", (1,), f"2*SIDE*SIDE*channels*{_BLOCK}+3*{_X}", f"4*(3*{_X}+2*{_BLOCK}+{_BLOCK_W})",
+        options=("SIDE", "FULL", "WINDOWS", "MOST"),
+        requires=(*_EVEN, "SIDE*channels == 16*FULL+4", f"{_WINDOWS} <= WINDOWS", "filters <= MOST"),
     ),
 ]  # fmt: skip
 

@@ -204,6 +204,8 @@ def _tasks(ops: KernelDevice, file: str) -> list[Task]:
     if file == "matmul.cl":
         m, n, out = put(512, 512), put(512, 512), ops.empty((512, 512))
         return [lambda: ops.matmul(m, n, out=out)]
+    if file == "conv_block.cl":
+        return _block_tasks(ops, put)
     x1, w1, b1 = put(LENET, 1, 28, 28), put(20, 1, 5, 5), put(20)
     x2, w2, b2 = put(LENET, 20, 12, 12), put(50, 20, 5, 5), put(50)
     if file == "conv2d.cl":
@@ -218,6 +220,24 @@ def _tasks(ops: KernelDevice, file: str) -> list[Task]:
     return [
         lambda: ops.conv2d_backward(x1, w1, dy1, need_dx=False),
         lambda: ops.conv2d_backward(x2, w2, dy2, need_dx=False),
+    ]
+
+
+def _block_tasks(ops: KernelDevice, put: Callable[..., Buffer]) -> list[Task]:
+    """Return LeNet's blocks forward, and the second one's gradients."""
+    sizes1, sizes2 = (LENET, 28, 28, 1, 20), (LENET, 12, 12, 20, 50)
+    block1 = put(LENET, 28, 28), put(25, 20), put(20), put(LENET, 2880), put(LENET, 2880)
+    block2 = block1[3], put(500, 50), put(50), put(LENET, 800), put(LENET, 800)
+    dz, sums, dx = put(LENET, 800), put(50 * 501), put(LENET, 2880)
+
+    def run(name: str, *arguments: Any) -> None:
+        ops.run(name, None, *arguments)
+
+    return [
+        lambda: run("conv_pool_tanh", *block1, *sizes1, 0),
+        lambda: run("conv_pool_tanh", *block2, *sizes2, 1),  # writes `which`, which the others read
+        lambda: run("conv_pool_weight", block2[0], dz, block2[4], sums, *sizes2, 1),
+        lambda: run("conv_pool_input", block2[0], block2[1], dz, block2[4], dx, *sizes2),
     ]
 
 

@@ -13,19 +13,29 @@
 #define LOCAL_SIZE(axis) get_local_size(axis)
 #define ATOMIC_INC(address) atomic_inc(address)
 
-// Vectors of 8 and 16 floats, which may lie at any address that a float may lie at.
+// Vectors of 4, 8 and 16 floats, which may lie at any address that a float may lie at.
+typedef float4 vec4;
 typedef float8 vec8;
 typedef float16 vec16;
+typedef float4 vec4_anywhere __attribute__((aligned(4)));
 typedef float8 vec8_anywhere __attribute__((aligned(4)));
 typedef float16 vec16_anywhere __attribute__((aligned(4)));
+#define SPLAT4(value) ((float4)(value))
 #define SPLAT16(value) ((float16)(value))
+#define LOAD4(address) (*(GLOBAL const vec4_anywhere *)(address))
 #define LOAD8(address) (*(GLOBAL const vec8_anywhere *)(address))
 #define LOAD16(address) (*(GLOBAL const vec16_anywhere *)(address))
+#define STORE4(address, value) (*(GLOBAL vec4_anywhere *)(address) = (value))
 #define STORE8(address, value) (*(GLOBAL vec8_anywhere *)(address) = (value))
 #define STORE16(address, value) (*(GLOBAL vec16_anywhere *)(address) = (value))
 // A write past the caches, to an address that a vec16 may lie at. A plain write first reads what it overwrites.
 #define STREAM16(address, value) __builtin_nontemporal_store((value), (GLOBAL vec16 *)(address))
 #define POSITIVE16(vector) ((vector) > 0.0f ? (vector) : SPLAT16(0.0f))
+// Lane by lane: keeps the larger of two numbers, and the number of that which it was; and x within +-limit.
+#define KEEP_LARGER16(largest, which, vector, number) \
+    ((which) = (vector) > (largest) ? SPLAT16(number) : (which), (largest) = (vector) > (largest) ? (vector) : (largest))
+#define BETWEEN16(x, limit) \
+    ((x) = (x) > (limit) ? SPLAT16(limit) : (x), (x) = (x) < -(limit) ? SPLAT16(-(limit)) : (x))
 #define LOWER(vector) ((vector).lo)
 #define UPPER(vector) ((vector).hi)
 #define PAIR(vector, lower, upper) ((vector).lo = (lower), (vector).hi = (upper))
