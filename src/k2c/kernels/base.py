@@ -55,7 +55,7 @@ class Ops(ABC):
     def run(
         self,
         name: str,
-        global_size: int | Sequence[int],
+        global_size: int | Sequence[int] | None,
         *args: Any,
         local: int | Sequence[int] | None = None,
     ) -> None:
@@ -66,7 +66,8 @@ class Ops(ABC):
         name
             The kernel's name.
         global_size
-            The number of work-items along each axis, rounded up here to whole work-groups.
+            The number of work-items along each axis, rounded up here to whole work-groups; the specification's when it is
+            None.
         args
             Its arguments in order: buffers, and Python or NumPy numbers.
         local

@@ -53,7 +53,7 @@ _KERNEL = re.compile(r"(?:\bKERNEL|\b(?:__)?kernel\s+void)\s+(\w+)\s*\(")
 _FUNCTION = re.compile(r"\b(?:DEVICE|inline)\s+\w+\s+(\w+)\s*\(")
 _LOCAL = re.compile(r"\b(?:LOCAL|__local|local)\s+(float|int)\s+(\w+)\s*((?:\[[^]]+\]\s*)+);")
 _BARRIER = re.compile(r"\bBARRIER\b|\b(?:barrier|work_group_barrier|__syncthreads)\s*(?=\()")
-_VECTOR = re.compile(r"\b(LOAD|STORE|STREAM)(8|16)\(\s*$")
+_VECTOR = re.compile(r"\b(LOAD|STORE|STREAM)(4|8|16)\(\s*$")
 _GLOBAL_WORDS = {"GLOBAL", "__global", "global"}
 
 

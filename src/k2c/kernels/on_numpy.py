@@ -35,7 +35,7 @@ class NumpyOps(Ops):
     def run(
         self,
         name: str,
-        global_size: int | Sequence[int],
+        global_size: int | Sequence[int] | None,
         *args: Any,
         local: int | Sequence[int] | None = None,
     ) -> None:

@@ -34,7 +34,7 @@ class TorchOps(Ops):
     def run(
         self,
         name: str,
-        global_size: int | Sequence[int],
+        global_size: int | Sequence[int] | None,
         *args: Any,
         local: int | Sequence[int] | None = None,
     ) -> None:
