@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from k2c import kernels
 from k2c.errors import K2CError
+from k2c.kernels.build import SHAPES
 from k2c.models import LeNet
 from k2c.training import InMemoryLoader, fit, predict
 
@@ -29,8 +30,12 @@ def digits(n, seed=0):
     return images, targets
 
 
-@pytest.mark.parametrize(("n", "channels_last"), [(1, False), (7, True)])
-def test_logits_and_gradients_agree_with_torch(ops, torchs, n, channels_last):
+@pytest.mark.parametrize(
+    ("n", "channels_last", "at"), [(1, False, 0), (7, True, 1), (2, False, 2), (3, False, 3)]
+)
+def test_logits_and_gradients_agree_with_torch_in_every_shape(ops, torchs, n, channels_last, at):
+    shapes = SHAPES[ops.kind]["conv_block.cl"]
+    ops = ops.shaped({"conv_block.cl": shapes[at % len(shapes)]})
     images, targets = digits(n)
     theirs = copy.deepcopy(torchs)
     expected = functional.cross_entropy(theirs(images), targets)
