@@ -66,8 +66,8 @@ class Ops(ABC):
         name
             The kernel's name.
         global_size
-            The number of work-items along each axis, rounded up here to whole work-groups; the specification's when it is
-            None.
+            The number of work-items along each axis, rounded up here to whole work-groups. None: those of
+            the specification.
         args
             Its arguments in order: buffers, and Python or NumPy numbers.
         local
