@@ -142,7 +142,7 @@ def k2c(tmp_path: Path):
         environment = os.environ | {"COLUMNS": "200"} | options.pop("env", {})
         here = options.pop("cwd", tmp_path)
         return subprocess.run(
-            command, cwd=here, env=environment, capture_output=True, text=True, timeout=300, **options
+            command, cwd=here, env=environment, capture_output=True, text=True, **{"timeout": 300} | options
         )
 
     return run

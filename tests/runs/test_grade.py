@@ -240,7 +240,7 @@ def test_every_submission_has_a_row_and_a_page(graded):
 )
 def test_each_outcome_has_its_status(graded, student, status, exercise):
     row = graded[0][student]
-    assert (row["status"], row["tiny.1"]) == (status, exercise), row
+    assert (row["status"], row["tiny.1 verdict"]) == (status, exercise), row
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -290,4 +290,4 @@ def test_an_endless_loop_is_stopped_and_what_was_answered_before_counts(make_tin
     submission(course, tmp_path / "hand-in/Ada Lovelace_123/my work.ipynb", endless)
     rows, *_ = grade(tmp_path, course, "--timeout", "10", "--engine", "bubblewrap")
     row = rows["Ada Lovelace_123"]
-    assert (row["status"], row["tiny.1"]) == ("timed out", "not reached")
+    assert (row["status"], row["tiny.1 verdict"]) == ("timed out", "not reached")

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 @click.option(
     "--lecture", help="The lecture (the start of its name is enough), else the one most notebooks open."
 )
+@click.option(
+    "--roster",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The platform's table of the class (CSV): names, addresses, lateness.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the pages.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="The table.")
 @click.option(
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
 def grade(
     export: Path,
     lecture: str | None,
+    roster: Path | None,
     out: Path | None,
     csv_file: Path | None,
     timeout: float,
@@ -53,7 +59,9 @@ def grade(
     EXPORT is what Moodle, Canvas, Blackboard or nbgrader give, a zip or a folder as it comes, or a folder with one
     notebook or one subfolder per student; all of one lecture. Each runs as it is inside an engine that
     keeps it in: bubblewrap, Docker or Podman, the first that works here. It has no network, and sees neither the
-    solutions nor the other notebooks. Pages go to EXPORT-graded/, the table to grades.csv there.
+    solutions nor the other notebooks. Pages go to EXPORT-graded/, with the table grades.csv, a page about the class,
+    and the grades and the feedback as the platform imports them. Rules stand in course/grading.yml, your own points
+    and comments in manual.csv beside the pages. What has not changed is not run again.
     The exit status is 1 when a submission could not be graded.
     """
     if engine and unconfined:
@@ -74,10 +82,10 @@ def grade(
     each = f"{limits.seconds:g} s and {limits.memory / 1e9:.3g} GB each"
     console.say((f"notebooks: {workers} at a time, {each}", "dim"))
     with when_stopped(f"What was graded is in {csv_file}."):
-        grades = grade_export(found, out, csv_file, name, limits, workers, chosen, _say)
+        grades = grade_export(found, out, csv_file, name, limits, workers, chosen, roster, _say)
     console.say((_counted(found), "dim"))
     console.say(f"Table: {csv_file}\nPages: {out / 'index.html'}")
-    sys.exit(0 if all(grade.status == "graded" for grade in grades) else 1)
+    sys.exit(0 if all(grade.status in ("graded", "nothing handed in") for grade in grades) else 1)
 
 
 def _limits(timeout: float, gigabytes: float, workers: int | None) -> "tuple[SubmissionLimits, int]":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import Any
 
-from k2c.course.complaints import to_plain
+from k2c.course.complaints import plain_value
 from k2c.course.exercises import load_solutions, namespace
 from k2c.errors import K2CError
 
@@ -122,15 +122,3 @@ def _literal(value: Any) -> str:
 
 def _value(case: Mapping[str, Any]) -> Any:
     return case["value"] if "value" in case else plain_value(eval(case["expect"], namespace()))
-
-
-def plain_value(value: Any) -> Any:
-    """Return a value as JSON knows it: arrays and tensors as lists, NumPy's numbers as Python's."""
-    plain = to_plain(value)
-    if hasattr(plain, "tolist"):
-        return plain.tolist()
-    if isinstance(plain, list | tuple):
-        return [plain_value(one) for one in plain]
-    if isinstance(plain, dict):
-        return {key: plain_value(one) for key, one in plain.items()}
-    return plain

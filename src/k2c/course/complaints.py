@@ -159,6 +159,18 @@ def to_plain(value: Any) -> Any:
     return value.detach().cpu().tolist() if hasattr(value, "detach") else value
 
 
+def plain_value(value: Any) -> Any:
+    """Return a value as JSON knows it: arrays and tensors as lists, NumPy's numbers as Python's."""
+    plain = to_plain(value)
+    if hasattr(plain, "tolist"):
+        return plain.tolist()
+    if isinstance(plain, list | tuple):
+        return [plain_value(one) for one in plain]
+    if isinstance(plain, dict):
+        return {key: plain_value(one) for key, one in plain.items()}
+    return plain
+
+
 def short(value: Any, width: int = 80) -> str:
     """Return a value in one line without control characters, cut where it is longer than the width."""
     try:

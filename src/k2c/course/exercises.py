@@ -19,7 +19,7 @@ from typing import Any
 from k2c._system.outputs import publish
 from k2c._system.paths import project_root
 from k2c._system.plain_file import read_json
-from k2c.course.complaints import differs, short, stopped, to_plain
+from k2c.course.complaints import differs, plain_value, short, stopped, to_plain
 from k2c.course.exercise_log import note, outcomes, solved_of
 from k2c.errors import K2CError, unknown
 
@@ -235,7 +235,7 @@ def _same(got: Any, expected: Any) -> bool:
 
 def _equal(got: Any, expected: Any) -> bool:
     try:
-        return bool(got == expected)
+        return bool(plain_value(got) == plain_value(expected))  # JSON makes a list of a tuple
     except Exception:  # an array has no truth value
         return False
 

@@ -1,33 +1,34 @@
 """`k2c grade`: a row and a page a student, whatever the submissions do."""
 
-import csv
 import re
-import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from k2c._system.atomic import atomic_path
-from k2c._system.printable import spreadsheet_cell
-from k2c.course.exercises import Answer, Verdict, judge, load_solutions
+from k2c.course.exercises import Answer, Verdict, judge
 from k2c.runs.execution.results import collect_results
+from k2c.runs.execution.source import notebook_path
+from k2c.runs.grading.assignment import Assignment, Cases
 from k2c.runs.grading.confinement import Engine, SubmissionLimits
 from k2c.runs.grading.exports import Export
-from k2c.runs.grading.submissions import (
-    Check,
-    Submission,
-    course_checks,
-    find_submissions,
-    place_checks,
-    read_helpers,
-)
+from k2c.runs.grading.gradebook import Roster, write_gradebook, write_grades
+from k2c.runs.grading.kept import kept_or_run
+from k2c.runs.grading.rules import load_rules
+from k2c.runs.grading.similarity import GRAM, resemblances
+from k2c.runs.grading.submissions import Submission, exercise_cells, find_submissions
 from k2c.runs.grading.watch import Outcome, run_confined
+from k2c.runs.reports.class_page import write_class_page
 from k2c.runs.reports.grade import Grade, write_index, write_page
+
+SAVE_SECONDS = 5.0  # from one writing of the table to the next, while submissions run
+KEPT = ".kept"  # beside the pages: what submissions gave
 
 
 def grade_export(
@@ -38,6 +39,7 @@ def grade_export(
     limits: SubmissionLimits,
     workers: int,
     engine: Engine,
+    roster: Path | None = None,
     listener: Callable[[Grade], None] = lambda grade: None,
 ) -> list[Grade]:
     """Grade every submission in what a learning platform exports.
@@ -49,7 +51,7 @@ def grade_export(
     out
         The folder of the pages, made when it is missing; `index.html` lists them.
     csv_file
-        The table, written again whenever a submission is done.
+        The table, written again while submissions are done.
     lecture
         The lecture's full name, or None for the one that most submissions open.
     limits
@@ -58,6 +60,8 @@ def grade_export(
         Submissions run at a time.
     engine
         What keeps them in: `find_engine()`.
+    roster
+        The platform's table of the class, if there is one.
     listener
         Told of every grade as it is there.
 
@@ -66,50 +70,63 @@ def grade_export(
     list of Grade
         In the order of the students' names. Ctrl-C ends what runs, and is raised again after the table is written.
     """
-    lecture, submissions = find_submissions(export, lecture)
-    grades = [
-        Grade(s.student, s.file, page, id=s.hand_in.id, late=s.hand_in.late)
-        for s, page in _with_pages(submissions)
-    ]
-    assignment = _Assignment(lecture, out, limits, engine)
     out.mkdir(parents=True, exist_ok=True)
-
-    def save() -> None:
-        _write_csv(grades, assignment.exercises, csv_file)
-        write_index(
-            grades, assignment.exercises, lecture, limits, assignment.confinement, engine.confined, out
-        )
-
+    lecture, submissions = find_submissions(export, lecture)
+    assignment = Assignment(lecture, out, load_rules(), Roster.read(roster), limits, engine)
+    grades = [assignment.row_of(submission, page) for submission, page in _with_pages(submissions)]
+    everybody = sorted([*grades, *assignment.rows_of_absent(grades)], key=lambda one: one.student.casefold())
+    saved = 0.0
     with ThreadPoolExecutor(workers) as pool:
         pairs = zip(submissions, grades, strict=True)
         running = [pool.submit(_grade_safely, submission, grade, assignment) for submission, grade in pairs]
         try:
             for done in as_completed(running):
                 listener(done.result())
-                save()
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    _save(everybody, assignment, csv_file)
+                    saved = time.monotonic()
         except KeyboardInterrupt:
             assignment.stop.set()
             pool.shutdown(cancel_futures=True)
-            save()
+            _save(everybody, assignment, csv_file)
             raise
-    return grades
+    _save(everybody, assignment, csv_file)
+    _write_what_goes_back(everybody, submissions, grades, assignment, export)
+    return everybody
 
 
-class _Assignment:
-    """What all submissions share: the lecture, its checks, the limits, what keeps them in, where pages go."""
+def _save(grades: list[Grade], assignment: Assignment, csv_file: Path) -> None:
+    write_grades(grades, assignment.exercises, csv_file)
+    shown = {
+        "limits": assignment.limits,
+        "confinement": assignment.confinement,
+        "confined": assignment.engine.confined,
+        "profile": assignment.rules.profile,
+        "run": assignment.rules.run,
+        "cases": assignment.cases_in_all,
+        "hidden": assignment.hidden_in_all,
+    }
+    write_index(grades, assignment.exercises, assignment.lecture, shown, assignment.out)
 
-    def __init__(self, lecture: str, out: Path, limits: SubmissionLimits, engine: Engine) -> None:
-        self.lecture, self.out, self.limits, self.engine = lecture, out, limits, engine
-        self.confinement = engine.describe(limits)
-        self.checks = course_checks(lecture)
-        solutions = load_solutions()[lecture]
-        self.cases = {name: entry["checks"] for name, entry in solutions.items()}
-        self.uses = {name: entry.get("uses", []) for name, entry in solutions.items()}
-        self.exercises = [check.exercise for check in self.checks]
-        self.stop = threading.Event()
+
+def _write_what_goes_back(
+    everybody: list[Grade],
+    submissions: list[Submission],
+    grades: list[Grade],
+    assignment: Assignment,
+    export: Export,
+) -> None:
+    """Write what the platform imports, and the page about the class."""
+    exercises, out, lecture = assignment.exercises, assignment.out, assignment.lecture
+    write_gradebook(everybody, exercises, export.platform, assignment.roster, assignment.title, out)
+    sources = {grade.page: submission.answers for submission, grade in zip(submissions, grades, strict=True)}
+    given = [*exercise_cells(nbformat.read(notebook_path(lecture), as_version=4))]
+    given += [entry["solution"] for entry in assignment.entries.values()]
+    files = {"platform": export.platform, "files": export.files, "left_out": export.left_out}
+    write_class_page(everybody, exercises, lecture, resemblances(sources, given), GRAM, files, out)
 
 
-def _grade_safely(submission: Submission, grade: Grade, assignment: _Assignment) -> Grade:
+def _grade_safely(submission: Submission, grade: Grade, assignment: Assignment) -> Grade:
     """Grade one submission; whatever goes wrong concerns this one alone."""
     try:
         _grade(submission, grade, assignment)
@@ -123,12 +140,12 @@ def _grade_safely(submission: Submission, grade: Grade, assignment: _Assignment)
     return grade
 
 
-def _write_page(grade: Grade, assignment: _Assignment) -> None:
+def _write_page(grade: Grade, assignment: Assignment) -> None:
     engine, confined = assignment.confinement["engine"], assignment.engine.confined
     write_page(grade, assignment.lecture, engine, confined, assignment.out / grade.page)
 
 
-def _grade(submission: Submission, grade: Grade, assignment: _Assignment) -> None:
+def _grade(submission: Submission, grade: Grade, assignment: Assignment) -> None:
     grade.notebook = submission.notebook
     if not submission.refused and submission.lecture != assignment.lecture:
         opened = f"opens {submission.lecture[:80]}" if submission.lecture else "opens no lecture"
@@ -136,29 +153,34 @@ def _grade(submission: Submission, grade: Grade, assignment: _Assignment) -> Non
     if submission.refused or assignment.stop.is_set():
         grade.status, grade.detail = submission.refused or "not graded", submission.detail
         return
-    places = place_checks(submission, assignment.checks)
-    checks = {str(index): [_asked(check, assignment) for check in at] for index, at in places.items()}
-    job = {"notebook": submission.notebook, "checks": checks, "beside": read_helpers(submission)}
-    outcome = run_confined(job, assignment.limits, assignment.engine, assignment.stop)
     assert submission.notebook is not None
+    cases = assignment.cases(submission)
+    outcome = _outcome(submission, cases, assignment)
+    submission.answers = exercise_cells(submission.notebook)
     grade.notebook = _with_outputs(submission.notebook, outcome.outputs)
     grade.seconds, grade.peak_memory = outcome.seconds, outcome.peak_memory
-    grade.verdicts = {name: _verdict(name, outcome, assignment) for name in assignment.exercises}
+    grade.verdicts = {name: _verdict(name, outcome, cases[name]) for name in assignment.exercises}
     _say_how_it_ended(submission, grade, outcome)
+    assignment.count(grade)
 
 
-def _asked(check: Check, assignment: _Assignment) -> dict[str, Any]:
-    calls = [case["call"] for case in assignment.cases[check.exercise]]
-    uses = assignment.uses[check.exercise]
-    return {"exercise": check.exercise, "answer": check.answer, "calls": calls, "uses": uses}
+def _outcome(submission: Submission, cases: dict[str, Cases], assignment: Assignment) -> Outcome:
+    """Run what the answers rest on; all of the notebook where that was not enough."""
+    for everything in (False, True):
+        job = assignment.job(submission, cases, everything)
+        run = partial(run_confined, job, assignment.limits, assignment.engine, assignment.stop)
+        outcome = kept_or_run(job, assignment.version, assignment.out / KEPT, run)
+        if assignment.rules.run == "everything" or "NameError" not in str(outcome.answers):
+            break
+    return outcome
 
 
-def _verdict(exercise: str, outcome: Outcome, assignment: _Assignment) -> Verdict:
+def _verdict(exercise: str, outcome: Outcome, cases: Cases) -> Verdict:
     if exercise not in outcome.answers:
         return Verdict("not reached")
     given = outcome.answers[exercise]
     try:
-        return judge(assignment.cases[exercise], [Answer(**entry) for entry in given])
+        return judge(cases, [Answer(**entry) for entry in given])
     except Exception:  # not what print_answers displays
         return Verdict("wrong", "What the answer gave cannot be read.")
 
@@ -213,7 +235,7 @@ def _first_error(notebook: NotebookNode | None) -> str:
 
 def _with_pages(submissions: list[Submission]) -> list[tuple[Submission, str]]:
     """Give every submission a page with a name that is safe on any file system, and its own."""
-    taken: set[str] = {"index.html"}
+    taken: set[str] = {"index.html", "class.html"}
     named = []
     for submission in submissions:
         stem = re.sub(r"[^\w.-]+", "_", submission.student).strip("._")[:80] or "student"
@@ -223,31 +245,3 @@ def _with_pages(submissions: list[Submission]) -> list[tuple[Submission, str]]:
         taken.add(page.lower())
         named.append((submission, page))
     return named
-
-
-def _write_csv(grades: list[Grade], exercises: list[str], path: Path) -> None:
-    columns = [
-        "id",
-        "student",
-        "late",
-        "status",
-        "right",
-        "of",
-        *exercises,
-        "seconds",
-        "peak_memory_mb",
-        "file",
-        "page",
-        "detail",
-    ]
-    with atomic_path(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(columns)
-        for grade in grades:
-            late = {True: "yes", False: "no", None: ""}[grade.late]
-            verdicts = [grade.verdicts[name].status if name in grade.verdicts else "" for name in exercises]
-            used = [f"{grade.seconds:.1f}", round(grade.peak_memory / 1e6)]
-            row = [grade.id, grade.student, late, grade.status, grade.right, len(exercises), *verdicts, *used]
-            table.writerow(
-                [spreadsheet_cell(value) for value in [*row, grade.file, grade.page, grade.detail]]
-            )

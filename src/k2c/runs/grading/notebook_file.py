@@ -61,7 +61,8 @@ def _json(content: bytes) -> Any:
 def _upgraded(found: dict[str, Any], sheets: list[Any]) -> list[Any]:
     cells = [cell for sheet in sheets if isinstance(sheet, dict) for cell in sheet.get("cells", ())]
     for cell in cells:
-        cell["outputs"] = []
+        if cell.get("cell_type") == "code":
+            cell["outputs"] = []
         cell.setdefault("metadata", {})
     old = {"metadata": {}, "nbformat": 3, "nbformat_minor": 0}
     old["worksheets"] = [{"cells": cells, "metadata": {}}]

@@ -17,7 +17,7 @@ from k2c.runs.grading.files import DEEPEST, Item
 from k2c.runs.grading.notebook_file import read_notebook
 
 MOST_NOTEBOOKS, MOST_HELPERS, HELPER_BYTES = 20, 50, 5_000_000
-_OPENS = re.compile(r"""open_lecture\(\s*["']([^"']+)["']""")
+OPENS = re.compile(r"""open_lecture\(\s*["']([^"']+)["']""")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Submission:
         What somebody has to look at (edited checks), and what is only said.
     helpers
         The files beside the notebook, which it gets when it runs.
+    answers
+        The code of its exercises, kept when the notebook itself is no longer needed.
     """
 
     hand_in: HandIn
@@ -65,6 +67,7 @@ class Submission:
     notes: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     helpers: dict[str, Item] = field(default_factory=dict)
+    answers: list[str] = field(default_factory=list)
 
     @property
     def student(self) -> str:
@@ -124,7 +127,7 @@ def _read(item: Item) -> _Candidate:
             raise ValueError(f"a zip that is damaged, encrypted or in {DEEPEST} other ones")
         if content.strip():
             found.notebook = read_notebook(content)
-            opened = [match for source in code_sources(found.notebook) for match in _OPENS.findall(source)]
+            opened = [match for source in code_sources(found.notebook) for match in OPENS.findall(source)]
             found.lecture = opened[0] if opened else ""
     except Exception as error:  # whatever a damaged or hostile file makes the readers raise
         found.problem = str(error).split("\n")[0][:200] or type(error).__name__
@@ -188,9 +191,8 @@ def read_helpers(submission: Submission) -> dict[str, str]:
         except Exception:  # damaged, or a link
             helper = None
         if helper is None or len(helper) > HELPER_BYTES or len(content) == MOST_HELPERS:
-            submission.remarks.append(
-                f"{name[:100]} was not given to the notebook: it is damaged or too large."
-            )
+            note = f"{name[:100]} was not given to the notebook: it is damaged or too large."
+            submission.remarks += [] if note in submission.remarks else [note]
         else:
             content[name] = base64.b64encode(helper).decode("ascii")
     return content
@@ -243,7 +245,8 @@ def place_checks(submission: Submission, checks: list[Check]) -> dict[int, list[
         if place is None:
             place = by_id.get(check.cell, len(cells) - 1)
             word = "edited" if check.cell in by_id else "removed"
-            submission.notes.append(f"The check cell of {check.exercise} was {word}.")
+            note = f"The check cell of {check.exercise} was {word}."
+            submission.notes += [] if note in submission.notes else [note]
         places.setdefault(place, []).append(check)
     return places
 
@@ -251,6 +254,13 @@ def place_checks(submission: Submission, checks: list[Check]) -> dict[int, list[
 def code_sources(notebook: NotebookNode | None) -> list[str]:
     """Return the sources of the code cells."""
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"] if notebook else []
+
+
+def exercise_cells(notebook: NotebookNode) -> list[str]:
+    """Return the code of the exercises: the cells with that tag, or all where an editor has lost the tags."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    tagged = [cell.source for cell in code if "exercise" in cell.metadata.get("tags", ())]
+    return tagged or [cell.source for cell in code]
 
 
 def _plain(source: str) -> str:

@@ -20,17 +20,39 @@ LONGEST = 20_000  # characters of one output on the page
 IMAGE_BYTES = 3_000_000
 
 
+@dataclass(frozen=True)
+class Lateness:
+    """Whether a notebook came late, by how many days, and what percentage that costs; None where it is not known."""
+
+    late: bool | None = None
+    days: float | None = None
+    percent: float = 0.0
+
+
+@dataclass
+class Score:
+    """What a student gets: points per exercise, what they are out of, and the percentage after all rules."""
+
+    points: dict[str, float] = field(default_factory=dict)
+    possible: dict[str, float] = field(default_factory=dict)
+    percent: float = 0.0
+    comments: list[str] = field(default_factory=list)
+
+
 @dataclass
 class Grade:
     """One student's row.
 
     Attributes
     ----------
-    id, late
-        The platform's number of the student, and whether the notebook came late; None where it is not known.
+    id, prefix
+        The platform's number of the student, and what its file names begin with.
+    lateness, score
+        Whether the notebook came late, and the points and the percentage that the rules make of it all.
     status
         `graded`, `edited checks` (graded too, by the course's own checks), `timed out`, `out of memory`, `too many
-        processes`, `crashed`, `wrong lecture`, `not a notebook`, `several notebooks`, `empty` or `not graded`.
+        processes`, `crashed`, `wrong lecture`, `not a notebook`, `several notebooks`, `empty`, `nothing
+        handed in` or `not graded`.
     detail
         What happened, in a sentence or two; empty where nothing did.
     verdicts
@@ -42,7 +64,9 @@ class Grade:
     file: str
     page: str
     id: str = ""
-    late: bool | None = None
+    prefix: str = ""
+    lateness: Lateness = Lateness()
+    score: Score = field(default_factory=Score)
     status: str = "not graded"
     detail: str = ""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -67,27 +91,23 @@ def write_page(grade: Grade, lecture: str, engine: str, confined: bool, path: Pa
 
 
 def write_index(
-    grades: list[Grade],
-    exercises: list[str],
-    lecture: str,
-    limits: Any,
-    confinement: dict[str, str],
-    confined: bool,
-    out: Path,
+    grades: list[Grade], exercises: list[str], lecture: str, shown: dict[str, Any], out: Path
 ) -> None:
-    """Write the table of all students, and how their submissions were confined: by which limits and by what."""
+    """Write the table of all students.
+
+    Parameters
+    ----------
+    grades, exercises, lecture, out
+        As in the table.
+    shown
+        How the submissions ran: `limits`, `confinement` by subject, whether they were `confined`, the `profile`, and
+        how many of the `cases` are `hidden`.
+    """
     _write(
-        out / "index.html",
-        "grades.html.j2",
-        grades=grades,
-        exercises=exercises,
-        lecture=load_syllabus().lectures[lecture].title,
-        confinement=confinement,
-        confined=confined,
-        limits=limits,
-        machine=describe_machine(),
-        versions=package_versions(),
-    )
+        out / "index.html", "grades.html.j2",
+        grades=grades, exercises=exercises, lecture=load_syllabus().lectures[lecture].title,
+        machine=describe_machine(), versions=package_versions(), **shown,
+    )  # fmt: skip
 
 
 def _write(path: Path, template: str, **values: Any) -> None:
