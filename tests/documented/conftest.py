@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy as copy
@@ -215,6 +216,11 @@ class SmallKit:
         for name in ("submissions", "photographs", "mail/ham", "mail/spam", "home"):
             (self.folder / name).mkdir(parents=True)
         nbformat.write(notebook, self.folder / "submissions/ada.ipynb")
+        with zipfile.ZipFile(self.folder / "class.zip", "w") as archive:
+            place = "Ada Lovelace_7_assignsubmission_file_/ada.ipynb"
+            archive.write(self.folder / "submissions/ada.ipynb", place)
+        worksheet = "Identifier,Full name,Status,Grade\nParticipant 7,Ada Lovelace,Submitted for grading,\n"
+        (self.folder / "Grades.csv").write_text(worksheet)
         noise = Image.effect_noise((64, 48), 60).convert("RGB")
         noise.save(self.folder / "photographs/noise.png")
         for name in ("new", "photos/dark", "photos/light"):

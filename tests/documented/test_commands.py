@@ -56,10 +56,16 @@ EXECUTED = {
     "k2c slides 02": Shown(
         r"\d+ slides: runs/slides/02_lenet_mnist.html", ("runs/slides/02_lenet_mnist.html",), real_course=True
     ),
-    "k2c build student handout/": Shown("6 notebooks", ("handout/06_*.ipynb",), real_course=True),
+    "k2c build student handout/": Shown(
+        "6 notebooks", ("handout/notebooks/06_*.ipynb", "handout/course/checks/01_*.json"), real_course=True
+    ),
     "k2c build solutions solved/": Shown("6 notebooks", ("solved/06_*.ipynb",), real_course=True),
     "k2c grade submissions/": Shown(
         "graded  ada  1 of 1 right", ("submissions-graded/grades.csv", "submissions-graded/index.html")
+    ),
+    "k2c grade class.zip --roster Grades.csv": Shown(
+        "graded  Ada Lovelace  1 of 1 right(?s:.)*moodle: read 1 files of 1 students",
+        ("class-graded/moodle-worksheet.csv", "class-graded/feedback.zip", "class-graded/class.html"),
     ),
     "k2c grade submissions/ --unconfined": Shown(
         "NONE .--unconfined.(?s:.)*graded  ada  1 of 1 right", ("submissions-graded/grades.csv",)

@@ -1,7 +1,6 @@
 """Commands that write the course for its readers: notebooks with holes or filled, the site, slides."""
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
@@ -20,8 +19,13 @@ def build() -> None:
 @folder
 @replace
 def student(folder: Path, replace: bool) -> None:
-    """Write the notebooks as a student gets them into DIR: holes in the exercises, no outputs."""
-    _build("student", folder, replace)
+    """Write the kit as a student gets it into DIR: holes in the exercises, no outputs, no solutions.
+
+    Its checks know the public cases and what is expected of them, computed here. `make` installs it, as the whole kit.
+    """
+    from k2c.runs.builds import build_student_kit
+
+    _say(build_student_kit(folder, replace), folder)
 
 
 @build.command()
@@ -29,13 +33,12 @@ def student(folder: Path, replace: bool) -> None:
 @replace
 def solutions(folder: Path, replace: bool) -> None:
     """Write the notebooks with every exercise solved into DIR."""
-    _build("solutions", folder, replace)
+    from k2c.runs.builds import build_solved_notebooks
+
+    _say(build_solved_notebooks(folder, replace), folder)
 
 
-def _build(kind: Literal["student", "solutions"], folder: Path, replace: bool) -> None:
-    from k2c.runs.builds import build_notebooks
-
-    written = build_notebooks(kind, folder, replace)
+def _say(written: list[Path], folder: Path) -> None:
     words = "1 notebook" if len(written) == 1 else f"{len(written)} notebooks"
     console.say(f"{words} in {folder}")
 
