@@ -28,7 +28,7 @@ from k2c.runs.reports.class_page import write_class_page
 from k2c.runs.reports.grade import Grade, write_index, write_page
 
 SAVE_SECONDS = 5.0  # from one writing of the table to the next, while submissions run
-KEPT = ".kept"  # beside the pages: what submissions gave
+KEPT = "kept"  # beside the pages: what submissions gave
 
 
 def grade_export(
