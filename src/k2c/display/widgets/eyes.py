@@ -71,9 +71,9 @@ class SyntheticEye(LectureWidget):
         """Return a photograph, and what is where in it, as the front end shows them."""
         drawing, file = self._drawing(eye, grade, blur), io.BytesIO()
         Image.fromarray(drawing.image).save(file, "WEBP", quality=70, method=6)
-        marks = {
-            "counts": {kind: n for kind, n in drawing.counts.items() if n},
-            "paths": {kind: _outline(mask) for kind, mask in drawing.masks.items() if mask.any()},
+        marks = {  # pairs, because a notebook's file sorts what has names
+            "counts": [[kind, n] for kind, n in drawing.counts.items() if n],
+            "paths": [[kind, _outline(mask)] for kind, mask in drawing.masks.items() if mask.any()],
         }
         frame = data_url(file.getvalue(), "webp")
         return {"frames": {f"{eye}/{grade}/{blur:g}": frame}, "marks": {f"{eye}/{grade}": marks}}

@@ -22,15 +22,15 @@ function render(host) {
     if (!photograph || !marks) return ask(model, { eye, grade, blur });
     const picture = (title) => make("img", { src: photograph, alt: title, class: "dark-light" });
     const outlines = shape("svg", { viewBox: `0 0 ${data().size} ${data().size}`, "aria-hidden": "true" });
-    const kinds = Object.keys(marks.paths);
-    if (lesions) kinds.forEach((kind) => outlines.append(shape("path", { d: marks.paths[kind], class: `k2c-outline k2c-${data().colours[kind]}` })));
+    const outlined = lesions ? marks.paths.map(([kind, d]) => [data().colours[kind], spelt(kind), d]) : [];
+    outlined.forEach(([colour, , d]) => outlines.append(shape("path", { d, class: `k2c-outline k2c-${colour}` })));
     const second = lesions ? "Where the lesions are" : "Where would you look?";
-    const found = Object.entries(marks.counts).map(([kind, n]) => `${spelt(kind)} ${n}`).join(", ");
+    const found = marks.counts.map(([kind, n]) => `${spelt(kind)} ${n}`).join(", ");
     const words = `Grade ${grade} (${GRADES[grade]}), blur ${general(blur)}: ${found || "no lesions"}.`;
     page.views.replaceChildren(
       figure("What the camera sees", picture(`Photograph of a synthetic eye. ${words}`)),
       figure(second, make("div", { class: "k2c-over" }, picture(`The same photograph${lesions ? ", lesions outlined" : ""}.`), outlines)),
-      legend(...(lesions ? kinds.map((kind) => [data().colours[kind], spelt(kind)]) : [])));
+      legend(...outlined));
     page.say(words);
   });
 }

@@ -56,7 +56,7 @@ function render(host) {
     const table = make("table", { class: "k2c-ring" }, make("caption", {}, `round ${values.round} of ${last}`),
       make("thead", {}, head), make("tbody", {}, ...rows));
     page.views.replaceChildren(make("div", { class: "k2c-wide", tabindex: 0, role: "region", "aria-label": "What each worker holds" }, table),
-      legend(["cell", "a sum that grows"], ["sky", "a complete sum"], ["red", "has just arrived (framed)"]));
+      legend(["cell", "a sum that grows"], ["done", "a complete sum"], ["red", "has just arrived (framed)"]));
     page.say(words(n, values.round, complete));
   });
 }
