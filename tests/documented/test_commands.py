@@ -123,6 +123,9 @@ LABS = [
 ]
 NOT_EXECUTED = {
     "k2c batch FILE": "as with fundus_data_quality.yml",
+    "k2c batch compare": "tests/runs/test_search.py",
+    "k2c batch compare GRID SEARCH": "tests/runs/test_search.py",
+    "k2c batch export runs/lenet_search --mlflow mlruns": "tests/runs/test_search.py",
     "k2c batch course/batches/lenet_search.yml": "as with fundus_data_quality.yml; tests/runs/test_search.py searches",
     "k2c predict --model": "the site's page shows it with a folder and a table, which is executed above",
     "k2c fine-tune": "as above, with a folder and a model",

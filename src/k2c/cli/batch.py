@@ -108,7 +108,10 @@ def compare(a: Path, b: Path) -> None:
     help="An MLflow file store, made where it is missing: mlflow ui --backend-store-uri DIR",
 )
 def export(folder: Path, into: Path) -> None:
-    """Write the runs of FOLDER for MLflow; results.csv and results.parquet stand in FOLDER already."""
+    """Write the runs of FOLDER for MLflow; results.csv and results.parquet stand in FOLDER already.
+
+    MLflow 3 reads a file store where MLFLOW_ALLOW_FILE_STORE is true, or moves it: mlflow migrate-filestore.
+    """
     from k2c.runs.batch.store import storage
     from k2c.runs.reports.batch import read_batch_table
     from k2c.runs.reports.batch.mlflow import export_mlflow

@@ -1,7 +1,8 @@
 """The runs of a batch as MLflow stores runs in files, for those who compare theirs there.
 
 The layout is that of MLflow's file store (a folder for each experiment and run, a file for each parameter, metric and
-tag; mlflow.org, Backend Stores). It is written here and not by MLflow, whose requirements do not fit the kit's.
+tag; mlflow.org, Backend Stores). It is written here and not by MLflow, whose requirements do not fit the kit's. MLflow
+3.17 reads it with MLFLOW_ALLOW_FILE_STORE=true, and `mlflow migrate-filestore` puts it into a database.
 """
 
 import hashlib
@@ -79,6 +80,8 @@ def _write_run(batch: Batch, row: pd.Series, store: Store, experiment: Path, sta
         "user_id": "",
     }
     _write_yaml(experiment / run / "meta.yaml", about)
+    for name in ("artifacts", "metrics", "params"):  # MLflow finds no run without them, empty or not
+        (experiment / run / name).mkdir(exist_ok=True)
     tags = {"mlflow.runName": row["run"], "k2c.status": row["status"], "k2c.error": row["error"]}
     for kind, values in (("params", row[batch.parameters].to_dict()), ("tags", tags)):
         for name, value in values.items():
