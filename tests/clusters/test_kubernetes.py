@@ -49,7 +49,9 @@ def test_its_commands_run_a_batch(objects, tiny_course, tmp_path, free_port):
     containers = [
         each["spec"]["template"]["spec"]["containers"][0] for each in objects if "template" in each["spec"]
     ]
-    scheduler, worker, batch = (list(container["command"]) for container in containers)
+    scheduler, worker, batch = (
+        [*container["command"], *container.get("args", ())] for container in containers
+    )
     for command in (scheduler, worker, batch):
         command[0] = str(Path(sys.executable).with_name(command[0]))
         for there, word in here.items():

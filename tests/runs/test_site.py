@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -95,21 +96,24 @@ def illustrated_course(tiny_course):
     site = tiny_course / "course/site"
     site.mkdir()
     (site / "links.yml").write_text(LINKS)
-    (site / "index.md").write_text("# A course\n\nHello.\n\n<!-- lectures -->\n")
+    pages = "```{toctree}\n:hidden:\n\ninstall\n```\n"
+    (site / "index.md").write_text(f"# A course\n\nHello.\n\n<!-- lectures -->\n\n{pages}")
+    shutil.copy(ROOT / "course/site/install.md", site)
     (site / "widgets/00_tiny").mkdir(parents=True)
     (site / "widgets/00_tiny/ring.json").write_text(json.dumps(RingSteps(3).live()))
     return tiny_course
 
 
 def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_course, tmp_path, k2c):
-    out = tmp_path / "made/site"
+    out = tmp_path / "runs/site"
     out.mkdir(parents=True)
     for name in ("searchindex.js", "old.html"):  # an older site: it is replaced as a whole
         (out / name).write_text("old")
-    result = k2c("site", str(out))
+    result = k2c("site")
     assert result.returncode == 0, result.stderr
     assert "Sphinx warns" not in result.stderr
-    assert str(out / "index.html") in result.stdout
+    assert "Site: runs/site/index.html" in result.stdout
+    assert "Without a network" in (out / "install.html").read_text(encoding="utf-8")
     assert not (out / "old.html").exists()
     assert [path.name for path in out.parent.iterdir()] == ["site"]
     start, lecture = ((out / name).read_text(encoding="utf-8") for name in ("index.html", "00_tiny.html"))

@@ -34,7 +34,7 @@ from k2c.runs.execution.execute import Run, execute_run, keep_failure, place_run
 from k2c.runs.execution.limits import Limits, Watch
 from k2c.runs.execution.own_data import changed_since
 
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 10
 _EPOCHS = "k2c-epochs"
 _ANSWER_SECONDS = 3.0  # for workers to answer when all is ending
 _CHECK_SECONDS = 5.0  # between two looks whether jobs of a queue are still there
