@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import nbformat
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from k2c._system.forkserver import ForkServer, can_fork
 
 # Tests run side by side, one a core. Two processes that each spread torch over every core wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,6 +22,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["K2C_STUDENT"] = "off"
 # Kernels have their default shapes: measuring takes seconds, and what it finds differs from run to run.
 os.environ.setdefault("K2C_TUNE", "0")
+# What the command imports for most of what it does.
+IMPORTED = (
+    "forked_command",
+    "k2c.cli.app",
+    "k2c.runs.batch.progress",
+    "k2c.runs.batch.run",
+    "k2c.runs.reports.batch",
+    "k2c.runs.reports.run",
+    "papermill",
+)
+PLAIN = os.environ | {"COLUMNS": "200"}  # before a folder's tests mark the processes that they start
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -133,16 +148,37 @@ def edit_cell(tiny_course: Path):
     return edit
 
 
+@pytest.fixture(scope="session")
+def command_server() -> Iterator[ForkServer]:
+    """Return a server that forks the command `k2c` from a process that has imported it."""
+    server = ForkServer(IMPORTED, PLAIN | {"PYTHONPATH": str(Path(__file__).with_name("support"))})
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def k2c(tmp_path: Path):
+def k2c(tmp_path: Path, command_server: ForkServer):
     """Return a function that runs the command `k2c` in a scratch folder, as a user does."""
 
-    def run(*words: str, **options) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "k2c", *words]
-        environment = os.environ | {"COLUMNS": "200"} | options.pop("env", {})
-        here = options.pop("cwd", tmp_path)
-        return subprocess.run(
-            command, cwd=here, env=environment, capture_output=True, text=True, **{"timeout": 300} | options
-        )
+    def run(
+        *words: str, env: dict[str, str] | None = None, cwd: Path = tmp_path, timeout: float = 300, **options
+    ) -> CompletedProcess:
+        command, changed = [sys.executable, "-m", "k2c", *words], env or {}
+        environment = os.environ | {"COLUMNS": "200"} | changed
+        # Python and its libraries read their own variables when they start.
+        if options or not can_fork() or not all(name.startswith("K2C_") for name in changed):
+            return subprocess.run(
+                command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout, **options
+            )
+        with tempfile.TemporaryDirectory(prefix="k2c-test-") as name:
+            out, errors = Path(name, "out"), Path(name, "errors")
+            variables = environment | {"K2C_TEST_ERRORS": str(errors)}
+            process = command_server.fork("forked_command:main", words, variables, cwd, out)
+            try:
+                status = process.wait(timeout)
+            finally:
+                process.terminate()
+            said = [path.read_text(encoding="utf-8") if path.exists() else "" for path in (out, errors)]
+            return CompletedProcess(command, status, *said)
 
     return run
