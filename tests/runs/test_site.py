@@ -112,7 +112,7 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     result = k2c("site")
     assert result.returncode == 0, result.stderr
     assert "Sphinx warns" not in result.stderr
-    assert "Site: runs/site/index.html" in result.stdout
+    assert f"Site: {out / 'index.html'}" in result.stdout
     assert "Without a network" in (out / "install.html").read_text(encoding="utf-8")
     assert not (out / "old.html").exists()
     assert [path.name for path in out.parent.iterdir()] == ["site"]
