@@ -9,7 +9,7 @@ from k2c.datasets.chest.folder import chest_folder
 from k2c.datasets.chest.synthetic import synthetic_chest
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import load_medmnist
-from k2c.datasets.own_images import load_source
+from k2c.datasets.named_source import load_source
 
 SOURCES: dict[str, Callable[..., LabelledImages]] = {
     "synthetic": synthetic_chest,

@@ -11,7 +11,7 @@ from k2c.datasets.fundus.positives import CLASSES, label_of_grade
 from k2c.datasets.fundus.synthetic import synthetic_fundus
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.medmnist import SPLITS, load_medmnist
-from k2c.datasets.own_images import load_source
+from k2c.datasets.named_source import load_source
 from k2c.datasets.registry import Registry
 
 
