@@ -45,14 +45,17 @@ def _say(written: list[Path], folder: Path) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/site"))
-def site(folder: Path) -> None:
+@click.option(
+    "--models", is_flag=True, help="Also train the lectures' own models, minutes, and put each on a page."
+)
+def site(folder: Path, models: bool) -> None:
     """Build the course site in FOLDER (runs/site by default) from the executed notebooks.
 
     The pages need no server and no network: open index.html in a browser, or put the folder on any web server.
     """
     from k2c.runs.site import build_site
 
-    start, warnings = build_site(folder.resolve())
+    start, warnings = build_site(folder.resolve(), models)
     if warnings:
         problems.say(("Sphinx warns:", "yellow"), f"\n{warnings}")
     console.say(f"Site: {start}")

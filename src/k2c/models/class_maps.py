@@ -35,7 +35,8 @@ class AnswerGraph(nn.Module):
     """A classifier from images to `Answers`, its normalisations folded away.
 
     Where a network ends in a mean over places and a linear layer, the logit is a sum over places, and the class
-    activation map shows its terms. Without its negative part it is the map of Grad-CAM.
+    activation map shows its terms. Without its negative part it is the map of Grad-CAM. A hidden layer counts as the
+    linear one that it is near the image; without the mean, each place has weights of its own.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class AnswerGraph(nn.Module):
     Raises
     ------
     K2CError
-        When maps are wanted and the network does not end in such a mean, as VGG does not.
+        When maps are wanted and the network ends otherwise, as VGG does.
 
     References
     ----------
@@ -61,7 +62,7 @@ class AnswerGraph(nn.Module):
         super().__init__()
         network = own.network
         kinds = [type(part) for part in network.pool.modules() if not isinstance(part, nn.Sequential)]
-        if maps and kinds != [nn.AdaptiveAvgPool2d, nn.Flatten]:
+        if maps and kinds not in ([nn.AdaptiveAvgPool2d, nn.Flatten], [nn.Flatten]):
             raise K2CError(
                 f"{network.name} does not end in a mean over places, and so has no class activation map. Take a "
                 "network that does: efficientnet_lite0, googlenet, inception_v3, densenet121 or resnet50."
@@ -70,7 +71,7 @@ class AnswerGraph(nn.Module):
         side = network.preprocessing.size
         parts = folded(network.as_classifier(), weight.new_zeros(1, 3, side, side))
         self.trunk, self.pool = parts.get_submodule("trunk"), parts.get_submodule("pool")
-        self.layer = parts.get_submodule("classifier")
+        self.layer, self.by_place = parts.get_submodule("classifier"), kinds == [nn.Flatten]
         self.multi_label, self.k, self.maps = own.multi_label, min(MOST_MAPS, len(own.classes)), maps
         mean, std = (weight.new_tensor(v) for v in (network.preprocessing.mean, network.preprocessing.std))
         self.register_buffer("scale", (1 / (255 * std)).view(1, 3, 1, 1))
@@ -79,11 +80,25 @@ class AnswerGraph(nn.Module):
     def forward(self, images: Tensor) -> Answers:
         """Return the answers for images, uint8 (N, S, S, 3)."""
         maps = self.trunk(images.permute(0, 3, 1, 2).to(self.scale.dtype) * self.scale + self.shift)
-        logits = self.layer(self.pool(maps))
+        features = self.pool(maps)
+        logits = self.layer(features)
         probabilities = logits.sigmoid() if self.multi_label else logits.softmax(dim=1)
         top = torch.topk(probabilities, self.k, dim=1).indices
         if not self.maps:
             return Answers(logits, probabilities, top, maps.new_empty(len(images), self.k, 0, 0))
-        assert isinstance(self.layer, nn.Linear)
-        speaks = torch.einsum("nkc,nchw->nkhw", self.layer.weight[top], maps).relu()
-        return Answers(logits, probabilities, top, speaks)
+        slopes = self._slopes(features, top)
+        if self.by_place:
+            speaks = (slopes.unflatten(2, maps.shape[1:]) * maps.unsqueeze(1)).sum(dim=2)
+        else:
+            speaks = torch.einsum("nkc,nchw->nkhw", slopes, maps)
+        return Answers(logits, probabilities, top, speaks.relu())
+
+    def _slopes(self, features: Tensor, top: Tensor) -> Tensor:
+        """Return how steeply the logits of `top` rise with each feature, float32 (N, k, n_features)."""
+        if isinstance(self.layer, nn.Linear):
+            return self.layer.weight[top]
+        first, bend, last = (part for part in self.layer.children() if not isinstance(part, nn.Flatten))
+        assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+        inside = first(features)
+        slope = 1 - inside.tanh().square() if isinstance(bend, nn.Tanh) else (inside > 0).to(inside.dtype)
+        return (last.weight[top] * slope.unsqueeze(1)) @ first.weight

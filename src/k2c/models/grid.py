@@ -30,8 +30,18 @@ class GridTrunk(nn.Sequential):
         for name, part in self.named_children():
             maps = part(maps)
             if name in self.layers:
-                found.append(F.adaptive_avg_pool2d(maps, self.cells))
+                found.append(self._means(maps))
         return torch.cat(found, dim=1)
+
+    def _means(self, maps: Tensor) -> Tensor:
+        if not torch.onnx.is_in_onnx_export():
+            return F.adaptive_avg_pool2d(maps, self.cells)
+        side = int(maps.shape[2])  # ONNX knows windows of one size
+        if side % self.cells:
+            raise K2CError(
+                f"Maps of {side} places a side have no grid of {self.cells} in ONNX. Take larger images."
+            )
+        return F.avg_pool2d(maps, side // self.cells)
 
 
 def on_grid(network: Backbone, layers: Sequence[str] = LAYERS, cells: int = 4) -> Backbone:

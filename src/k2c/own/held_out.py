@@ -49,8 +49,8 @@ def performance(data: LabelledImages, probabilities: NDArray[np.float32]) -> str
         mean = table.loc["mean"]
         if math.isnan(mean["ROC AUC"]):
             return f"Not measured: no finding is both present and absent among the {number}."
-        between = _between(*mean[["ROC AUC", "AUC, low", "AUC, high"]])
-        return f"Mean area under the ROC curve over the findings {between}, on {number}."
+        area = between(*mean[["ROC AUC", "AUC, low", "AUC, high"]])
+        return f"Mean area under the ROC curve over the findings {area}, on {number}."
     whole = table.loc["all"]
     values = (f"{100 * whole[name]:.1f} %" for name in COLUMNS[2:])
     first, low, high = values
@@ -58,11 +58,12 @@ def performance(data: LabelledImages, probabilities: NDArray[np.float32]) -> str
     if len(data.classes) == 2 and 0 < data.labels.sum() < len(data):
         scores = probabilities[:, 1]
         low, high = auc_interval(scores, data.labels, patients=data.patients)  # type: ignore[assignment]
-        words += f" Area under the ROC curve {_between(roc_auc(scores, data.labels), low, high)}."  # type: ignore[arg-type]
+        words += f" Area under the ROC curve {between(roc_auc(scores, data.labels), low, high)}."  # type: ignore[arg-type]
     return words
 
 
-def _between(value: float, low: float, high: float) -> str:
+def between(value: float, low: float, high: float) -> str:
+    """Return a measured value and its 95 % interval, in words."""
     return f"{value:.3f} (95 % interval {low:.3f} to {high:.3f})"
 
 
@@ -75,11 +76,12 @@ def _row(right: NDArray[np.bool_], patients: NDArray[np.str_] | None = None) -> 
         means = [right[draw_groups(groups, generator)].mean() for _ in range(_SAMPLES)]
         low, high = np.quantile(means, [0.025, 0.975])
     else:
-        low, high = _wilson(int(right.sum()), len(right))
+        low, high = wilson(int(right.sum()), len(right))
     return [len(right), int(right.sum()), float(right.mean()), float(low), float(high)]
 
 
-def _wilson(hits: int, number: int) -> tuple[float, float]:
+def wilson(hits: int, number: int) -> tuple[float, float]:
+    """Return the 95 % interval of a fraction (Wilson, 1927)."""
     fraction, square = hits / number, _Z**2 / number
     middle = (fraction + square / 2) / (1 + square)
     reach = math.sqrt(fraction * (1 - fraction) * square + square**2 / 4) / (1 + square)

@@ -20,7 +20,9 @@ from k2c.own.onnx_file import onnx_bytes
 STATIC = Path(__file__).parent / "static"
 
 
-def export_page(own: OwnClassifier, file: str | os.PathLike[str], title: str = "") -> None:
+def export_page(
+    own: OwnClassifier, file: str | os.PathLike[str], title: str = "", *, alarm: float | None = None, runtime: str = "",
+) -> None:  # fmt: skip
     """Write a classifier as one HTML file that needs no server, no network and no installation.
 
     It shows the probabilities of the classes of each image that is dropped on it, and maps of where the image speaks
@@ -35,6 +37,11 @@ def export_page(own: OwnClassifier, file: str | os.PathLike[str], title: str = "
         Where to write; it appears when it is complete.
     title
         The heading; the classes by default.
+    alarm
+        The probability of the last class from which the page says that the image is positive.
+    runtime
+        A file beside the page that holds the runtime, for several pages (see `write_runtime`); by default it is in the
+        page.
 
     Raises
     ------
@@ -51,8 +58,10 @@ def export_page(own: OwnClassifier, file: str | os.PathLike[str], title: str = "
             "classes": own.classes,
             "kind": own.kind,
             "preprocessing": asdict(own.network.preprocessing),
+            "alarm": alarm,
         }),
-        runtime=_base64((STATIC / "ort.wasm.gz").read_bytes()),
+        runtime_file=runtime,
+        runtime="" if runtime else _runtime(),
         weights=_base64(gzip.compress(onnx_bytes(own, half=True), mtime=0)),
         ort=Markup(_text("ort.js")),
         image=Markup(_text("image.js")),
@@ -60,6 +69,17 @@ def export_page(own: OwnClassifier, file: str | os.PathLike[str], title: str = "
     )  # fmt: skip
     with atomic_path(file) as part:
         part.write_text(page, encoding="utf-8")
+
+
+def write_runtime(file: Path) -> None:
+    """Write the script that pages with `runtime=file.name` load."""
+    script = f"document.getElementById('runtime').textContent = '{_runtime()}';\n"
+    with atomic_path(file) as part:
+        part.write_text(script, encoding="utf-8")
+
+
+def _runtime() -> Markup:
+    return _base64((STATIC / "ort.wasm.gz").read_bytes())
 
 
 def _heading(own: OwnClassifier) -> str:

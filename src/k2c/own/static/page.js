@@ -102,6 +102,10 @@ function show(name, said) {
     rows.append(row);
   }
   choose(0, rows.querySelector("button"));
+  if (model.alarm !== null) {
+    const p = said.probabilities[model.classes.length - 1], says = p >= model.alarm ? "positive" : "negative";
+    rows.prepend(element("p", {}, element("b", {}, says), `: ${percent(p)} for ${model.classes.at(-1)}, and the threshold is ${percent(model.alarm)}.`));
+  }
   const images = element("div", { className: "images" },
     element("figure", {}, seen, element("figcaption", {}, "what the model sees")), place);
   $("answers").prepend(element("article", {}, element("h2", {}, name), images, rows));

@@ -19,13 +19,15 @@ TEMPLATES = Path(__file__).parent / "templates"
 MADE_BY_SPHINX = "searchindex.js"
 
 
-def build_site(out: Path) -> tuple[Path, str]:
+def build_site(out: Path, models: bool = False) -> tuple[Path, str]:
     """Build the course site from the executed notebooks in `notebooks` and the pages in `course/site`.
 
     Parameters
     ----------
     out
         The folder of the site; one that holds an older site is replaced when the new one is complete.
+    models
+        Also train the lectures' own models (minutes; they are kept) and put each on a page.
 
     Returns
     -------
@@ -44,21 +46,21 @@ def build_site(out: Path) -> tuple[Path, str]:
     out.parent.mkdir(parents=True, exist_ok=True)
     # Beside the place where it goes, so that the finished site moves there at once.
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as room:
-        warnings = _run_sphinx(Path(room))
+        warnings = _run_sphinx(Path(room), models)
         if out.exists():
             shutil.rmtree(out)
         (Path(room) / "site").rename(out)
     return out / "index.html", warnings
 
 
-def _run_sphinx(room: Path) -> str:
+def _run_sphinx(room: Path, models: bool) -> str:
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError
     from sphinx.util.console import nocolor
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
     nocolor()
-    told, warnings = write_pages(room / "source"), io.StringIO()
+    told, warnings = write_pages(room / "source", models), io.StringIO()
     try:
         with patch_docutils(), docutils_namespace():
             app = Sphinx(
@@ -118,6 +120,7 @@ def _theme_options() -> dict[str, Any]:
         "use_fullscreen_button": False,
         "use_download_button": True,
         "show_toc_level": 2,
+        "navigation_depth": 2,  # not every name of the reference on every page
         "navigation_with_keys": False,
         "navbar_persistent": [],
         "footer_content_items": [],

@@ -18,6 +18,7 @@ from k2c.runs.execution.results import drop_bare_widgets, first_image
 from k2c.runs.execution.source import notebook_path
 from k2c.runs.reports.export import with_alternative_text
 from k2c.runs.site.live import FOLDER, place_widgets, write_scripts
+from k2c.runs.site.models import write_models
 from k2c.runs.site.reference import write_reference
 
 PATH_MARK = "<!-- lectures -->"  # stands in course/site/index.md, where the path through the lectures goes
@@ -29,8 +30,8 @@ _CARD = """\
 <strong>{title}</strong><span>{summary}</span></a>"""
 
 
-def write_pages(folder: Path) -> dict[str, str]:
-    """Write everything that Sphinx reads into a folder.
+def write_pages(folder: Path, models: bool = False) -> dict[str, str]:
+    """Write everything that Sphinx reads into a folder; with `models`, also the lectures' models as pages.
 
     Returns
     -------
@@ -52,11 +53,13 @@ def write_pages(folder: Path) -> dict[str, str]:
         widgets |= place_widgets(notebooks[name], name)
         told |= _alternative_text(notebooks[name])
     write_scripts(folder / EXTRA / FOLDER, widgets)
+    if models:
+        write_models(folder, folder / EXTRA)
     write_reference(folder, notebooks)
     for name, notebook in notebooks.items():
         nbformat.write(notebook, folder / f"{name}.ipynb")
     start = (source / "index.md").read_text(encoding="utf-8")
-    (folder / "index.md").write_text(start.replace(PATH_MARK, _path(lectures)), encoding="utf-8")
+    (folder / "index.md").write_text(start.replace(PATH_MARK, _path(lectures, models)), encoding="utf-8")
     return told
 
 
@@ -94,7 +97,7 @@ def _write_image(notebook: NotebookNode, chosen: Path, path: Path) -> None:
         path.write_bytes(base64.b64decode(image))
 
 
-def _path(lectures: dict[str, Lecture]) -> str:
+def _path(lectures: dict[str, Lecture], models: bool) -> str:
     """Return the path through the lectures, for people and for Sphinx's table of contents."""
     cards = [
         _CARD.format(
@@ -106,6 +109,6 @@ def _path(lectures: dict[str, Lecture]) -> str:
         )
         for name, lecture in lectures.items()
     ]
-    contents = ["```{toctree}", ":caption: Lectures", ":hidden:", "", *lectures, "```"]
+    contents = ["```{toctree}", ":caption: Lectures", ":hidden:", "", *lectures, *["models"] * models, "```"]
     contents += ["", "```{toctree}", ":caption: Package", ":hidden:", "", "reference/index", "```"]
     return "\n".join(['<div class="lectures">', *cards, "</div>", "", *contents])
