@@ -1,6 +1,7 @@
 """Hidden cases are drawn anew and judged by the reference solution; a student's kit has public ones, as values."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from k2c.course.cases import hidden_cases, public_cases
 from k2c.course.exercises import answers, judge, load_solutions
 from k2c.errors import K2CError
 
+ROOT = Path(__file__).parents[2]
 ENTRY = {
     "solution": "def add(a, b):\n    return round(a + b)\n",
     "needs": ["numpy.round"],
@@ -71,3 +73,14 @@ def test_points_are_numbers(tmp_path):
     (tmp_path / "00_tiny.yml").write_text(yaml.safe_dump({"tiny.1": exercise}))
     with pytest.raises(K2CError, match=r"points and weight of tiny\.1 are numbers"):
         load_solutions(tmp_path)
+
+
+@pytest.mark.parametrize("lecture", load_solutions(ROOT / "course/solutions"))
+def test_each_lecture_has_public_cases_as_values_and_hidden_ones_that_can_be_drawn(lecture):
+    entries = load_solutions(ROOT / "course/solutions")[lecture]
+    compiled = json.loads(json.dumps(public_cases(lecture)))
+    assert [len(compiled[name]["checks"]) for name in entries] == [len(e["checks"]) for e in entries.values()]
+    for name, entry in entries.items():
+        drawn = json.loads(json.dumps(hidden_cases(name, entry, seed=1)))
+        assert len({case["call"] for case in drawn}) == len(drawn)
+        assert bool(drawn) == ("hidden" in entry)

@@ -43,15 +43,16 @@ def write_class_page(
     Path
         The page.
     """
-    percents = [grade.score.percent for grade in grades] or [0.0]
+    percents = [grade.score.percent for grade in grades if grade.verdicts]
     rows = [_row(name, grades) for name in exercises]
     shown = {
         "lecture": load_syllabus().lectures[lecture].title,
         "students": len(grades),
         "late": sum(grade.lateness.late is True for grade in grades),
         "statuses": Counter(grade.status for grade in grades).most_common(),
-        "mean": mean(percents),
-        "median": median(percents),
+        "counted": len(percents),
+        "mean": mean(percents or [0.0]),
+        "median": median(percents or [0.0]),
         "bars": _bars(percents),
         "exercises": rows,
         "unsolved": [row["name"] for row in rows if not row["right"]],
@@ -71,7 +72,7 @@ def _bars(percents: Sequence[float]) -> list[dict[str, Any]]:
     """Return how many students are in each tenth; 100 percent is in the last one."""
     width = 100 // BINS
     counts = Counter(min(int(percent) // width, BINS - 1) for percent in percents)
-    most = max(counts.values())
+    most = max(counts.values(), default=1)
     labels = [f"{width * n}–{width * (n + 1)}" for n in range(BINS)]
     return [
         {"label": label, "number": counts[n], "height": round(80 * counts[n] / most)}
