@@ -123,7 +123,7 @@ class SmallKit:
         for name in LECTURES:
             solutions = yaml.safe_load((ROOT / f"course/solutions/{name}.yml").read_text(encoding="utf-8"))
             kept = {key: value for key, value in solutions.items() if key in SOLVED}
-            (self.folder / f"course/solutions/{name}.yml").write_text(yaml.safe_dump(kept))
+            (self.folder / f"course/solutions/{name}.yml").write_text(yaml.safe_dump(kept, sort_keys=False))
             nbformat.write(self._lecture(name), self.folder / f"notebooks/{name}.ipynb")
         for path in (ROOT / "course/batches").glob("*.yml"):
             batch = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -189,7 +189,7 @@ class SmallKit:
             ],
         }
         kept = {"spam": registry["spam"], "mnist": small}
-        (self.folder / "data/registry.yml").write_text(yaml.safe_dump(kept))
+        (self.folder / "data/registry.yml").write_text(yaml.safe_dump(kept, sort_keys=False))
 
     def _tests(self) -> None:
         """Write something for ruff, mypy and pytest to look at."""
