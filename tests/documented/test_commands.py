@@ -121,7 +121,6 @@ LABS = [
     "k2c lab -- --no-browser --ip=127.0.0.1",
 ]
 NOT_EXECUTED = {
-    "k2c notebooks LECTURE": "as .venv/bin/k2c notebooks NN, which is executed above",
     "k2c batch FILE": "as with fundus_data_quality.yml",
     "k2c batch compare": "tests/runs/test_search.py",
     "k2c batch compare GRID SEARCH": "tests/runs/test_search.py",
