@@ -1,6 +1,6 @@
 """Measure every stage of lecture 5 with five seeds: course/results/fundus_*.csv.
 
-Usage: python course/results/fundus_stages.py WHAT       (synthetic, augmentation, lookalikes or scores)
+Usage: python course/results/fundus_stages.py WHAT       (synthetic, controls, augmentation, lookalikes or scores)
        K2C_REALDATA=FOLDER python course/results/fundus_stages.py WHAT         (real or resolution)
 
 Each takes about 5 to 10 minutes of one core.
@@ -8,7 +8,7 @@ Each takes about 5 to 10 minutes of one core.
 Each seed has its own folds, its own first weights and its own graders. An eye is scored by a head that saw neither eye
 of its patient; its score is its rank in its fold. Stages are compared on all eyes, resampled by patient. `loss` is the
 weighted cross-entropy of the unseen eyes: the mean of epochs 6 to 10 (early), of the last five (late), and the standard
-deviation over the seeds of late minus early.
+deviation over the seeds of late minus early; so are `auc_early`, `auc_late` and `auc_fall_sd`.
 """
 
 import argparse
@@ -21,11 +21,13 @@ import pandas as pd
 import torch
 from torch import nn
 
+from k2c._system.torchvision_compat import import_torchmetrics
 from k2c.course import write_measured
 from k2c.datasets import LabelledImages, folds_by_patient, quality_scores
 from k2c.datasets.fundus import load_fundus
 from k2c.metrics import class_cross_entropy, compare, holm, roc_auc
 from k2c.models import TransferModel, backbone, pooled_features
+from k2c.models.explain import with_random_weights
 from k2c.synthetic.fundus import adjudicate, difficulty, grade_eyes
 from k2c.training import (
     BalancedLoader,
@@ -83,14 +85,16 @@ class Bench:
         test = features if test is None else test
         all_scores, wrong = np.zeros((self.seeds, len(self.truth))), []
         curves: list[list[np.ndarray]] = [[] for _ in self.folds]
+        ranked: list[list[np.ndarray]] = [[] for _ in self.folds]
         for seed, folds in enumerate(self.folds):
             given = self.truth if labels is None else labels(seed) if callable(labels) else labels
             wrong.append((given != self.truth).sum())
             for learn, judge in folds:
                 learn = learn[keep[learn]] if keep is not None else learn
                 unseen = torch.tensor(np.ascontiguousarray(test[judge])), torch.tensor(self.truth[judge])
-                scores, curve = self._scores(features[learn], given[learn], unseen, kind, seed)
+                scores, curve, auc = self._scores(features[learn], given[learn], unseen, kind, seed)
                 curves[seed].append(curve)
+                ranked[seed].append(auc)
                 all_scores[seed, judge] = np.argsort(np.argsort(scores)) / len(judge)
         self.scores[name] = all_scores
         row = {"stage": name, "auc": np.mean([roc_auc(row, self.truth) for row in all_scores])}
@@ -102,6 +106,10 @@ class Bench:
             "loss_late": late.mean(),
             "loss_rise_sd": np.std(late - early, ddof=1),
         }
+        best, end = (
+            np.mean(ranked, axis=1)[:, part].mean(axis=1) for part in (slice(5, 10), slice(-5, None))
+        )
+        row |= {"auc_early": best.mean(), "auc_late": end.mean(), "auc_fall_sd": np.std(end - best, ddof=1)}
         self.rows.append(row | {"wrong_labels": np.mean(wrong)})
         print(
             name,
@@ -110,7 +118,7 @@ class Bench:
         )
         return all_scores
 
-    def _scores(self, inputs, labels, unseen, kind: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def _scores(self, inputs, labels, unseen, kind: str, seed: int) -> tuple[np.ndarray, ...]:
         torch.manual_seed(seed)
         head = TransferModel(self.trunk).head
         if kind == "static":  # all positives and as many negatives, drawn once
@@ -127,7 +135,9 @@ class Bench:
             batches = InMemoryLoader(x, y, shuffle=True, **options)
         loss = WeightedSoftmax(class_weights(labels) if kind == "weighted" else (1.0, 1.0))
         optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3)
-        watched, measured_by = InMemoryLoader(*unseen, 1000), {"surprise": class_cross_entropy(2)}
+        watched = InMemoryLoader(*unseen, 1000)
+        area = import_torchmetrics().AUROC("multiclass", num_classes=2)
+        measured_by = {"surprise": class_cross_entropy(2), "auc": area}
         history = fit(
             head,
             batches,
@@ -138,7 +148,8 @@ class Bench:
             metrics=measured_by,
             device="cpu",
         )
-        return predict(head, unseen[0]).diff(dim=1)[:, 0].numpy(), np.array(history["surprise"])
+        scores = predict(head, unseen[0]).diff(dim=1)[:, 0].numpy()
+        return scores, np.array(history["surprise"]), np.array(history["auc"])
 
     def table(self, pairs: dict[str, str], samples: int = SAMPLES) -> pd.DataFrame:
         """Return a row per stage, compared with its base; p values corrected for all of them."""
@@ -181,7 +192,7 @@ def graders(bench: Bench, table: pd.DataFrame, features, base: str) -> dict[str,
 
 
 OPTIONS = {"n": EYES, "prevalence": PREVALENCE, "lookalikes": LOOKALIKES, "seed": 0}
-LOSSES = ["loss_early", "loss_late", "loss_rise_sd"]
+LOSSES = ["loss_early", "loss_late", "loss_rise_sd", "auc_early", "auc_late", "auc_fall_sd"]
 
 
 def synthetic_bench(seeds: int) -> tuple[Bench, np.ndarray, np.ndarray, str]:
@@ -225,6 +236,31 @@ def synthetic(seeds: int) -> None:
     pairs |= {"sharp, true labels": base} | graders(bench, bench.data.table, features, base)
     table = bench.table(pairs).drop(columns=LOSSES)
     write_measured("fundus_stages", table.round(4), "python course/results/fundus_stages.py synthetic", about)
+
+
+def controls(seeds: int) -> None:
+    """Measure what the pretrained weights are worth, what over-fitting costs the ranking, and pairs left open."""
+    bench, features, patient, about = synthetic_bench(seeds)
+    untrained = with_random_weights(bench.trunk)
+    sharp, wild = (
+        sharp_features(bench, features),
+        np.array(pooled_features(untrained, bench.data, cache=False)),
+    )
+    pairs = {"random weights": "plain", "random weights, true labels": "true labels, plain"}
+    bench.stage("plain", features, patient, kind="plain")
+    bench.stage("random weights", wild, patient, kind="plain")
+    bench.stage("true labels, plain", features, kind="plain")
+    bench.stage("random weights, true labels", wild, kind="plain")
+    bench.stage("sharp, copied labels", sharp, patient)
+    bench.stage("sharp, true labels", sharp)
+    bench.stage("true labels", features)
+    pairs |= {"sharp, true labels": "sharp, copied labels", "true labels": "sharp, copied labels"}
+    graders(bench, bench.data.table, features, "true labels")
+    third = "two graders, third"
+    pairs |= {f"{third} never errs, rho {rho}": f"{third} errs, rho {rho}" for rho in (0.0, 0.3, 0.6)}
+    table = bench.table(pairs, samples=REAL_SAMPLES).round(4)
+    about = about.replace(f"of {SAMPLES} resamples", f"of {REAL_SAMPLES} resamples")
+    write_measured("fundus_controls", table, "python course/results/fundus_stages.py controls", about)
 
 
 def augmentation(seeds: int) -> None:
@@ -375,8 +411,8 @@ def real(seeds: int) -> None:
 
 
 MEASURES = {
-    "synthetic": synthetic, "augmentation": augmentation, "lookalikes": lookalikes, "scores": scores,
-    "resolution": resolution, "real": real,
+    "synthetic": synthetic, "controls": controls, "augmentation": augmentation, "lookalikes": lookalikes,
+    "scores": scores, "resolution": resolution, "real": real,
 }  # fmt: skip
 
 

@@ -38,6 +38,7 @@ DIFFERENCES = pd.DataFrame(
 )
 GRID = pd.DataFrame([[0.99, 0.9], [0.9, 0.61]], index=[0.0, 1.0], columns=[0.0, 0.4])
 HISTORY = History([{"epoch": k, "train_loss": 1 / k, "accuracy": 1 - 0.1 / k} for k in (1, 2, 3)])
+ANOTHER = History([{"epoch": k, "train_loss": 2 / k, "accuracy": 1 - 0.3 / k} for k in (1, 2, 3)])
 EYE = RNG.integers(0, 256, (64, 64, 3)).astype(np.uint8)
 SPOT = np.zeros((64, 64), bool)
 SPOT[30:33, 10:13] = True
@@ -47,6 +48,9 @@ IMAGES = {
     "epochs": lambda: show_epochs(
         {"plain": HISTORY, "weighted": HISTORY}, {"train_loss": "loss", "accuracy": "accuracy"},
         title="A title", log_y=["train_loss"],
+    ),
+    "seeds": lambda: show_epochs(
+        {"seed 0": HISTORY, "seed 1": ANOTHER}, {"accuracy": "accuracy"}, title="A title", mean=True
     ),
     "stages": lambda: show_screening_stages(TABLE, title="A title"),
     "roc": lambda: show_roc({"a network": RISK, "a coin": RNG.random(300)}, LABELS, points=POINTS, title="A title"),
@@ -79,6 +83,13 @@ def test_every_image_has_a_title_and_labelled_axes(name, draw):
 @pytest.mark.parametrize("name", IMAGES)
 def test_no_text_is_cut_off_or_written_over_another(name, draw, check_text):
     check_text(draw(name))
+
+
+def test_the_mean_of_the_seeds_is_drawn_over_them(draw):
+    *seeds, mean = draw("seeds").axes[0].lines
+    assert len(seeds) == 2
+    assert mean.get_label() == "their mean"
+    assert mean.get_ydata() == pytest.approx([1 - 0.2 / k for k in (1, 2, 3)])
 
 
 def test_the_area_under_the_drawn_roc_curve_is_the_auc(draw):

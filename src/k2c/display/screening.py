@@ -16,7 +16,12 @@ from k2c.training import History
 
 
 def show_epochs(
-    runs: Mapping[str, History], columns: Mapping[str, str], *, title: str, log_y: Sequence[str] = ()
+    runs: Mapping[str, History],
+    columns: Mapping[str, str],
+    *,
+    title: str,
+    log_y: Sequence[str] = (),
+    mean: bool = False,
 ) -> None:
     """Draw what was measured after each epoch, one panel per measure and one curve per run.
 
@@ -28,12 +33,19 @@ def show_epochs(
         Columns of the history, each with the name of its axis.
     log_y
         The columns with a logarithmic axis.
+    mean
+        Draw the runs thin and their mean thick: for one way to train, with several seeds and as many epochs each.
     """
-    figure, axes = plt.subplots(1, len(columns), figsize=(5.4 * len(columns), 4.3), squeeze=False)
+    figure, axes = plt.subplots(1, len(columns), figsize=(min(4.2 * len(columns), 12.5), 4.3), squeeze=False)
     for panel, (column, label) in zip(axes[0], columns.items(), strict=True):
-        for name, history in runs.items():
-            if column in history.columns:
-                panel.plot(history["epoch"], history[column], label=name)
+        shown = {name: history for name, history in runs.items() if column in history.columns}
+        for name, history in shown.items():
+            style = {"color": COLOURS["sky"], "linewidth": 1} if mean else {"label": name}
+            panel.plot(history["epoch"], history[column], **style)
+        if mean and shown:
+            panel.lines[0].set_label(f"{len(shown)} seeds")
+            over_runs = np.mean([each[column] for each in shown.values()], axis=0)
+            panel.plot(history["epoch"], over_runs, label="their mean", color=COLOURS["blue"], linewidth=3)
         panel.set(xlabel="epoch", ylabel=label)
         if column in log_y:
             _use_log_axis(panel)

@@ -14,6 +14,7 @@ from k2c.models.folding import folded
 Map = NDArray[np.float32]
 
 _SQUARES_AT_ONCE = 16
+_IMAGES_AT_ONCE = 2  # images at a time: the gradient keeps the maps of every layer, nearly 200 MB an image
 
 
 def grad_cam(network: Backbone, inputs: Tensor, target: int) -> Map:
@@ -42,12 +43,14 @@ def grad_cam(network: Backbone, inputs: Tensor, target: int) -> Map:
     from captum.attr import LayerAttribution, LayerGradCam  # late: it takes half a second to import
 
     explained = LayerGradCam(network.as_classifier(), network.last_convolution)
-    with torch.enable_grad():
-        # A copy: the network may be frozen, and then the gradient needs an input that asks for it.
-        asked = inputs.detach().clone().requires_grad_()
-        small = explained.attribute(asked, target=target, relu_attributions=True)
-    large = LayerAttribution.interpolate(small, tuple(inputs.shape[2:]), "bilinear")
-    return large[:, 0].detach().cpu().numpy()
+    large = []
+    for part in inputs.split(_IMAGES_AT_ONCE):
+        with torch.enable_grad():
+            # A copy: the network may be frozen, and then the gradient needs an input that asks for it.
+            asked = part.detach().clone().requires_grad_()
+            small = explained.attribute(asked, target=target, relu_attributions=True)
+        large.append(LayerAttribution.interpolate(small.detach(), tuple(part.shape[2:]), "bilinear")[:, 0])
+    return torch.cat(large).cpu().numpy()
 
 
 def occlusion(
