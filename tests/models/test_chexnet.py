@@ -1,6 +1,9 @@
 """CheXNet: how it is built, what its biases do to the first loss, and that it learns from real films."""
 
+import hashlib
+import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +15,11 @@ from k2c.datasets import folds_by_patient
 from k2c.datasets.chest import FINDINGS, load_chest
 from k2c.errors import K2CError
 from k2c.metrics import multilabel_table
-from k2c.models.backbones import backbone
+from k2c.models import WeightsError, architectures
+from k2c.models.backbones import NETWORKS, backbone
 from k2c.models.chexnet import chexnet, first_loss
 from k2c.models.explain import grad_cam
+from k2c.parallel import Job
 from k2c.training import MultiLabelLoss
 
 
@@ -185,3 +190,50 @@ def test_frozen_features_tell_findings_on_real_films(capsys):
     with capsys.disabled():
         print(f"\n400 real films: macro AUC {np.mean(areas):.3f} ({min(areas):.3f} to {max(areas):.3f})")
     assert np.mean(areas) >= 0.615  # 0.621, rounded; which strength wins may depend on the last digits
+
+
+@pytest.fixture
+def densenet_of_2017(server, monkeypatch, tmp_path):
+    """Put a narrow DenseNet's weights on a server, under the old names, as if they were the published ones."""
+    from torchvision.models import DenseNet, DenseNet121_Weights
+
+    def narrow(name, **options):
+        return DenseNet(growth_rate=4, block_config=(1, 1, 1, 1), num_init_features=8, num_classes=1000)
+
+    network, file = narrow("densenet121"), io.BytesIO()
+    old = {
+        k.replace(".norm1.", ".norm.1.").replace(".conv2.", ".conv.2."): v
+        for k, v in network.state_dict().items()
+    }
+    torch.save({name: v for name, v in old.items() if not name.endswith("num_batches_tracked")}, file)
+    server.content = file.getvalue()
+    url = f"http://127.0.0.1:{server.server_address[1]}/densenet121-{hashlib.sha256(server.content).hexdigest()[:8]}.pth"
+    monkeypatch.setattr(DenseNet121_Weights.DEFAULT.value, "url", url)
+    monkeypatch.setattr(architectures, "_published", narrow)
+    about = replace(NETWORKS["densenet121"], n_features=network.classifier.in_features)
+    monkeypatch.setitem(NETWORKS, "densenet121", about)
+    monkeypatch.setenv("K2C_DATA", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("K2C_OFFLINE", raising=False)
+    return network
+
+
+def test_a_job_may_start_from_weights_that_are_downloaded_once(densenet_of_2017, server, monkeypatch):
+    wanted = {"network": "densenet121", "pretrained": True, "bias": "ones", "n_films": 20, "image_size": 32}
+    model = Job("chest_films", wanted).build().model
+    assert torch.equal(model.trunk.conv0.weight, densenet_of_2017.features.conv0.weight)
+    first, theirs = model.trunk.denseblock1.denselayer1, densenet_of_2017.features.denseblock1.denselayer1
+    assert torch.equal(first.conv2.weight, theirs.conv2.weight)
+    assert (model.dense.bias == 1).all() and model.training
+    asked = len(server.seen)
+    monkeypatch.setenv("K2C_OFFLINE", "1")
+    Job("chest_films", wanted).build()
+    assert len(server.seen) == asked
+
+
+def test_without_a_network_pretrained_weights_are_refused_in_a_sentence(densenet_of_2017, monkeypatch):
+    monkeypatch.setenv("K2C_OFFLINE", "1")
+    with pytest.raises(WeightsError, match=r"'densenet121' are not in the cache .*pretrained=False"):
+        chexnet("densenet121")
+    with pytest.raises(WeightsError, match="'densenet121_chest' are not in the cache"):
+        chexnet("densenet121_chest")

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from k2c._system.torchvision_compat import import_torchvision
 from k2c.errors import K2CError, unknown
-from k2c.models.backbones import Backbone, backbone
+from k2c.models.backbones import Backbone, backbone, chest_backbone
 from k2c.models.preprocessing import Preprocessing
 
-BACKBONES = ("densenet121", "vgg16", "efficientnet_lite0")
+BACKBONES = ("densenet121", "vgg16", "efficientnet_lite0", "densenet121_chest")
 SMALL = ("small_densenet", "small_vgg")  # the same constructions, narrow and shallow: they train on a laptop
 BIASES = ("ones", "prior", "zeros")
 FINDINGS = 14
@@ -98,9 +98,11 @@ def chexnet(
     ----------
     backbone_name
         `"densenet121"` as in the paper, `"vgg16"`, or `"efficientnet_lite0"`, whose weights need no network.
+        `"densenet121_chest"` is `chest_backbone`, trained on real films instead of photographs.
         `"small_densenet"` and `"small_vgg"` are narrow and shallow, and have no pretrained weights.
     pretrained
-        As of `k2c.models.backbone`.
+        As of `k2c.models.backbone`. Films whose mean is 0 and whose standard deviation is 1 are near enough to what the
+        weights were trained on: while it trains, the DenseNet's first batch norm undoes any other scale.
     bias
         What the dense layer's biases are at the start. `"ones"`, as in the source: every finding begins at a
         probability of 0.73. `"prior"`: the log-odds of each finding in `labels`, so that training need not spend
@@ -123,7 +125,8 @@ def chexnet(
             raise K2CError(f"{backbone_name} has no pretrained weights: say pretrained=False.")
         model = _small(backbone_name)
     else:
-        network = backbone(backbone_name, pretrained)
+        on_films = backbone_name == "densenet121_chest" and pretrained
+        network = chest_backbone() if on_films else backbone(backbone_name.removesuffix("_chest"), pretrained)
         model = CheXNet(
             network.name, network.trunk, _channels(network), last=network.last_convolution,
             preprocessing=network.preprocessing,

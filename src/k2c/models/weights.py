@@ -128,7 +128,8 @@ def _sentence(name: str, file: Path, problem: str, why: str) -> str:
     )
     return (
         f"The weights of '{name}' are {state}, and cannot be downloaded: {why}. "
-        f"backbone('{OFFLINE}') works without a network; or copy that file from a machine that has it."
+        f"backbone('{OFFLINE}') and random weights (pretrained=False) work without a network; or copy that file from a "
+        "machine that has it."
     )
 
 

@@ -188,6 +188,7 @@ def chest_films(
     enriched: float = 0.5,
     label_noise: float = 0.0,
     network: str = "small_densenet",
+    pretrained: bool = False,
     bias: str = "prior",
     epochs: int = 3,
     batch_size: int = 16,
@@ -207,8 +208,8 @@ def chest_films(
         See `films`.
     shuffle
         See `Experiment`.
-    network, bias
-        See `chexnet`; without pretrained weights.
+    network, pretrained, bias
+        See `chexnet`.
     epochs, batch_size
         See `Experiment`.
     n_used
@@ -227,7 +228,7 @@ def chest_films(
     train, test = films(source, labels, missing, n_films, image_size, enriched, label_noise, seed)
     if n_used:
         train = train.subset(slice(n_used))
-    model = chexnet(network, pretrained=False, bias=bias, labels=train.labels).to(number)
+    model = chexnet(network, pretrained=pretrained, bias=bias, labels=train.labels).to(number)
     return Experiment(
         model=model,
         train=_tensors(train, image_size, number),
