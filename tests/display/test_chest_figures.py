@@ -14,9 +14,9 @@ from k2c.display.chest import show_cooccurrence, show_films, show_findings
 from k2c.display.parallel import (
     GRADIENTS,
     show_all_reduce_times,
+    show_curves,
     show_exchange,
     show_losses,
-    show_scaling,
     show_step_times,
 )
 from k2c.errors import K2CError
@@ -32,7 +32,11 @@ TIMES = pd.DataFrame({"measured": [0.02, 0.024, 0.05], "predicted": [0.02, 0.025
 FILM = RNG.integers(0, 256, (64, 64)).astype(np.uint8)
 SPOT = np.zeros((64, 64), bool)
 SPOT[30:40, 10:20] = True
-CURVES = {"ring": [1.0, 0.95, 0.9], "one server": [1.0, 0.6, 0.2]}
+CURVES = {
+    "ring": pd.Series([0.0, 5.0, 10.0], [1, 8, 64]),
+    "one server": pd.Series([40.0, np.nan], [8, 64]),
+    "ideal": pd.Series([1.0, 1.0], [1, 64]),
+}
 
 IMAGES = {
     "films": lambda: show_films([FILM] * 5, list("abcde"), [{"Mass": SPOT}] * 5, title="A title"),
@@ -43,8 +47,8 @@ IMAGES = {
     "spark": lambda: show_exchange("spark", title="A title"),
     "times": lambda: show_step_times(TIMES, title="A title"),
     "algorithms": lambda: show_all_reduce_times({"ring": [(1000, 1e-4), (10**6, 1e-3)]}, title="A title"),
-    "scaling": lambda: show_scaling(
-        [1, 8, 64], {"DenseNet-121": CURVES, "VGG-16": CURVES}, points={"VGG-16": (64, 0.73)}, title="A title"
+    "curves": lambda: show_curves(
+        {"DenseNet-121": CURVES, "VGG-16": CURVES}, title="A title", xlabel="workers", ylabel="time lost, %"
     ),
     "losses": lambda: show_losses({"one": [3, 2, 1], "two": [3, 2, 1]}, title="A title"),
 }  # fmt: skip
@@ -101,3 +105,9 @@ def test_each_finding_has_a_dot_a_model_with_the_mean_last(draw):
 def test_an_unknown_exchange_is_told_in_a_sentence():
     with pytest.raises(K2CError, match="parameter_server, all_reduce, spark"):
         show_exchange("gossip", title="A title")
+
+
+def test_curves_leave_out_what_is_0_or_missing(draw):
+    first, second = draw("curves").axes
+    assert [list(line.get_xdata()) for line in first.lines] == [[8, 64], [8], [1, 64]]
+    assert first.get_ylim() == second.get_ylim()

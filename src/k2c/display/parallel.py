@@ -1,6 +1,5 @@
 """Images of several workers: how one gradient travels, and what a step costs."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
-from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from k2c.display.style import COLOURS
 from k2c.errors import K2CError, unknown
@@ -188,53 +187,42 @@ def show_all_reduce_times(times: Mapping[str, Sequence[tuple[int, float]]], *, t
     plt.show()
 
 
-def show_scaling(
-    workers: Sequence[int],
-    efficiencies: Mapping[str, Mapping[str, Any]],
-    *,
-    title: str,
-    points: Mapping[str, tuple[int, float]] | None = None,
+def show_curves(
+    panels: Mapping[str, Mapping[str, "pd.Series[float]"]], *, title: str, xlabel: str, ylabel: str
 ) -> None:
-    """Draw which fraction of the ideal speed-up is reached, one panel per model and one curve per way to exchange.
+    """Draw curves on two logarithmic axes, one panel per subject.
 
     Parameters
     ----------
-    workers
-        The horizontal axis.
-    efficiencies
-        For each model: for each way, the efficiency (1 is ideal) at each number of workers.
-    points
-        A published (workers, efficiency) by the name of the model.
+    panels
+        By the panel's title: by the name in the legend, values indexed by the horizontal axis. What is 0 or missing is
+        left out. A curve named `ideal` is drawn as a dashed line.
+    xlabel, ylabel
+        Of all panels.
     """
-    figure, axes = plt.subplots(1, len(efficiencies), figsize=(6.2 * len(efficiencies), 4.6), squeeze=False)
-    for panel, (model, ways) in zip(axes[0], efficiencies.items(), strict=True):
-        for number, (way, values) in enumerate(
-            ways.items()
-        ):  # thick below thin: curves may lie on one another
-            width = max(6.0 - 1.4 * number, 2.0)
-            panel.plot(workers, values, marker="o", markersize=width + 2, linewidth=width, label=way)
-        if points and model in points:
-            x, y = points[model]
-            panel.plot(x, y, "*", color="#222222", markersize=17, label="published")
-        panel.set_title(model, fontsize=13)
-        panel.set(xlabel="workers", ylabel="efficiency", ylim=(_floor(efficiencies), 1.02))
-        panel.set_xscale("log", base=2)
-        panel.xaxis.set_major_formatter("{x:g}")
-        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
-    handles = {
+    figure, axes = plt.subplots(1, len(panels), figsize=(6.2 * len(panels), 4.8), squeeze=False, sharey=True)
+    for panel, (name, curves) in zip(axes[0], panels.items(), strict=True):
+        for (label, values), marker in zip(curves.items(), "os^DvP*", strict=False):
+            kept, ideal = values[values > 0], label == "ideal"
+            style: dict[str, Any] = (
+                {"color": COLOURS["grey"], "linestyle": "--", "marker": ""} if ideal else {}
+            )
+            panel.plot(kept.index, kept, **{"marker": marker, "markersize": 8, "label": label} | style)
+        ticks = sorted({x for values in curves.values() for x in values[values > 0].index})
+        panel.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+        panel.set_title(name, fontsize=13)
+        panel.set_xticks(ticks, [f"{x:g}" for x in ticks])
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter(NullFormatter())
+    entries = {
         label: handle
         for panel in axes[0]
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4)
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=4)
     figure.suptitle(title, x=0.01, ha="left", fontsize=15)
     plt.show()
-
-
-def _floor(efficiencies: Mapping[str, Mapping[str, Any]]) -> float:
-    """Return the tenth below the lowest efficiency, where the axis of all panels starts."""
-    lowest = min(float(np.min(values)) for ways in efficiencies.values() for values in ways.values())
-    return max(0.0, math.floor(10 * lowest - 0.5) / 10)
 
 
 def show_losses(losses: Mapping[str, Sequence[float]], *, title: str, ylabel: str = "loss") -> None:
