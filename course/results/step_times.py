@@ -38,8 +38,8 @@ def main() -> None:
         rows += measure(run)
         print(*rows[-len(WORKERS) :], sep="\n", flush=True)
     about = (
-        f"{describe_machine()['processor']}, nothing else running; milliseconds of a step of the small VGG on 8 films of "
-        "64 px a worker; predicted for 2 and 4 workers from what 1 and 2 measured of computing and of the link, with "
+        f"{describe_machine()['processor']}, nothing else running; milliseconds of a step of the small VGG on 8 films "
+        "of 64 px a worker; predicted for 2 and 4 workers from what 1 and 2 measured of computing and the link, with "
         "nothing that 4 measured"
     )
     write_measured(

@@ -30,7 +30,8 @@ SAID = {
     "0.02 at batch 16, target: loss 0.20 on 2,000 others; digits: MLP 196-64-64-10 on MNIST, SGD, rate 0.03 at batch "
     "64, target: loss 0.20 on the test set; an incomplete batch at the end of a pass is dropped; rate "
     "in proportion to the batch, the fixed rate of batch 64, or tuned: of 1/8 to 64 times the rate in proportion "
-    "the one that needs the fewest epochs over two other seeds; nothing where the target is not reached within 12 epochs",
+    "the one that needs the fewest epochs over two other seeds; nothing where the target is not reached "
+    "within 12 epochs",
     "staleness": "MLP 196-64-64-10 on MNIST, SGD, batch 64, 600 steps; loss on the test set by delay and rate, "
     "after the last step; nothing where it diverged",
     "warm_up": "MLP 196-128-128-128-10 on MNIST, momentum 0.9, batch 512, 4 epochs, the rate rising linearly in the "
