@@ -67,7 +67,7 @@ def show_attention(
     images
         uint8 (H, W, 3).
     maps
-        Evidence, float (h, w), any scale; what is not positive stays unmarked.
+        Evidence, float (h, w), any scale; what is not positive is darkened.
     masks
         Where lesions are, bool (H, W).
     captions

@@ -24,7 +24,8 @@ class Comparison:
     low, high
         The interval of the difference.
     p_value
-        Two-sided, of "there is no difference"; below `1 - confidence` when the interval excludes 0.
+        Two-sided, of "there is no difference". It counts one resample more than was drawn, so it is never 0, and just
+        above `1 - confidence` when the interval only just excludes 0.
     groups
         How many patients (or other groups) were resampled.
     confidence
