@@ -22,8 +22,7 @@ from k2c.training import InMemoryLoader, MultiLabelLoss, fit, predict
 SAID = {
     "densenet_against_vgg": "1,500 synthetic films of 64 px, a third held out, a tenth of the labels wrong; small "
     "networks, Adadelta 1.0, batches of 32, 6 epochs; mean ROC AUC over the seeds by finding, measured against the "
-    "truth; VGG minus DenseNet, and in the columns `head_` the grid head minus DenseNet: paired, resampled by patient "
-    "and seed; p corrected by Holm over 14 findings",
+    "truth; VGG minus DenseNet, paired, resampled by patient and seed; p corrected by Holm over 14 findings",
     "grad_cam": "the small DenseNet of densenet_against_vgg, trained for 6 epochs from five seeds, and never "
     "trained: positive Grad-CAM inside the finding's mask over the mask's fraction of the area, the same for the "
     "mask of another film with that finding, and the difference; means over all held-out positives",
@@ -92,21 +91,14 @@ def densenet_against_vgg(seeds: int = 5, epochs: int = 6, n: int = 1500) -> list
     }
     rows = []
     for k, finding in enumerate(FINDINGS):
-        pairs = {
-            prefix: compare(scores[name][:, :, k], scores["DenseNet"][:, :, k], truth[:, k], test.patients)
-            for prefix, name in (("", "VGG"), ("head_", "grid head"))
-        }
+        pair = compare(scores["VGG"][:, :, k], scores["DenseNet"][:, :, k], truth[:, k], test.patients)
         means = {
             name: np.mean([roc_auc(s[:, k], truth[:, k]) for s in each]) for name, each in scores.items()
         }
-        found = {}
-        for prefix, pair in pairs.items():
-            values = {"difference": pair.difference, "low": pair.low, "high": pair.high, "p": pair.p_value}
-            found |= {prefix + name: value for name, value in values.items()}
+        found = {"difference": pair.difference, "low": pair.low, "high": pair.high, "p": pair.p_value}
         rows.append({"finding": finding, "films": int(truth[:, k].sum())} | means | found)
-    for prefix in ("", "head_"):
-        for row, corrected in zip(rows, holm([row[f"{prefix}p"] for row in rows]), strict=True):
-            row[f"{prefix}corrected"] = corrected
+    for row, corrected in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["corrected"] = corrected
     return [{name: round(v, 4) if isinstance(v, float) else v for name, v in row.items()} for row in rows]
 
 

@@ -78,3 +78,32 @@ def test_five_seeds_of_two_networks_were_compared_in_pairs_and_corrected():
     )
     assert (facts["corrected"] >= facts["p"]).all()
     assert facts["grid head"].mean() > facts[["VGG", "DenseNet"]].mean().max()
+
+
+def test_a_tuned_rate_is_of_the_grid_and_needs_no_more_epochs_than_one_in_proportion(script):
+    table = k2c.measured("scaling_to_target")
+    means = table.groupby(["task", "batch", "rate"])["epochs"].agg(lambda s: s.mean(skipna=False)).unstack()
+    both = means.dropna(subset=["tuned", "in proportion"])
+    assert len(both) >= 8 and (both["tuned"] <= 1.1 * both["in proportion"]).all()
+    tuned = (
+        table[table["rate"] == "tuned"].dropna(subset=["learning_rate"]).set_index(["task", "batch", "seed"])
+    )
+    given = table[table["rate"] == "in proportion"].set_index(["task", "batch", "seed"])["learning_rate"]
+    factors = (tuned["learning_rate"] / given).dropna()
+    assert factors.round(6).isin(script.FACTORS).all()
+    assert factors.between(min(script.FACTORS), max(script.FACTORS), inclusive="neither").all()
+
+
+def test_the_cost_model_predicted_five_runs_to_15_percent():
+    runs = k2c.measured("step_times")
+    assert sorted(set(runs["run"])) == [1, 2, 3, 4, 5] and list(runs["workers"][:3]) == [1, 2, 4]
+    assert ((runs["predicted"] / runs["measured"] - 1).abs() < 0.15).all()
+
+
+def test_a_trained_network_looks_at_the_finding_more_than_an_untrained_one():
+    cam = k2c.measured("grad_cam")
+    np.testing.assert_allclose(cam["difference"], cam["own"] - cam["other"], atol=2e-4)
+    trained, untrained = (
+        cam.loc[cam["network"] == kind, "difference"] for kind in ("trained", "never trained")
+    )
+    assert len(trained) == len(untrained) == 5 and trained.min() > untrained.max()
