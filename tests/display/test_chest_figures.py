@@ -48,7 +48,7 @@ IMAGES = {
     "times": lambda: show_step_times(TIMES, title="A title"),
     "algorithms": lambda: show_all_reduce_times({"ring": [(1000, 1e-4), (10**6, 1e-3)]}, title="A title"),
     "curves": lambda: show_curves(
-        {"DenseNet-121": CURVES, "VGG-16": CURVES}, title="A title", xlabel="workers", ylabel="time lost, %"
+        {"DenseNet-121": CURVES, "VGG-16": {"one server": CURVES["one server"]}}, title="A title", xlabel="workers", ylabel="time lost, %"
     ),
     "losses": lambda: show_losses({"one": [3, 2, 1], "two": [3, 2, 1]}, title="A title"),
 }  # fmt: skip
@@ -111,3 +111,4 @@ def test_curves_leave_out_what_is_0_or_missing(draw):
     first, second = draw("curves").axes
     assert [list(line.get_xdata()) for line in first.lines] == [[8, 64], [8], [1, 64]]
     assert first.get_ylim() == second.get_ylim()
+    assert second.lines[0].get_color() == first.lines[1].get_color() != first.lines[0].get_color()

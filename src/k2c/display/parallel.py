@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
-from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from k2c.display.style import COLOURS
 from k2c.errors import K2CError, unknown
@@ -201,20 +201,24 @@ def show_curves(
         Of all panels.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(6.2 * len(panels), 4.8), squeeze=False, sharey=True)
+    names = [*dict.fromkeys(label for curves in panels.values() for label in curves if label != "ideal")]
+    looks: dict[str, dict[str, Any]] = {
+        label: {"color": f"C{number}", "marker": "os^DvP*"[number % 7], "markersize": 8}
+        for number, label in enumerate(names)
+    }
+    looks["ideal"] = {"color": COLOURS["grey"], "linestyle": "--"}
     for panel, (name, curves) in zip(axes[0], panels.items(), strict=True):
-        for (label, values), marker in zip(curves.items(), "os^DvP*", strict=False):
-            kept, ideal = values[values > 0], label == "ideal"
-            style: dict[str, Any] = (
-                {"color": COLOURS["grey"], "linestyle": "--", "marker": ""} if ideal else {}
-            )
-            panel.plot(kept.index, kept, **{"marker": marker, "markersize": 8, "label": label} | style)
+        for label, values in curves.items():
+            kept = values[values > 0]
+            panel.plot(kept.index, kept, label=label, **looks[label])
         ticks = sorted({x for values in curves.values() for x in values[values > 0].index})
         panel.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
         panel.set_title(name, fontsize=13)
         panel.set_xticks(ticks, [f"{x:g}" for x in ticks])
         panel.xaxis.set_minor_locator(NullLocator())
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter("{x:g}")
-        panel.yaxis.set_minor_formatter(NullFormatter())
+        panel.yaxis.set_minor_locator(NullLocator())
     entries = {
         label: handle
         for panel in axes[0]
