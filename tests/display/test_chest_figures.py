@@ -48,7 +48,8 @@ IMAGES = {
     "times": lambda: show_step_times(TIMES, title="A title"),
     "algorithms": lambda: show_all_reduce_times({"ring": [(1000, 1e-4), (10**6, 1e-3)]}, title="A title"),
     "curves": lambda: show_curves(
-        {"DenseNet-121": CURVES, "VGG-16": {"one server": CURVES["one server"]}}, title="A title", xlabel="workers", ylabel="time lost, %"
+        {"DenseNet-121": CURVES, "VGG-16": {"one server": CURVES["one server"]}},
+        title="A title", xlabel="workers", ylabel="time lost, %",
     ),
     "losses": lambda: show_losses({"one": [3, 2, 1], "two": [3, 2, 1]}, title="A title"),
 }  # fmt: skip
