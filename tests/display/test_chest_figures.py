@@ -14,7 +14,7 @@ from k2c.display.chest import show_cooccurrence, show_films, show_findings
 from k2c.display.parallel import (
     GRADIENTS,
     show_all_reduce_times,
-    show_curves,
+    show_log_curves,
     show_exchange,
     show_losses,
     show_step_times,
@@ -47,7 +47,7 @@ IMAGES = {
     "spark": lambda: show_exchange("spark", title="A title"),
     "times": lambda: show_step_times(TIMES, title="A title"),
     "algorithms": lambda: show_all_reduce_times({"ring": [(1000, 1e-4), (10**6, 1e-3)]}, title="A title"),
-    "curves": lambda: show_curves(
+    "curves": lambda: show_log_curves(
         {"DenseNet-121": CURVES, "VGG-16": {"one server": CURVES["one server"]}},
         title="A title", xlabel="workers", ylabel="time lost, %",
     ),

@@ -187,7 +187,7 @@ def show_all_reduce_times(times: Mapping[str, Sequence[tuple[int, float]]], *, t
     plt.show()
 
 
-def show_curves(
+def show_log_curves(
     panels: Mapping[str, Mapping[str, "pd.Series[float]"]], *, title: str, xlabel: str, ylabel: str
 ) -> None:
     """Draw curves on two logarithmic axes, one panel per subject.
