@@ -14,8 +14,8 @@ from k2c.display.chest import show_cooccurrence, show_films, show_findings
 from k2c.display.parallel import (
     GRADIENTS,
     show_all_reduce_times,
-    show_log_curves,
     show_exchange,
+    show_log_curves,
     show_losses,
     show_step_times,
 )
