@@ -22,6 +22,13 @@ _SMALL = {
     "height": 20, "width": 20, "filters": 4, "kernel_height": 5, "kernel_width": 5, "count": 40, "length": 16,
     "stride": 1, "step": 40, "above": 2, "beside": 2, "taps": 25,
 }  # fmt: skip
+_OF_BLOCK = {
+    "n": 2,
+    "height": 12,
+    "width": 12,
+    "channels": 20,
+    "filters": 16,
+}  # what LeNet's second block reads
 
 
 def memory_reports(ops: Ops) -> dict[str, MemoryReport]:
@@ -41,7 +48,8 @@ def memory_reports(ops: Ops) -> dict[str, MemoryReport]:
         raise K2CError(f"{ops.name} runs no kernels. Open the device opencl or cuda.")
     reports = {}
     for name, spec in SPECIFICATIONS.items():
-        numbers: dict[str, Any] = {a.name: _SMALL.get(a.name, 16) for a in spec.arguments if a.way == "int"}
+        sizes = _SMALL | _OF_BLOCK if spec.source == "conv_block.cl" else _SMALL
+        numbers: dict[str, Any] = {a.name: sizes.get(a.name, 16) for a in spec.arguments if a.way == "int"}
         case = random_case(name, ops.kind, **numbers)
         options = options_of(ops.kind, spec.source)
         kernel = ops.compile(one_kernel(spec.source, name), name, options)
