@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from k2c._system.terminal import Terminal
-from k2c.bench import run_benchmarks, time_row, turns
+from k2c.bench import available, run_benchmarks, time_row, turns
 from k2c.bench.comparison import _benchmarks
 from k2c.bench.history import add_to_history, print_trend
 from k2c.errors import K2CError
@@ -64,6 +64,7 @@ def test_another_file_is_not_written_over(content, tmp_path):
 
 def test_a_quick_run_takes_a_fifth_of_the_turns_and_no_batch(monkeypatch):
     ran = {}
+    available()  # the modules register their benchmarks when they are imported, here and not below
     for name in ("batch", "mnist"):
         monkeypatch.setitem(
             _benchmarks, name, lambda name=name: ran.setdefault(name, [turns(15), turns(3)]) and []

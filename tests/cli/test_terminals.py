@@ -53,7 +53,7 @@ def test_doctor_has_marks_in_any_encoding(raw, terminal):
 def test_a_folder_is_named_as_it_was_given(raw, tiny_course, tmp_path, name, terminal):
     status, out, _ = raw("build", "student", name, **{"PYTHONIOENCODING": "utf-8"} | terminal)
     assert status == 0
-    assert (tmp_path / name / "00_tiny.ipynb").is_file()
+    assert (tmp_path / name / "notebooks/00_tiny.ipynb").is_file()
     shown = name.replace("\x1b", "\\x1b").replace("✓", "+" if terminal else "✓")
     assert out.decode("cp1252" if terminal else "utf-8").strip() == f"1 notebook in {shown}"
 

@@ -132,6 +132,7 @@ NOT_EXECUTED = {
     "k2c lab FOLDER": "tests/cli/test_commands.py; k2c lab is started below",
     'python -m pip install -e ".[export]"': "needs a network, and changes the environment",
     "k2c bench": "minutes of measuring on an idle machine; below, with one benchmark that stands in for all",
+    "k2c bench mnist": "two minutes of measuring on an idle machine; below, as `k2c bench`",
     "k2c bench --quick": "minutes of measuring on an idle machine; below, as the one before",
     "pytest": "these tests themselves; `make test` executes it in the small kit",
     "python3 -m venv .venv": "test_environment.py executes it, installs torch, then executes make",

@@ -55,6 +55,9 @@ for attempt in (lambda: kernels.open("opencl"), lambda: ops.compile("")):
     assert '-m pip install "pyopencl[pocl]"' in lines[2] and "runs no kernels" in lines[3]
 
 
+IN_MEMORY = "conv_pool_input"  # it lists the filters of each pixel, more numbers than there are registers
+
+
 @pytest.mark.parametrize("kind", ["cpu", "gpu"])
 @pytest.mark.parametrize("file", kernels.sources())
 def test_every_kernel_compiles_to_ptx(file, kind):
@@ -66,8 +69,9 @@ def test_every_kernel_compiles_to_ptx(file, kind):
         ptx = kernels.compile_cuda(kernels.source_of(file), file, define_flags(shape)).decode()
         entries = set(re.findall(r"\.entry (\w+)\(", ptx))
         assert entries == {name for name, spec in kernels.SPECIFICATIONS.items() if spec.source == file}
-        if kind == "gpu":
-            assert ".local ." not in ptx  # what should be in registers is in registers
+        if kind == "gpu":  # what should be in registers is in registers
+            bodies = {body.split("(")[0]: body for body in ptx.split(".entry ")[1:]}
+            assert {name for name, body in bodies.items() if ".local ." in body} <= {IN_MEMORY}
 
 
 def test_nvrtc_shows_the_line_of_an_error():

@@ -331,7 +331,7 @@ def flip(file, whole, chance, turn):
 def test_what_does_not_arrive_leaves_nothing_that_looks_like_weights(faults, why, server, resnet, cache):
     name = resnet(b"w" * 100_000)
     server.faults += faults
-    with pytest.raises(WeightsError, match=rf"{why}.*efficientnet_lite0.*works without a network"):
+    with pytest.raises(WeightsError, match=rf"{why}.*efficientnet_lite0.*work without a network"):
         backbone("resnet50")
     assert len(server.seen) <= 3
     assert not (cache / "weights" / name).exists()

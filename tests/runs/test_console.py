@@ -12,7 +12,7 @@ from k2c.runs.execution.execute import Run
 def test_a_pipe_gets_a_line_every_ten_seconds(monkeypatch, tmp_path):
     said = io.StringIO()
 
-    def execute(run, out, listen):
+    def execute(run, out, listen, environment):
         listen(Step(2, 5, "epoch 1"))
         until = time.monotonic() + 20
         while "epoch 1" not in said.getvalue() and time.monotonic() < until:

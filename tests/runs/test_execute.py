@@ -130,7 +130,7 @@ def test_what_keeps_a_widget_alive_lies_beside_the_saved_notebook(tiny_course, k
     kept = json.loads((tiny_course / "course/site/widgets/00_tiny/claim.json").read_text())
     assert (kept["front"], kept["values"]) == ("ring", {"workers": 3, "round": 2})
     saved = (tiny_course / "notebooks/00_tiny.ipynb").read_text()
-    assert "0 of 9 pieces are complete" in saved
+    assert "3 of 9 pieces are complete" in saved
     assert "k2c.live" not in saved
 
 

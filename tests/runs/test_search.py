@@ -151,7 +151,7 @@ def test_repeats_make_one_value_and_a_failed_run_makes_a_setting_the_worst(searc
 
 @pytest.mark.parametrize("rule", ["median", "hyperband"])
 def test_a_run_behind_the_others_is_told_to_end(search, rule):
-    started, *_ = search(SEARCH + f"    prune: {{on: accuracy, rule: {rule}}}\n")
+    started, *_ = search(SEARCH + f"    prune: {{watch: accuracy, rule: {rule}}}\n")
     for _ in range(9):
         (run,) = started.ask()
         rows = [{"epoch": n, "accuracy": 0.9} for n in (1, 2, 3, 4)]
@@ -169,7 +169,7 @@ def test_an_objective_that_nothing_records_is_a_sentence(search):
     (run,) = started.ask()
     with pytest.raises(K2CError, match="no objective: There is no result 'qualty'; did you mean 'quality'"):
         started.tell(run.id, "ok", 1.0, {"recorded": {"quality": 1.0, "series": [1, 2]}})
-    started, *_ = search(SEARCH + "    prune: {on: acuracy}\n", "other")
+    started, *_ = search(SEARCH + "    prune: {watch: acuracy}\n", "other")
     (run,) = started.ask()
     with pytest.raises(K2CError, match="after an epoch 'acuracy'; did you mean 'accuracy'"):
         started.tell(run.id, "ok", 1.0, {"recorded": {"quality": 1.0}, "epochs": [{"accuracy": 1.0}]})
@@ -179,8 +179,8 @@ def test_an_objective_that_nothing_records_is_a_sentence(search):
     ("text", "said"),
     [
         (SEARCH.replace("{runs: 12}", "{}"), "give runs, such as 24, or time"),
-        (SEARCH + "    prune: {on: valid_loss}\n", "less of valid_loss is better, and more of quality"),
-        (SEARCH + "    prune: {on: accuracy}\nrepeats: {seed: [0, 1]}\n", "leave out repeats or prune"),
+        (SEARCH + "    prune: {watch: valid_loss}\n", "less of valid_loss is better, and more of quality"),
+        (SEARCH + "    prune: {watch: accuracy}\nrepeats: {seed: [0, 1]}\n", "leave out repeats or prune"),
         (SEARCH + "filter: steps < 3\n", "a search takes no filter"),
         (SEARCH.replace("[1, 9]", "[1, 99]"), "steps"),
         (SEARCH + "    sampelr: tpe\n", "did you mean 'sampler'"),
@@ -258,7 +258,7 @@ def start(tmp_path, *words):
 def test_killed_and_resumed_the_command_finishes_the_search(tiny_course, tmp_path, k2c, edit_cell):
     edit_cell("claim", EPOCHS)
     text = SEARCH.replace("runs: 12", "runs: 7").replace(", steps: {integers: [1, 9]}", "")
-    (tmp_path / "trial.yml").write_text(text + "    prune: {on: accuracy}\n    seed: 4\n")
+    (tmp_path / "trial.yml").write_text(text + "    prune: {watch: accuracy}\n    seed: 4\n")
     process = start(tmp_path, "trial.yml", "--out", "out")
     while len(list((tmp_path / "out").glob("00_*/run.json"))) < 2:
         assert process.poll() is None, process.stdout.read()

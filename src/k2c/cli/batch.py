@@ -105,7 +105,7 @@ def compare(a: Path, b: Path) -> None:
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="An MLflow file store, made where it is missing: mlflow ui --backend-store-uri DIR",
+    help="An MLflow file store, made where it is missing.",
 )
 def export(folder: Path, into: Path) -> None:
     """Write the runs of FOLDER for MLflow; results.csv and results.parquet stand in FOLDER already.

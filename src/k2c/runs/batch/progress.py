@@ -69,7 +69,9 @@ def _searched(search: SearchSweep) -> str:
     ends = [f"{search.budget.runs:,} runs"] if search.budget.runs else []
     ends += [f"{format_seconds(search.budget.time)} of running"] if search.budget.time else []
     how = "at random" if search.sampler == "random" else "by what the earlier runs gave (TPE)"
-    early = f" Runs end early by the {search.prune.rule} rule on {search.prune.on}." if search.prune else ""
+    early = (
+        f" Runs end early by the {search.prune.rule} rule on {search.prune.watch}." if search.prune else ""
+    )
     return (
         f"A search that proposes {', '.join(search.parameters)} {how}, to {search.direction} {search.objective}, "
         f"until {' or '.join(ends)}.{early}"

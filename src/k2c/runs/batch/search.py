@@ -121,7 +121,9 @@ class Search:
         """
         self._seconds += seconds
         setting = self._trials[run]
-        column = [row for row in results.get("epochs", ()) if self._form.prune and self._form.prune.on in row]
+        column = [
+            row for row in results.get("epochs", ()) if self._form.prune and self._form.prune.watch in row
+        ]
         for row in column[setting.reported :]:
             self._report(setting, row)
         if status == "ok":
@@ -129,7 +131,7 @@ class Search:
             if self._form.prune and not column:
                 measured = sorted({name for row in results.get("epochs", ()) for name in row})
                 raise K2CError(
-                    unknown("column of what `fit` measures after an epoch", self._form.prune.on, measured)
+                    unknown("column of what `fit` measures after an epoch", self._form.prune.watch, measured)
                 )
         setting.ended.append(status if status != "ok" or math.isfinite(setting.values[-1]) else "failed")
         setting.left.discard(run)
@@ -146,7 +148,7 @@ class Search:
         row
             The last one of `k2c.training.History`.
         """
-        if self._form.prune is None or self._form.prune.on not in row:
+        if self._form.prune is None or self._form.prune.watch not in row:
             return False
         self._report(self._trials[run], row)
         return bool(self._trials[run].trial.should_prune())
@@ -162,7 +164,7 @@ class Search:
     def _report(self, setting: _Trial, row: Mapping[str, float]) -> None:
         assert self._form.prune is not None
         setting.reported += 1
-        setting.trial.report(row[self._form.prune.on], setting.reported)
+        setting.trial.report(row[self._form.prune.watch], setting.reported)
 
     def _finish(self, setting: _Trial) -> None:
         if set(setting.ended) == {"ok"}:

@@ -92,9 +92,9 @@ class Budget(Strict):
 
 
 class Prune(Strict):
-    """Which runs to end early, by a column `on` of what `fit` measures after every epoch, such as `accuracy`."""
+    """Which runs to end early, by the column `watch` of what `fit` measures after every epoch, such as `accuracy`."""
 
-    on: str = Field(min_length=1)
+    watch: str = Field(min_length=1)
     rule: Literal["median", "hyperband"] = "median"
 
 
@@ -129,9 +129,9 @@ class SearchSweep(Strict):
 
     @model_validator(mode="after")
     def _same_way(self) -> "SearchSweep":
-        if self.prune and "loss" in self.prune.on and self.direction == "maximize":
+        if self.prune and "loss" in self.prune.watch and self.direction == "maximize":
             raise ValueError(
-                f"less of {self.prune.on} is better, and more of {self.objective}: prune on a column that goes the "
+                f"less of {self.prune.watch} is better, and more of {self.objective}: prune on a column that goes the "
                 "same way as the objective, such as accuracy"
             )
         return self
