@@ -1,14 +1,12 @@
-"""Search against grid, and luck: course/results/lenet_tuning.csv.
+"""Search against grid: course/results/lenet_tuning.csv.
 
-Usage: python course/results/lenet_tuning.py [PART ...]   (grid, search, luck, again; about 40 CPU minutes)
+Usage: python course/results/lenet_tuning.py [PART ...]   (grid, search; about 20 CPU minutes)
 
 Every row is one training run of lecture 2's LeNet with the settings of course/batches/lenet_optimisers.yml (one epoch
 over 10,000 digits), measured on 10,000 training digits that it never saw (validation) and on the 10,000 test digits.
 
 grid    the 24 settings of the batch file, 3 seeds each
 search  5 searches of the kit (seeds 0 to 4) over the same ranges, 24 runs each, for validation accuracy
-luck    one good setting with 30 more seeds
-again   the grid's best setting and each search's, with 5 seeds that chose nothing
 """
 
 import argparse
@@ -100,18 +98,12 @@ def search(trainer: Trainer, seed: int) -> None:
                 proposing.tell(run.id, "ok" if good else "failed", 1.0, results)
 
 
-def best(rows: pd.DataFrame, part: str) -> tuple[float, float]:
-    """Return the setting of a part with the best mean validation accuracy."""
-    chosen = rows[rows["part"] == part].groupby(["learning_rate", "momentum"])["validation"].mean()
-    return chosen.idxmax()
-
-
 def main() -> None:
     """Train all parts, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", default=["grid", "search", "luck", "again"])
+    parser.add_argument("parts", nargs="*", metavar="PART", default=["grid", "search"])
     options = parser.parse_args()
-    whole = len(options.parts) == 4
+    whole = len(options.parts) == 2
     trainer = Trainer("lenet_tuning" if whole else f"lenet_tuning_{'_'.join(options.parts)}")
     if "grid" in options.parts:
         for number, setting in enumerate(itertools.product(RATES, MOMENTA, range(3)), start=1):
@@ -119,14 +111,6 @@ def main() -> None:
     if "search" in options.parts:
         for seed in range(5):
             search(trainer, seed)
-    if "luck" in options.parts:
-        for seed in range(100, 130):
-            trainer.row("luck", seed - 99, 0.03, 0.9, seed)
-    if "again" in options.parts:
-        rows = pd.DataFrame(trainer.rows) if whole else k2c.measured("lenet_tuning")
-        for part in ["grid", *(f"search {seed}" for seed in range(5))]:
-            for seed in range(200, 205):
-                trainer.row(f"again: {part}", seed - 199, *best(rows, part), seed)
 
 
 if __name__ == "__main__":

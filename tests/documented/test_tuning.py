@@ -35,3 +35,20 @@ def test_more_seeds_make_luck_rarer_as_the_page_says():
     needed = {seeds: next(n for n in range(1, 99) if best_of(n) >= seeds**0.5) for seeds in (1, 3, 5)}
     assert needed == {1: 4, 3: 15, 5: 49}
     assert "luckiest of 4 ordinary" in PAGE and "it takes 15; with five seeds, 49" in PAGE
+
+
+def test_the_searches_reach_the_grids_best_as_the_page_says():
+    facts = measured("lenet_tuning")
+    grid = (
+        facts[facts["part"] == "grid"].groupby(["learning_rate", "momentum"])[["validation", "test"]].mean()
+    )
+    (rate, momentum), best = grid["validation"].idxmax(), grid.loc[grid["validation"].idxmax()]
+    row = f"| grid, mean of 3 seeds | {rate:g}, {momentum:g} | {best['validation']:.4f} | {best['test']:.4f} | |"
+    assert row in PAGE
+    for seed in range(5):
+        runs = facts[facts["part"] == f"search {seed}"]
+        assert len(runs) == 24
+        won = runs.loc[runs["validation"].idxmax()]
+        reached = int(runs.loc[runs["validation"] >= best["validation"], "number"].min())
+        setting = f"{won['learning_rate']:.3f}, {won['momentum']:.3f}"
+        assert f"| {setting} | {won['validation']:.4f} | {won['test']:.4f} | {reached} |" in PAGE
