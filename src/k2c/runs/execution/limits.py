@@ -14,6 +14,7 @@ import psutil
 from k2c.runs.execution.engine import Execution
 
 SAMPLE_SECONDS = 0.2
+REST = 20  # times as long as reading their own memory took: the processes stand still meanwhile
 GRACE_SECONDS = 5.0  # for a cell that was interrupted to say where it was
 
 
@@ -83,16 +84,21 @@ class Watch:
 
     def _follow(self) -> None:
         self._execution.started.wait()
-        start = time.monotonic()
+        start, due = time.monotonic(), 0.0
         while not self._over.wait(SAMPLE_SECONDS):
             if self.ended:
                 self._kill()  # told to end before its kernel had started
                 continue
-            used = self._measure()
-            self.peak = max(self.peak or 0, used) or None
-            if self._limits.memory and used > self._limits.memory:
-                self.end("out of memory")
-            elif self._limits.seconds and time.monotonic() - start > self._limits.seconds:
+            self._find()
+            now = time.monotonic()
+            if now >= due or self._may_be_full():
+                used = sum(map(_own, self._seen))
+                self.peak = max(self.peak or 0, used) or None
+                due = now + (1 + REST) * (time.monotonic() - now)
+                if self._limits.memory and used > self._limits.memory:
+                    self.end("out of memory")
+                    continue
+            if self._limits.seconds and time.monotonic() - start > self._limits.seconds:
                 self._time_over()
 
     def _time_over(self) -> None:
@@ -102,24 +108,35 @@ class Watch:
         if not self._over.wait(GRACE_SECONDS):
             self._kill()
 
-    def _measure(self) -> int:
-        """Return the memory of the kernel and its descendants, in bytes."""
+    def _find(self) -> None:
+        """Look for the kernel and its descendants, which may have left it since, and forget those that ended."""
         kernel = self._execution.kernel
         with contextlib.suppress(psutil.Error):
             if kernel and kernel.poll() is None:  # else its number may be another process's by now
                 process = psutil.Process(kernel.pid)
                 self._seen |= {process, *process.children(recursive=True)}
-        return sum(_memory(process) for process in self._seen)
+        self._seen = {process for process in self._seen if process.is_running()}
+
+    def _may_be_full(self) -> bool:
+        """Tell whether resident memory, which is quick to read and counts what is shared too, is over the limit."""
+        return bool(self._limits.memory) and sum(map(_resident, self._seen)) > (self._limits.memory or 0)
 
     def _kill(self) -> None:
-        self._measure()  # finds processes started since
+        self._find()
         for process in self._seen:
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
 
-def _memory(process: psutil.Process) -> int:
+def _resident(process: psutil.Process) -> int:
     try:
-        return int(process.memory_full_info().uss) if process.is_running() else 0
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _own(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().uss)
     except psutil.Error:
         return 0
