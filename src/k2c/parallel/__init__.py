@@ -9,6 +9,7 @@ from k2c.parallel.strategies.strategy import Strategy
 from k2c.parallel.workers.compression import bytes_per_step
 from k2c.parallel.workers.five_steps import STEPS
 from k2c.parallel.workers.rendezvous import Rendezvous, find_rendezvous
+from k2c.parallel.workers.start import prepare_workers
 from k2c.parallel.workers.watch import WorkerError, WorkerState
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "films",
     "find_rendezvous",
     "largest_stable_rate",
+    "prepare_workers",
     "time_all_reduce",
     "train",
     "train_stale",

@@ -224,7 +224,8 @@ class _Group:
             return
         for repeat in range(-SKIPPED, -(-REPEATS // self.workers)):
             found = self._step(self.model, self.gradient)
-            found["step"] = sum(self._step(self.replica)[part] for part in PARTS)
+            whole = self._step(self.replica)
+            found["step"] = sum(whole[part] for part in PARTS)
             if repeat >= 0:
                 for name, seconds in found.items():
                     self.times[name].append(seconds)

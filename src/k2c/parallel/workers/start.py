@@ -1,14 +1,17 @@
 """How the processes of a run are started: the kit's own are forked from one that has imported torch, where possible."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from k2c._system.forkserver import ForkedProcess, ForkServer, can_fork
+from k2c.errors import K2CError
 from k2c.parallel.workers.lifeline import LIFELINE
 
 # What workers import, the experiments' libraries among it.
@@ -87,6 +90,21 @@ def child_environment() -> dict[str, str]:
         "TP_SOCKET_IFNAME": os.environ.get("TP_SOCKET_IFNAME", loopback),
         "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
     }
+
+
+def prepare_workers() -> None:
+    """Start the process that workers are forked from, and go on while it imports torch and the experiments.
+
+    The first run with several workers starts it otherwise, and waits for it (a few seconds). Does nothing where
+    processes cannot be forked, and the second time.
+    """
+
+    def start() -> None:
+        with contextlib.suppress(K2CError):  # the first run tries again, and says what is wrong
+            _server().start()
+
+    if can_fork():
+        threading.Thread(target=start, name="k2c workers", daemon=True).start()
 
 
 @cache
