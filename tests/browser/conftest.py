@@ -208,8 +208,12 @@ class OpenNotebook:
         if IMAGES:
             self.page.screenshot(path=Path(IMAGES) / f"{name}.png")
 
-    def kernels(self) -> list[Any]:
-        return self.lab.ask("kernels")
+    def wait_until_no_kernel_is_known(self) -> None:
+        """Wait until the server has forgotten every kernel, which it does some time after the process has ended."""
+        deadline = time.monotonic() + PATIENCE
+        while left := self.lab.ask("kernels"):
+            assert time.monotonic() < deadline, left
+            time.sleep(0.2)
 
 
 _LOOK = """() => {{

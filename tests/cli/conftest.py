@@ -8,8 +8,10 @@ import sys
 import time
 import uuid
 
+import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 MARK = "K2C_TEST_MARK"
 
@@ -58,6 +60,16 @@ class Command:
             with contextlib.suppress(psutil.Error, OSError):
                 if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
                     yield process.pid, " ".join(process.cmdline())[:120]
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Make a folder of eight small photographs of two classes."""
+    for number, image in enumerate(np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)):
+        path = tmp_path / "photographs" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return tmp_path / "photographs"
 
 
 @pytest.fixture

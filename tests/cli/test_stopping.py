@@ -94,6 +94,26 @@ def test_train(start, number, strategy, tmp_path):
     assert "Start it again with --folder kept to go on." in command.said
 
 
+def test_fine_tune(start, photographs, tmp_path):
+    command = start("fine-tune", "photographs", "mine.pt", "--epochs", "1000000")
+    command.wait_for(lambda: "features" in command.said)
+    check_end(command, signal.SIGINT)
+    assert "mine.pt was not written." in command.said
+    assert set(tmp_path.iterdir()) == {photographs, command.log}
+
+
+def test_export(start, tmp_path):
+    pytest.importorskip("onnx")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = start("export", "efficientnet_lite0", "--to", "page", "--out", "page.html", TMPDIR=str(scratch))
+    command.wait_for(lambda: list(scratch.glob("tmp*")))  # torch is writing the network
+    check_end(command, signal.SIGINT)
+    assert "page.html was not written." in command.said
+    assert set(tmp_path.iterdir()) == {scratch, command.log}
+    assert list(scratch.glob("tmp*")) == []
+
+
 @pytest.fixture
 def slow_source(tiny_course):
     """Make a data set whose server sends a little and then nothing more."""

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, features
 
 from k2c._system.load_report import LoadReport
 from k2c.datasets.photographs import sample_photograph
 from k2c.errors import K2CError
+from k2c.models import OwnClassifier, backbone
 from k2c.models.prediction import COLUMNS, find_files, predict_folder
 
 
@@ -107,6 +109,43 @@ def test_formats_are_told_by_content_not_by_a_list_of_endings(tmp_path):
     assert rows[0]["file"] == "'-2+3.jpg"  # no formula for a spreadsheet to compute
     again = predict_folder(folder, folder / "answers.csv")
     assert again.load.left_out == report.load.left_out  # the table is none of the images
+
+
+def test_a_12_bit_film_of_a_hospital_is_answered_as_its_8_bit_copy(tmp_path, k2c):
+    pydicom = pytest.importorskip("pydicom")
+    films = tmp_path / "films"
+    films.mkdir()
+    levels = np.add.outer(np.arange(300) * 8, np.arange(240) * 7) % 4096
+    Image.fromarray(np.round(levels / 4095 * 255).astype(np.uint8)).save(films / "film.png")
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    film = pydicom.FileDataset(str(films / "film.dcm"), {}, file_meta=meta, preamble=b"\0" * 128)
+    film.Rows, film.Columns, film.SamplesPerPixel, film.PixelRepresentation = 300, 240, 1, 0
+    film.PhotometricInterpretation, film.BitsAllocated, film.BitsStored, film.HighBit = (
+        "MONOCHROME2",
+        16,
+        12,
+        11,
+    )
+    film.PixelData = levels.astype(np.uint16).tobytes()
+    film.save_as(films / "film.dcm", enforce_file_format=True)
+    network = backbone()
+    weight = torch.randn(3, network.n_features, generator=torch.Generator().manual_seed(0)) / 10
+    findings = ["Mass", "Edema", "Hernia"]
+    OwnClassifier(network, findings, weight, torch.zeros(3), multi_label=True, kind="film").save(
+        tmp_path / "own.pt"
+    )
+    done = k2c("predict", "films", "--model", "own.pt", "--csv", "out.csv")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    answers = {(row["file"], row["name"]): float(row["probability"]) for row in rows}
+    assert len(answers) == 6
+    for name in findings:
+        assert answers["film.dcm", name] == pytest.approx(answers["film.png", name], abs=0.01)
+    assert max(answers.values()) - min(answers.values()) > 0.1
 
 
 def test_pipes_bombs_and_links_that_lead_out_are_left_out(tmp_path):

@@ -1,13 +1,18 @@
 """A folder in, a classifier out, with an honest report: two classes, several findings, all weights."""
 
+import functools
+import importlib.util
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from k2c.cli.group import explain
 from k2c.errors import K2CError
 from k2c.models import image_logits, load_classifier
-from k2c.own import fine_tune
+from k2c.own import export_onnx, export_page, fine_tune
 from k2c.own.held_out import held_out_table
 
 
@@ -44,6 +49,27 @@ def test_what_is_saved_answers_the_same(tuned, tmp_path):
     images = [tuned.test.image(row) for row in range(4)]
     found = again.probabilities(image_logits(again.network, images)).numpy()
     np.testing.assert_allclose(found, tuned.probabilities[:4], atol=1e-4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+def test_a_full_disk_is_a_sentence_and_leaves_the_old_file(tuned, tmp_path):
+    import resource
+
+    written = {"mine.pt": tuned.save, "mistakes.html": tuned.write_mistakes}
+    if importlib.util.find_spec("onnx"):
+        for name, export in (("mine.onnx", export_onnx), ("page.html", export_page)):
+            written[name] = functools.partial(export, tuned.classifier)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for name, write in written.items():
+        (tmp_path / name).write_text("old")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            with pytest.raises(OSError) as caught:
+                write(tmp_path / name)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert "Nothing more can be written" in explain(caught.value, [])
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(written, "old")
 
 
 def test_mistakes_come_with_their_images(tuned, tmp_path):

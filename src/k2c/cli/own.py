@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from k2c._system.terminal import console, problems
+from k2c.cli.stopping import when_stopped
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 _network = click.option(
@@ -48,11 +49,12 @@ def fine_tune_command(
     from k2c.own import fine_tune
 
     keep_to_quota()
-    tuned = fine_tune(
-        load_images(folder, labels, missing="skip"), backbone=network, kind=kind, epochs=epochs,
-        trunk_epochs=trunk_epochs, progress=True,
-    )  # fmt: skip
-    tuned.save(model)
+    with when_stopped(f"{model} was not written."):
+        tuned = fine_tune(
+            load_images(folder, labels, missing="skip"), backbone=network, kind=kind, epochs=epochs,
+            trunk_epochs=trunk_epochs, progress=True,
+        )  # fmt: skip
+        tuned.save(model)
     console.say(tuned.report().round(3).to_string())
     if mistakes:
         console.say(f"Mistakes: {mistakes} ({tuned.write_mistakes(mistakes)})")
@@ -127,8 +129,9 @@ def export(model: str, form: str, out: Path | None, title: str) -> None:
     out = out or Path(
         f"{Path(model).stem if not pretrained else model}.{'html' if form == 'page' else 'onnx'}"
     )
-    if form == "page":
-        export_page(own, out, title)
-    else:
-        export_onnx(own, out)
+    with when_stopped(f"{out} was not written."):
+        if form == "page":
+            export_page(own, out, title)
+        else:
+            export_onnx(own, out)
     console.say(f"{'Page' if form == 'page' else 'ONNX'}: {out} ({out.stat().st_size / 1e6:.1f} MB)")
