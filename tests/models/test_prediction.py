@@ -115,20 +115,16 @@ def test_a_12_bit_film_of_a_hospital_is_answered_as_its_8_bit_copy(tmp_path, k2c
     pydicom = pytest.importorskip("pydicom")
     films = tmp_path / "films"
     films.mkdir()
-    levels = np.add.outer(np.arange(300) * 8, np.arange(240) * 7) % 4096
+    levels = np.linspace(0, 4095, 300 * 240).reshape(300, 240)
     Image.fromarray(np.round(levels / 4095 * 255).astype(np.uint8)).save(films / "film.png")
     meta = pydicom.dataset.FileMetaDataset()
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
     meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
     film = pydicom.FileDataset(str(films / "film.dcm"), {}, file_meta=meta, preamble=b"\0" * 128)
-    film.Rows, film.Columns, film.SamplesPerPixel, film.PixelRepresentation = 300, 240, 1, 0
-    film.PhotometricInterpretation, film.BitsAllocated, film.BitsStored, film.HighBit = (
-        "MONOCHROME2",
-        16,
-        12,
-        11,
-    )
+    film.Rows, film.Columns = levels.shape
+    film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, "MONOCHROME2", 0
+    film.BitsAllocated, film.BitsStored, film.HighBit = 16, 12, 11
     film.PixelData = levels.astype(np.uint16).tobytes()
     film.save_as(films / "film.dcm", enforce_file_format=True)
     network = backbone()
