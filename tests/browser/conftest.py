@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -244,9 +244,12 @@ def page(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def open_lecture(lab: Lab, page: Any) -> Iterator[Callable[..., OpenNotebook]]:
-    """Return a function that opens a lecture with other values of its parameters; its kernel ends with the test."""
+    """Return a function that opens a lecture with other values of its parameters; its kernel ends with the test.
 
-    def opened(name: str, **parameters: Any) -> OpenNotebook:
+    Cells whose ids are in `shown` run also where they are asides and the others are skipped.
+    """
+
+    def opened(name: str, shown: Collection[str] = (), **parameters: Any) -> OpenNotebook:
         path = lab.folder / f"{name}.ipynb"
         notebook = nbformat.read(path, as_version=4)
         cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
@@ -258,6 +261,8 @@ def open_lecture(lab: Lab, page: Any) -> Iterator[Callable[..., OpenNotebook]]:
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
+                if cell.id in shown:
+                    cell.source = cell.source.replace("# Aside: ", "# ")
         nbformat.write(notebook, path)
         return OpenNotebook(page, lab, name)
 

@@ -192,7 +192,9 @@ def test_lecture_1_words_light_up_as_one_types(open_lecture):
 
 
 def test_lecture_2_training_is_stopped_and_the_digits_of_a_hand_are_read(open_lecture):
-    notebook = open_lecture("02_lenet_mnist", source="digits", epochs=200)
+    notebook = open_lecture(
+        "02_lenet_mnist", WIDGETS["02_lenet_mnist"], source="digits", epochs=200, everything=False
+    )
     notebook.run_all()
     training = notebook.cell("training")
     expect(training).to_contain_text(re.compile(r"epoch (1[2-9]|[2-9]\d|1\d\d) of 200"))
@@ -205,7 +207,14 @@ def test_lecture_2_training_is_stopped_and_the_digits_of_a_hand_are_read(open_le
 
 
 def test_lecture_3_a_image_is_chosen_and_uploaded_and_another_answer_explained(open_lecture):
-    notebook = open_lecture("03_pretrained_imagenet", stride=56, views=2, repeats=3)
+    notebook = open_lecture(
+        "03_pretrained_imagenet",
+        WIDGETS["03_pretrained_imagenet"],
+        stride=56,
+        views=2,
+        repeats=3,
+        everything=False,
+    )
     notebook.run_all()
     notebook.wait_until_done()
     a_hand_on_all_widgets(notebook, "03_pretrained_imagenet")
@@ -226,7 +235,14 @@ def test_lecture_4_a_work_group_steps(open_lecture):
 
 
 def test_lecture_5_sliders_change_eye_augmentation_and_decision(open_lecture):
-    notebook = open_lecture("05_fundus_transfer", n_eyes=200, prevalence=0.2, epochs=5)
+    notebook = open_lecture(
+        "05_fundus_transfer",
+        WIDGETS["05_fundus_transfer"],
+        n_eyes=200,
+        prevalence=0.2,
+        epochs=5,
+        everything=False,
+    )
     notebook.run_all()
     notebook.wait_until_done()
     a_hand_on_all_widgets(notebook, "05_fundus_transfer")
