@@ -38,6 +38,20 @@ def test_hidden_cases_are_literal_calls_with_the_references_values():
     assert (wrong.status, wrong.hint) == ("wrong", "Add.")
 
 
+def test_a_case_may_say_what_is_right_and_draws_know_what_the_exercise_needs():
+    kind = {
+        "draw": {"kind": "int(round(rng.uniform(2, 9)))"},
+        "call": "answer(1)",
+        "expect": "kind",
+        "hint": "Tell.",
+    }
+    (case, *_) = hidden_cases("tiny.1", ENTRY | {"hidden": [kind]}, seed=1)
+    assert (case["call"], case["value"] in range(2, 10)) == (
+        "answer(1)",
+        True,
+    )  # the call does not tell the kind
+
+
 def test_they_are_the_same_again_and_different_for_another_student_or_seed():
     calls = [
         [case["call"] for case in hidden_cases("tiny.1", ENTRY, seed, student)]
@@ -81,6 +95,8 @@ def test_each_lecture_has_public_cases_as_values_and_hidden_ones_that_can_be_dra
     compiled = json.loads(json.dumps(public_cases(lecture)))
     assert [len(compiled[name]["checks"]) for name in entries] == [len(e["checks"]) for e in entries.values()]
     for name, entry in entries.items():
-        drawn = json.loads(json.dumps(hidden_cases(name, entry, seed=1)))
-        assert len({case["call"] for case in drawn}) == len(drawn)
-        assert bool(drawn) == ("hidden" in entry)
+        drawn = json.loads(json.dumps(hidden_cases(name, entry, seed=6)))
+        assert len({case["call"] for case in drawn}) == len(drawn) > 0
+        assert (
+            not {"True", "'right'"} & {repr(case["value"]) for case in drawn} or name == "lenet.6"
+        )  # a word to guess

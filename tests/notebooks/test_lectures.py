@@ -15,6 +15,7 @@ import pytest
 from k2c import guard, kernels
 from k2c._system.outputs import RESULT_MIME
 from k2c._system.paths import project_root
+from k2c.course.cases import hidden_cases
 from k2c.course.exercises import answers, judge, load_solutions
 from k2c.course.syllabus import load_syllabus
 from k2c.runs import collect_results
@@ -186,6 +187,48 @@ def test_each_likely_mistake_gets_the_hint_for_it(path):
             expected = entry["checks"][mistake["case"] - 1]["hint"]
             assert "NameError" not in verdict.complaint
             assert (verdict.status, verdict.hint) == ("wrong", expected), f"{exercise}: {mistake}"
+
+
+def learnt_by_heart(answer, calls, uses):
+    """Return an answer that gives in the calls what is right there, and in others what was right in the first."""
+    table, learns = {}, True
+
+    def recall(name, function):
+        def given(*args, **options):
+            asked = (name, repr((args, options)))
+            if learns:
+                table[asked] = function(*args, **options)
+            known = table.get(asked, next(value for (other, _), value in table.items() if other == name))
+            return Parrot(known) if isinstance(known, kernels.Attempt) else known
+
+        return given
+
+    class Parrot:  # a kernel is asked for by its methods
+        def __init__(self, attempt):
+            self.attempt = attempt
+
+        def __getattr__(self, name):
+            return recall(name, getattr(self.attempt, name) if learns else None)
+
+    spoken = recall("answer", answer)
+    list(answers(calls, spoken, uses))
+    learns = False
+    return spoken
+
+
+@every_notebook
+def test_hidden_cases_take_the_solution_and_not_what_was_learnt_by_heart(path):
+    names = imports_and_functions(path)
+    for exercise, entry in SOLUTIONS[path.stem].items():
+        exec(entry["solution"], names)
+        answer, uses = names[ast.parse(entry["solution"]).body[0].name], entry.get("uses", ())
+        public = entry["checks"]
+        parrot = learnt_by_heart(answer, [case["call"] for case in public], uses)
+        for seed in (2, 6, 7):
+            cases = hidden_cases(exercise, entry, seed)
+            calls = [case["call"] for case in cases]
+            assert judge(cases, answers(calls, answer, uses)).status == "right", (exercise, seed)
+            assert judge(cases, answers(calls, parrot, uses)).status == "wrong", (exercise, seed)
 
 
 @every_notebook

@@ -41,8 +41,9 @@ def hidden_cases(
         Its name.
     entry
         The exercise in `course/solutions`. Each of its `hidden` checks has `draw` (names, each with an expression
-        that knows `rng`, `np`, `torch` and the names before it), a `call` with these names, a `hint`, and may have
-        `times`. `needs` names what the solution calls, with its module.
+        that knows `rng`, `np`, `torch`, what the exercise `uses` and `needs`, and the names before it), a `call` with
+        these names and a `hint`. It may have `times`, and `expect`, an expression that is used in place of the
+        reference. `needs` names what the solution calls, with its module.
     seed
         Of the class.
     student
@@ -75,21 +76,24 @@ def hidden_cases(
 def _drawn(entry: Mapping[str, Any], hidden: Mapping[str, Any], seed: list[int]) -> dict[str, Any]:
     import numpy as np
 
-    names: dict[str, Any] = namespace() | {"rng": np.random.default_rng(seed)}
-    values: dict[str, Any] = {}
+    known = namespace() | {
+        name.rpartition(".")[2]: resolve_name(name)
+        for name in [*entry.get("needs", ()), *entry.get("uses", ())]
+    }
+    names, values = known | {"rng": np.random.default_rng(seed)}, {}
     for name, expression in hidden["draw"].items():
         names[name] = values[name] = eval(str(expression), names)
     call = ast.unparse(_Filled(values).visit(ast.parse(hidden["call"], mode="eval")))
-    return {"call": call, "value": plain_value(_by_reference(entry, call)), "hint": hidden["hint"]}
+    expect = hidden.get("expect")
+    value = eval(str(expect), names) if expect is not None else _by_reference(entry["solution"], call, known)
+    return {"call": call, "value": plain_value(value), "hint": hidden["hint"]}
 
 
-def _by_reference(entry: Mapping[str, Any], call: str) -> Any:
+def _by_reference(solution: str, call: str, known: Mapping[str, Any]) -> Any:
     """Return what the solution gives for a call; nothing of it comes near a student's process."""
-    names = namespace()
-    for name in [*entry.get("needs", ()), *entry.get("uses", ())]:
-        names[name.rpartition(".")[2]] = resolve_name(name)
-    exec(entry["solution"], names)
-    first = next(node for node in ast.parse(entry["solution"]).body if isinstance(node, ast.FunctionDef))
+    names = dict(known)
+    exec(solution, names)
+    first = next(node for node in ast.parse(solution).body if isinstance(node, ast.FunctionDef))
     return eval(call, names | {"answer": names[first.name]})
 
 

@@ -7,12 +7,13 @@ from PIL import Image
 
 from k2c.datasets import audit
 from k2c.datasets.fundus import load_fundus
-from k2c.datasets.fundus.planted import planted_defects, planted_folder
+from k2c.datasets.fundus.planted import packed_folder, planted_defects, planted_folder, unpacked_folder
 
 
+@pytest.mark.parametrize("way", [planted_folder, lambda seed: unpacked_folder(packed_folder(seed))])
 @pytest.mark.parametrize("seed", [0, 7])
-def test_the_planted_defects_are_there(seed):
-    folder, defects = planted_folder(seed), planted_defects(seed)
+def test_the_planted_defects_are_there(seed, way):
+    folder, defects = way(seed), planted_defects(seed)
     table = pd.read_csv(folder / "labels.csv").set_index("image")
     images = {name: np.asarray(Image.open(folder / name)).astype(int) for name in table.index}
     corner = {name: image[-10:-5, 5:10].min() for name, image in images.items()}
