@@ -130,10 +130,12 @@ def test_another_range_keeps_what_still_lies_in_it_and_a_higher_budget_goes_on(s
 def test_it_ends_when_its_runs_took_the_time_or_every_setting_has_been_run(search):
     started, plan, store = search(SEARCH.replace("runs: 12", "time: 3 s"))
     assert len(go(started, plan, store, 99)) == 3
+    assert started.end.startswith("The search ends: its runs have taken 3.0 s, and the budget is 3.0 s.")
     few = SEARCH.replace("{rate: {uniform: [0, 1]}, steps: {integers: [1, 9]}}", "{steps: {choice: [2, 3]}}")
     started, plan, store = search(few, "few")
     assert len(go(started, plan, store, 99)) == 2
     assert started.over
+    assert started.end == "The search ends: it has proposed every setting that there is."
 
 
 def test_repeats_make_one_value_and_a_failed_run_makes_a_setting_the_worst(search):
@@ -266,6 +268,9 @@ def test_killed_and_resumed_the_command_finishes_the_search(tiny_course, tmp_pat
     process.send_signal(signal.SIGKILL)
     process.communicate()
     before = [run.id for run in read_plan(tmp_path / "out").runs]
+    process = start(tmp_path, "resume", "out")
+    process.stdout.close()  # as `| head -1` does: who reads has gone, and the runs are made all the same
+    assert process.wait(300) == 0
     ended = k2c("batch", "resume", "out", "--workers", "1")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     table = read_batch_table(tmp_path / "out").frame

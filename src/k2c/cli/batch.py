@@ -134,6 +134,8 @@ def _run(file: Path, out: Path, workers: int | None, cluster: str) -> None:
     progress = run_batch(file, out, workers, cluster, partial(show_progress, console=console), at_end)
     counts = ", ".join(f"{number:,} {status}" for status, number in progress.counts.items())
     console.say(f"{len(progress.plan.runs):,} runs: {counts or 'none done'}.")
+    if progress.end:
+        console.say(progress.end)
     if progress.stopped:
         raise stopping.Stopped(f"Go on with: k2c batch resume {shlex.quote(str(out))}")
     sys.exit(0 if progress.succeeded else 1)

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -31,7 +31,14 @@ def show_progress(progress: BatchProgress, console: Terminal) -> Iterator[None]:
     for run, damage in progress.damaged.items():
         console.say(f"The run {run} is damaged and runs again. {damage}")
     if not console.is_terminal:
-        progress.on_end = lambda planned, run: console.say(_ended(planned, run))
+
+        def say(planned: PlannedRun, run: Run) -> None:
+            with suppress(
+                SystemExit
+            ):  # the reader has gone (`| head`): what runs is for the folder, and goes on
+                console.say(_ended(planned, run))
+
+        progress.on_end = say
         yield
         return
     with Live(

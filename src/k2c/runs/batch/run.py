@@ -50,6 +50,8 @@ class BatchProgress:
         Whether somebody stopped it.
     damaged
         What is damaged of runs that had ended well, which run again: a sentence by id.
+    end
+        Why a search ended before it had all its runs, in a sentence.
     on_end
         Called with every run that has ended.
     on_epoch
@@ -64,6 +66,7 @@ class BatchProgress:
     retried: int = 0
     stopped: bool = False
     damaged: dict[str, str] = field(default_factory=dict)
+    end: str = ""
     on_end: Callable[[PlannedRun, Run], None] = lambda planned, run: None
     on_epoch: Callable[[str, Mapping[str, float]], None] = lambda run, row: None
 
@@ -126,6 +129,11 @@ class Scheduler:
         """The number of runs to do; what a search may still propose counts as one."""
         more = self._search is not None and not self._search.over
         return len(self._waiting) + len(self._flying) + more
+
+    @property
+    def end(self) -> str:
+        """Why a search ended before it had all its runs, in a sentence."""
+        return self._search.end if self._search else ""
 
     def work(self, pool: Pool) -> None:
         """Work until nothing is left; Ctrl-C ends what runs and keeps it as interrupted.
@@ -272,6 +280,7 @@ def run_batch(
         if scheduler.left:
             with closing(_pool(plan, out, workers, cluster, progress)) as pool, show(progress):
                 scheduler.work(pool)
+        progress.end = scheduler.end
     return progress
 
 

@@ -26,6 +26,7 @@ from k2c.errors import K2CError, unknown
 from k2c.runs.batch.plan import BatchPlan, PlannedRun
 from k2c.runs.batch.store import Store
 from k2c.runs.batch.sweep import Distribution, SearchSweep
+from k2c.runs.reports.pages import format_seconds
 
 DONE = ("ok", "pruned")  # a search does not repeat these
 _BAD = (
@@ -84,9 +85,28 @@ class Search:
     @property
     def over(self) -> bool:
         """Whether nothing more is to be proposed."""
-        budget = self._form.budget
-        enough = budget.runs is not None and len(self._plan.runs) >= budget.runs
-        return self._exhausted or enough or (budget.time is not None and self._seconds >= budget.time)
+        return self._enough or bool(self.end)
+
+    @property
+    def _enough(self) -> bool:
+        runs = self._form.budget.runs
+        return runs is not None and len(self._plan.runs) >= runs
+
+    @property
+    def end(self) -> str:
+        """Why nothing more is proposed though there are not yet as many runs as were asked for; empty otherwise."""
+        if self._enough:
+            return ""
+        if self._exhausted:
+            return "The search ends: it has proposed every setting that there is."
+        time = self._form.budget.time
+        if time is None or self._seconds < time:
+            return ""
+        taken, budget = format_seconds(self._seconds), format_seconds(time)
+        return (
+            f"The search ends: its runs have taken {taken}, and the budget is {budget}. For more, write a larger "
+            "budget into the batch file and run that again."
+        )
 
     def ask(self) -> list[PlannedRun]:
         """Propose a setting, and return its runs, which the plan has from now on; none where all have been run."""
