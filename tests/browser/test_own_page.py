@@ -1,14 +1,17 @@
 """A classifier as one web page, from the file system: it says what Python says, and asks the network for nothing."""
 
+import base64
 import io
+import os
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from k2c.datasets import sample_photograph
+from k2c.datasets import read_image, sample_photograph
 from k2c.models import AnswerGraph, ModelCard, OwnClassifier, Preprocessing, backbone, square_of
 from k2c.models.views import KINDS
 
@@ -120,4 +123,28 @@ def test_squares_are_pythons_to_the_last_bit(browser, file):
         preprocessing = Preprocessing(**recipe, mean=(0.5,) * 3, std=(0.5,) * 3)
         expected = square_of(np.ascontiguousarray(image), kind, preprocessing)
         np.testing.assert_array_equal(np.reshape(found, expected.shape), expected)
+    page.close()
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("folder", "kind"), [("imagenet", "photograph"), ("fundus/images", "fundus")])
+def test_files_from_cameras_are_answered_as_python_answers_them(browser, file, own, folder, kind):
+    if not (root := os.environ.get("K2C_REALDATA")):
+        pytest.skip("K2C_REALDATA is not set")
+    page = browser.new_page(bypass_csp=True)
+    page.goto(file.as_uri(), timeout=LOADING)
+    graph = AnswerGraph(own).eval()
+    for image in sorted(Path(root, folder).glob("*.jpg"))[:60:10]:
+        said = page.evaluate(
+            """async ([text, kind]) => {
+                const blob = await (await fetch(`data:;base64,${text}`)).blob();
+                const said = await ask(squareOf(await readImage(blob), kind, model.preprocessing));
+                return {square: [...said.square.data], probabilities: [...said.probabilities]}; }""",
+            [base64.b64encode(image.read_bytes()).decode(), kind],
+        )
+        square = square_of(read_image(image), kind, own.network.preprocessing)
+        np.testing.assert_array_equal(said["square"], square.ravel())
+        with torch.inference_mode():
+            expected = graph(torch.from_numpy(square[None])).probabilities[0].tolist()
+        assert said["probabilities"] == pytest.approx(expected, abs=0.01)  # its weights have 16 bits
     page.close()
