@@ -117,7 +117,7 @@ def test_squares_are_pythons_to_the_last_bit(browser, file):
         height, width = image.shape[:2]
         found = page.evaluate(
             "([data, width, height, kind, recipe]) =>"
-            " Array.from(squareOf({data: Uint8Array.from(data), width, height}, kind, recipe).data)",
+            " Array.from(k2cNetwork.squareOf({data: Uint8Array.from(data), width, height}, kind, recipe).data)",
             [image.ravel().tolist(), width, height, kind, recipe],
         )
         preprocessing = Preprocessing(**recipe, mean=(0.5,) * 3, std=(0.5,) * 3)

@@ -1,11 +1,13 @@
 """The widgets' front ends on a page from the file system: what they compute is what Python computes."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import expect
 from sklearn.feature_extraction.text import CountVectorizer
 
@@ -18,7 +20,9 @@ from k2c.display.widgets.messages import MessageBox
 from k2c.display.widgets.photographs import ImagePicker
 from k2c.display.widgets.scaling import RingSteps, ScalingCurves, ring_states
 from k2c.display.widgets.screening import ThresholdSlider, decide
-from k2c.models import LeNet, NaiveBayes, backbone
+from k2c.models import LeNet, NaiveBayes, backbone, image_logits, imagenet_classifier, top_classes
+from k2c.own.onnx_file import onnx_bytes
+from k2c.own.page import about_page, write_pages
 from k2c.parallel.cost import StepCost
 from k2c.runs.site.build import STATIC
 from k2c.runs.site.live import write_scripts
@@ -257,6 +261,38 @@ def test_an_eye_is_shown_as_it_was_drawn(open_widget):
     )
     here.cell.get_by_label("Show where the lesions are").uncheck()
     expect(here.cell.locator("path.k2c-outline")).to_have_count(0)
+
+
+def test_ones_own_photograph_is_explained_without_a_kernel_where_the_networks_files_are(
+    open_widget, tmp_path, monkeypatch
+):
+    pytest.importorskip("onnx")
+    monkeypatch.setattr("k2c.display.widgets.photographs.SAMPLES", ["cat"])
+    here = open_widget(ImagePicker(backbone()))
+    start = here.cell.get_by_role("button", name="Try your own photograph")
+    start.press("Enter")
+    expect(here.cell.get_by_role("alert")).to_contain_text(
+        "the site was built without them. Build it with k2c site"
+    )
+    own = imagenet_classifier()
+    model = about_page(own), onnx_bytes(own, half=True)
+    write_pages(tmp_path / "models", {"photographs": model, "equal": model})
+    start.press("Enter")
+    bring = here.cell.get_by_label("Your own", exact=True)
+    expect(bring).to_be_focused()
+    buffer = io.BytesIO()
+    Image.fromarray(sample_photograph("coffee")).save(buffer, "PNG")
+    bring.set_input_files([{"name": "a.png", "mimeType": "image/png", "buffer": buffer.getvalue()}])
+    expect(here.cell.get_by_label("Photograph", exact=True)).to_have_value("your own photograph")
+    expected = top_classes(image_logits(backbone(), [sample_photograph("coffee")]), 5)
+    rows = here.cell.locator(".k2c-answers tr")
+    expect(rows.first.locator("th")).to_have_text(expected["name"][0])
+    assert rows.locator("th").all_inner_texts() == list(expected["name"])
+    sure = [float(text.rstrip("%")) / 100 for text in rows.locator("td").all_inner_texts()]
+    assert sure == pytest.approx(expected["probability"], abs=0.01)
+    assert_usable(here.page)
+    bring.set_input_files([{"name": "b.png", "mimeType": "image/png", "buffer": b"text"}])
+    expect(here.cell.get_by_role("alert")).to_contain_text("no image that the browser reads")
 
 
 def test_a_photograph_is_explained_as_python_explains_it(open_widget, monkeypatch):

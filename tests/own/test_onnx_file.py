@@ -11,7 +11,7 @@ from k2c.datasets import sample_photograph
 from k2c.errors import K2CError
 from k2c.models import AnswerGraph, OwnClassifier, backbone, imagenet_classifier
 from k2c.own import export_onnx
-from k2c.own.onnx_file import onnx_bytes
+from k2c.own.onnx_file import onnx_bytes, share_weights
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -55,6 +55,23 @@ def test_half_the_bytes_say_nearly_the_same(squares):
         for content in (whole, half)
     ]
     np.testing.assert_allclose(*answers, atol=0.01)
+
+
+def test_weights_that_two_models_have_in_common_are_kept_once(network, squares, tmp_path):
+    models = [
+        onnx_bytes(OwnClassifier(network, ["a", "b"], np.full((1, network.n_features), value), [0.0]))
+        for value in (0.1, -0.2)
+    ]
+    slim, shared = share_weights(models)
+    assert sum(len(content) for content in slim) + len(shared) < 0.6 * sum(len(content) for content in models)
+    (tmp_path / "weights").write_bytes(shared)
+    for number, whole in enumerate(models):
+        (tmp_path / f"{number}.onnx").write_bytes(slim[number])
+        answers = [
+            onnxruntime.InferenceSession(model).run(["logits"], {"images": squares})[0]
+            for model in (whole, tmp_path / f"{number}.onnx")
+        ]
+        np.testing.assert_array_equal(*answers)
 
 
 def test_without_the_package_a_sentence_says_what_to_install(network, monkeypatch):

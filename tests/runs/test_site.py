@@ -148,6 +148,8 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     assert '"workers":3' in (out / "live/00_tiny.ring.js").read_text(encoding="utf-8")
     assert "function ringStates" in (out / "live/fronts.js").read_text(encoding="utf-8")
     assert not (out / "_sources/widgets").exists()
+    download = (out / "_sources/00_tiny.ipynb").read_text(encoding="utf-8")
+    assert "iVBORw0KGgo" not in download and '"ring"' in download, "a run draws them anew"
     index = json.loads(
         (out / "searchindex.js").read_text(encoding="utf-8").removeprefix("const k2cPages = ")[:-2]
     )

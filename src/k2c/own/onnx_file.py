@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 import warnings
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,37 @@ def onnx_bytes(own: OwnClassifier, half: bool = False) -> bytes:
     }
     onnx.helper.set_model_props(model, about)
     return model.SerializeToString()
+
+
+def share_weights(models: list[bytes]) -> tuple[list[bytes], bytes]:
+    """Take out of ONNX files the weights that two or more of them have in common.
+
+    Returns
+    -------
+    tuple of list of bytes and bytes
+        The files, which read those weights as external data from `weights`, and the content of `weights`.
+    """
+    import onnx
+    from onnx.external_data_helper import set_external_data
+
+    parsed = [onnx.load_model_from_string(content) for content in models]
+    large = [
+        {each.raw_data for each in model.graph.initializer if len(each.raw_data) > _SMALL} for model in parsed
+    ]
+    counts = Counter(data for found in large for data in found)
+    shared = bytearray()
+    places: dict[bytes, int] = {}
+    for model in parsed:
+        for weights in model.graph.initializer:
+            data = weights.raw_data
+            if counts[data] < 2:
+                continue
+            if data not in places:
+                places[data] = len(shared)
+                shared += data
+            set_external_data(weights, "weights", places[data], len(data))
+            weights.ClearField("raw_data")
+    return [model.SerializeToString() for model in parsed], bytes(shared)
 
 
 def _exported(own: OwnClassifier) -> bytes:

@@ -5,8 +5,10 @@ import gzip
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -15,14 +17,14 @@ from k2c import __version__
 from k2c._system.atomic import atomic_path
 from k2c._system.printable import printable
 from k2c.models.own_classifier import OwnClassifier
-from k2c.own.onnx_file import onnx_bytes
+from k2c.own.onnx_file import onnx_bytes, share_weights
 
 STATIC = Path(__file__).parent / "static"
 
 
 def export_page(
-    own: OwnClassifier, file: str | os.PathLike[str], title: str = "", *, alarm: float | None = None, runtime: str = "",
-) -> None:  # fmt: skip
+    own: OwnClassifier, file: str | os.PathLike[str], title: str = "", *, alarm: float | None = None
+) -> None:
     """Write a classifier as one HTML file that needs no server, no network and no installation.
 
     It shows the probabilities of the classes of each image that is dropped on it, and maps of where the image speaks
@@ -39,47 +41,84 @@ def export_page(
         The heading; the classes by default.
     alarm
         The probability of the last class from which the page says that the image is positive.
-    runtime
-        A file beside the page that holds the runtime, for several pages (see `write_runtime`); by default it is in the
-        page.
 
     Raises
     ------
     K2CError
         When the package onnx is missing, or the network has no class activation map.
     """
+    about, content = about_page(own, title, alarm), onnx_bytes(own, half=True)
+    parts = {"about": _in_script(about["model"]), "runtime": _runtime(), "onnx": _packed(content)}
+    _write_page(Path(file), about, parts=parts)
+
+
+def about_page(own: OwnClassifier, title: str = "", alarm: float | None = None) -> dict[str, Any]:
+    """Return what a page says of a classifier, and under `model` what its script knows of it, as JSON holds it."""
+    preprocessing = asdict(own.network.preprocessing)
+    model = {"classes": own.classes, "kind": own.kind, "preprocessing": preprocessing, "alarm": alarm}
+    card = asdict(own.card)
+    return {"title": title or _heading(own), "network": own.network.name, "card": card, "model": model}
+
+
+def write_pages(folder: Path, models: dict[str, tuple[dict[str, Any], bytes]]) -> None:
+    """Write a page for each model, beside scripts that hold the runtime and the weights, what is equal only once.
+
+    The scripts are `runtime.js`, `weights.js` and one for each model. Any page from the file system may load them:
+    they set `k2cNetwork` and the entries of `k2cParts` (see `network.js`).
+
+    Parameters
+    ----------
+    folder
+        Of the pages.
+    models
+        By the name of the page: what it says (see `about_page`), and the model as ONNX.
+    """
+    slim, shared = share_weights([content for _, content in models.values()])
+    _write_script(folder / "runtime.js", _engine(), runtime=_runtime())
+    _write_script(folder / "weights.js", weights=_packed(shared))
+    for (name, (about, content)), kept in zip(models.items(), slim, strict=True):
+        _write_script(folder / f"{name}.js", about=json.dumps(about["model"]), onnx=_packed(kept))
+        needed = ["runtime", *["weights"] * (len(kept) < len(content)), name]
+        _write_page(folder / f"{name}.html", about, scripts=[f"{script}.js" for script in needed])
+
+
+def _write_page(
+    file: Path, about: dict[str, Any], *, parts: dict[str, Markup] | None = None, scripts: Sequence[str] = ()
+) -> None:
+    """Write a page that holds `parts` and the code that reads them, or loads scripts that do."""
     page = _template().render(
-        title=title or _heading(own),
-        card=own.card,
+        about,
         version=__version__,
-        network=own.network.name,
         runtime_version=re.findall(r"^version=(\S+)", _text("runtime.sh"), re.M)[0],
-        model=_in_script({
-            "classes": own.classes,
-            "kind": own.kind,
-            "preprocessing": asdict(own.network.preprocessing),
-            "alarm": alarm,
-        }),
-        runtime_file=runtime,
-        runtime="" if runtime else _runtime(),
-        weights=_base64(gzip.compress(onnx_bytes(own, half=True), mtime=0)),
-        ort=Markup(_text("ort.js")),
-        image=Markup(_text("image.js")),
+        parts=parts or {},
+        scripts=scripts,
+        engine=_engine() if parts else "",
         page=Markup(_text("page.js")),
-    )  # fmt: skip
+    )
     with atomic_path(file) as part:
         part.write_text(page, encoding="utf-8")
 
 
-def write_runtime(file: Path) -> None:
-    """Write the script that pages with `runtime=file.name` load."""
-    script = f"document.getElementById('runtime').textContent = '{_runtime()}';\n"
+def _write_script(file: Path, before: str = "", **parts: str) -> None:
     with atomic_path(file) as part:
-        part.write_text(script, encoding="utf-8")
+        part.write_text(
+            f"{before}Object.assign(globalThis.k2cParts ??= {{}}, {json.dumps(parts)});\n", encoding="utf-8"
+        )
+
+
+def _engine() -> Markup:
+    code = "".join(_text(name) for name in ("ort.js", "image.js", "network.js"))
+    return Markup(
+        f"globalThis.k2cNetwork = (() => {{\n{code}return {{ start, picture, squareOf }};\n}})();\n"
+    )
 
 
 def _runtime() -> Markup:
     return _base64((STATIC / "ort.wasm.gz").read_bytes())
+
+
+def _packed(content: bytes) -> Markup:
+    return _base64(gzip.compress(content, mtime=0))
 
 
 def _heading(own: OwnClassifier) -> str:

@@ -179,3 +179,16 @@ function squareOf(image, kind, preprocessing) {
   if (kind === "photograph") return middle(image, preprocessing);
   return resize(kind === "film" ? grey(image) : eye(image), size, size, interpolation);
 }
+
+// Draw an image of as many pixels; draw(i, x, y) returns the three colours of the pixel whose first byte is i.
+function picture(image, draw) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+  const pen = canvas.getContext("2d"), pixels = pen.createImageData(image.width, image.height);
+  for (let i = 0; i < image.width * image.height; i++) {
+    const colour = draw(3 * i, i % image.width, Math.floor(i / image.width));
+    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = colour[c];
+    pixels.data[4 * i + 3] = 255;
+  }
+  pen.putImageData(pixels, 0, 0);
+  return canvas;
+}

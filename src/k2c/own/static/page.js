@@ -1,49 +1,13 @@
 // One page, one model: reads the images that are dropped on it, and shows what the model says of each, and where.
 const $ = id => document.getElementById(id);
-const model = JSON.parse($("model").textContent);
+// In the page itself, or in scripts beside it.
+const parts = globalThis.k2cParts ?? Object.fromEntries([...document.querySelectorAll("script[type='text/plain']")].map(element => {
+  element.remove(); // its text is no longer needed
+  return [element.id, element.textContent];
+}));
+const { start, picture } = k2cNetwork, network = start(parts);
+let turn = network; // one image at a time
 const STOPS = [[252, 253, 191], [254, 159, 109], [222, 73, 104], [140, 41, 129], [40, 11, 84]]; // from little to much
-
-async function unpacked(id) {
-  const text = atob($(id).textContent), bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  $(id).remove(); // its text is no longer needed
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).arrayBuffer();
-}
-
-async function load() {
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmBinary = await unpacked("runtime");
-  return ort.InferenceSession.create(new Uint8Array(await unpacked("weights")));
-}
-const session = load();
-let turn = session; // one image at a time
-
-async function ask(square) {
-  const size = model.preprocessing.size;
-  const images = new ort.Tensor("uint8", square.data, [1, size, size, 3]);
-  const said = await (await session).run({ images });
-  const [, , high, wide] = said.maps.dims;
-  const top = Array.from(said.top.data, Number);
-  const maps = top.map((_, i) => said.maps.data.slice(i * high * wide, (i + 1) * high * wide));
-  return { probabilities: said.probabilities.data, top, maps, high, wide, square };
-}
-
-async function answer(blob) {
-  return ask(squareOf(await readImage(blob), model.kind, model.preprocessing));
-}
-
-function picture(image, draw) {
-  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
-  const pen = canvas.getContext("2d"), pixels = pen.createImageData(image.width, image.height);
-  for (let i = 0; i < image.width * image.height; i++) {
-    const colour = draw(3 * i, i % image.width, Math.floor(i / image.width));
-    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = colour[c];
-    pixels.data[4 * i + 3] = 255;
-  }
-  pen.putImageData(pixels, 0, 0);
-  return canvas;
-}
 
 // A map of a few places, enlarged to an image of `size` pixels a side.
 function enlarged(map, high, wide, size) {
@@ -79,7 +43,7 @@ function element(tag, properties, ...children) {
 
 const percent = p => (100 * p).toFixed(p > 0 && p < 0.0005 ? 2 : 1) + " %";
 
-function show(name, said) {
+function show(model, name, said) {
   const seen = picture(said.square, i => said.square.data.subarray(i, i + 3));
   seen.setAttribute("role", "img");
   seen.setAttribute("aria-label", `${name}, as the model sees it`);
@@ -116,7 +80,8 @@ function take(files) {
     turn = turn.then(async () => {
       $("status").textContent = `Looking at ${file.name} ...`;
       try {
-        show(file.name, await answer(file));
+        const { model, answer } = await network;
+        show(model, file.name, await answer(file));
         $("status").textContent = `${file.name}: done. Choose a class to see where the image speaks for it.`;
       } catch (error) {
         const why = error instanceof DOMException ? "it is no image that this browser reads (JPEG, PNG, WebP, ...)" : error.message;
@@ -126,7 +91,7 @@ function take(files) {
   }
 }
 
-session.then(() => { $("status").textContent = "Ready."; },
+network.then(() => { $("status").textContent = "Ready."; },
   error => { $("status").textContent = `The model cannot be started in this browser: ${error.message}`; });
 $("files").onchange = event => { take([...event.target.files]); event.target.value = ""; };
 for (const kind of ["dragover", "dragleave", "drop"]) {

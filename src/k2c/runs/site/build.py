@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 from k2c._system.advice import pip_install
 from k2c._system.paths import project_root
 from k2c.course.syllabus import load_syllabus
@@ -77,7 +79,24 @@ def _run_sphinx(room: Path, models: bool) -> str:
     except SphinxError as error:
         raise K2CError(f"Sphinx could not build the site: {error}") from error
     (room / "site/.buildinfo").unlink(missing_ok=True)
+    _drop_weight(room / "site")
     return warnings.getvalue()
+
+
+def _drop_weight(site: Path) -> None:
+    """Remove what weighs much and nobody reads: maps of minified files, and images in the notebooks to download.
+
+    The pages show those images, and whoever runs a notebook draws them anew.
+    """
+    for path in site.rglob("*.map"):
+        path.unlink()
+    for path in (site / "_sources").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            for output in cell.get("outputs", ()):
+                for kind in [kind for kind in output.get("data", ()) if kind.startswith("image/")]:
+                    del output.data[kind]
+        nbformat.write(notebook, path)
 
 
 def _settings(told: dict[str, str]) -> dict[str, Any]:
@@ -120,7 +139,7 @@ def _theme_options() -> dict[str, Any]:
         "use_fullscreen_button": False,
         "use_download_button": True,
         "show_toc_level": 2,
-        "navigation_depth": 2,  # not every name of the reference on every page
+        "collapse_navbar": True,  # not every name of the reference on every page
         "navigation_with_keys": False,
         "navbar_persistent": [],
         "footer_content_items": [],

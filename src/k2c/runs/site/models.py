@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import shutil
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from k2c._system.atomic import atomic_path
-from k2c._system.paths import cache_dir
+from k2c._system.paths import cache_dir, project_root
 from k2c.course.syllabus import load_syllabus
 
 FOLDER = "models"  # of the pages, beside the others
-RUNTIME = "runtime.js"
 _HEAD = """# Models
 
 The models that the lectures train, each as a page that computes in your browser: drop an image on it. No image leaves
@@ -21,7 +19,7 @@ to decide about people. A page of [your own model](own.md) is made in the same w
 _ENTRY = """
 ## {title}
 
-<a class="open-model" href="{folder}/{name}.html">Open the page</a> ({size:.0f} MB). Trained in
+<a class="open-model" href="{folder}/{name}.html">Open the page</a>. Trained in
 [lecture {number}]({lecture}.ipynb).
 
 - **Trained on:** {trained_on}
@@ -38,30 +36,34 @@ def write_models(folder: Path, extra: Path) -> None:
     folder, extra
         Where Sphinx reads, and the files that go into the site as they are.
     """
-    from k2c.own import lecture_models
-    from k2c.own.page import STATIC, export_page, write_runtime
+    from k2c.own.page import write_pages
 
-    known = load_syllabus().lectures
-    sources = [Path(lecture_models.__file__), *sorted(STATIC.iterdir())]
+    known, entries = load_syllabus().lectures, [_HEAD]
+    models = {name: found for name, found in _trained().items() if found[0]["lecture"] in known}
+    write_pages(extra / FOLDER, models)
+    for name, (about, _) in models.items():
+        number = about["lecture"].split("_")[0].lstrip("0")
+        entries.append(_ENTRY.format(folder=FOLDER, name=name, number=number, **about, **about["card"]))
+    (folder / "models.md").write_text("".join(entries), encoding="utf-8")
+
+
+def _trained() -> dict[str, tuple[dict[str, Any], bytes]]:
+    """Return, by name, what the page of each model says, and the model as ONNX; both are kept."""
+    from k2c.own import lecture_models, onnx_file
+    from k2c.own.page import about_page
+
+    sources = [Path(module.__file__) for module in (lecture_models, onnx_file)]
+    sources.append(project_root() / "course/results/real_films.csv")  # a card states it
     key = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:24]
-    kept, entries = cache_dir() / "lecture_models" / key, [_HEAD]
-    (extra / FOLDER).mkdir(parents=True)
-    write_runtime(extra / FOLDER / RUNTIME)
+    kept, found = cache_dir() / "lecture_models" / key, {}
     for name, make in lecture_models.LECTURE_MODELS.items():
-        page, about = kept / f"{name}.html", kept / f"{name}.json"
+        file, about = kept / f"{name}.onnx", kept / f"{name}.json"
         if not about.is_file():  # written last
             model = make()
-            export_page(model.own, page, model.title, alarm=model.alarm, runtime=RUNTIME)
+            with atomic_path(file) as part:
+                part.write_bytes(onnx_file.onnx_bytes(model.own, half=True))
+            told = about_page(model.own, model.title, model.alarm) | {"lecture": model.lecture}
             with atomic_path(about) as part:
-                part.write_text(
-                    json.dumps(asdict(model.own.card) | {"title": model.title, "lecture": model.lecture})
-                )
-        told = json.loads(about.read_text())
-        if told["lecture"] not in known:
-            continue
-        number = told["lecture"].split("_")[0].lstrip("0")
-        entries.append(
-            _ENTRY.format(folder=FOLDER, name=name, size=page.stat().st_size / 1e6, number=number, **told)
-        )
-        shutil.copy(page, extra / FOLDER)
-    (folder / "models.md").write_text("".join(entries), encoding="utf-8")
+                part.write_text(json.dumps(told), encoding="utf-8")
+        found[name] = json.loads(about.read_text(encoding="utf-8")), file.read_bytes()
+    return found

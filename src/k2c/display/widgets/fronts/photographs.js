@@ -1,5 +1,6 @@
 // A photograph before a pretrained network: its five best answers, and what they rest on.
-// The network runs in Python: its answers to the samples are stored; to one's own photograph they need a kernel.
+// The answers to the samples are stored. One's own photograph goes to the kernel, or without one to a network that the
+// page starts when it is asked to.
 
 const OWN = "your own photograph";
 const MAGMA = [[252, 253, 191], [252, 137, 97], [183, 55, 121], [81, 18, 124], [0, 0, 4]]; // more is darker
@@ -34,27 +35,82 @@ function hot(image, map, title) {
   return canvas;
 }
 
+// What the page's network says of an image file, in the form of Python's answers.
+async function seenBy({ model, answer, picture }, file) {
+  const { probabilities, top, maps, high, wide, square } = await answer(file);
+  return {
+    square: picture(square, (i) => square.data.subarray(i, i + 3)).toDataURL(),
+    answers: top.map((index) => [model.classes[index], probabilities[index]]),
+    maps: maps.map((map) => {
+      const most = Math.max(...map) || 1;
+      return Object.assign(map.map((value) => (255 * value) / most), { form: [high, wide] });
+    }),
+  };
+}
+
+// Where one brings a photograph of one's own: take(file) answers; `start` first prepares it, where there is no kernel.
+function bring(page, take, start) {
+  const tell = (words) => { status.textContent = words; };
+  const attempt = async (act, during, after) => {
+    tell(during);
+    try {
+      await act();
+      tell(after);
+    } catch (error) {
+      tell("");
+      page.fail(error instanceof DOMException ? "This is no image that the browser reads. Choose a JPEG, PNG or WebP file."
+        : error.message);
+    }
+  };
+  const own = make("input", { type: "file", accept: "image/*", "aria-label": "Your own", onchange: () => {
+    const [file] = own.files;
+    if (file) attempt(() => take(file), start ? `Looking at ${file.name} ...` : "", "");
+  } });
+  const label = make("label", { class: "k2c-choice" }, "Your own", own), status = make("span", { class: "k2c-hint", role: "status" });
+  if (!start) return { node: label };
+  const opener = make("button", { type: "button", onclick: () => {
+    page.fail();
+    opener.disabled = true;
+    attempt(async () => {
+      await start();
+      opener.replaceWith(label);
+      own.focus();
+    }, "The network is being unpacked ...", "The network is ready: choose an image.").then(() => { opener.disabled = false; });
+  } }, "Try your own photograph");
+  tell("It starts the network in this page. Your photograph stays on this computer.");
+  return { node: make("div", { class: "k2c-bring" }, opener, status) };
+}
+
 function render(host) {
-  const { model } = host, images = {}, known = {};
+  const { model } = host, images = {}, known = {}, kernel = model.get("kernel");
   const controls = (page) => {
-    const learn = () => {
-      for (const [name, seen] of Object.entries(model.get("data").seen)) {
-        known[name] = { ...seen, maps: seen.maps.map(unpack) };
+    const learn = (found) => {
+      for (const [name, seen] of Object.entries(found)) {
+        known[name] = seen;
         images[name] = Object.assign(new Image(), { onload: page.draw, src: seen.square, alt: "", className: "dark-light k2c-photo" });
       }
     };
-    learn();
-    model.on("change:data", learn);
-    const names = [...model.get("data").names, ...(model.get("kernel") ? [OWN] : [])];
-    const own = make("input", { type: "file", accept: "image/*", "aria-label": "Your own", onchange: () => {
-      const reader = new FileReader();
-      reader.onload = () => ask(model, { file: reader.result.split(",")[1] }, true);
-      if (own.files.length) reader.readAsDataURL(own.files[0]);
-    } });
-    return [choice(page, "photograph", "Photograph", names),
-      slider(page, "answer", "Answer", { min: 1, max: 5 }),
-      model.get("kernel") ? { node: make("label", { class: "k2c-choice" }, "Your own", own) }
-        : { node: make("span", { class: "k2c-hint" }, "In the notebook you can bring a photograph of your own.") }];
+    const stored = () => learn(Object.fromEntries(Object.entries(model.get("data").seen)
+      .map(([name, seen]) => [name, { ...seen, maps: seen.maps.map(unpack) }])));
+    stored();
+    model.on("change:data", stored);
+    const names = model.get("data").names, photograph = choice(page, "photograph", "Photograph", [...names, ...(kernel ? [OWN] : [])]);
+    let network;
+    const start = async () => { network = await host.network("photographs"); };
+    const take = async (file) => {
+      if (kernel) {
+        const reader = new FileReader();
+        reader.onload = () => ask(model, { file: reader.result.split(",")[1] }, true);
+        return reader.readAsDataURL(file);
+      }
+      learn({ [OWN]: await seenBy(network, file) });
+      const select = photograph.node.querySelector("select");
+      if (select.options.length === names.length) select.append(make("option", { value: OWN }, OWN));
+      page.set("photograph", OWN);
+      page.set("answer", 1);
+      page.place();
+    };
+    return [photograph, slider(page, "answer", "Answer", { min: 1, max: 5 }), bring(page, take, kernel ? null : start)];
   };
   widget(host, controls, ({ photograph, answer }, page) => {
     const seen = known[photograph], image = images[photograph];

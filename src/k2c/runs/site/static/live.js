@@ -6,7 +6,8 @@
 
   // A classic script: a page from the file system may load no other.
   const load = (file) => (loading[file] ??= new Promise((done, failed) => {
-    const script = Object.assign(document.createElement("script"), { src: `${root}live/${file}.js`, onload: done, onerror: failed });
+    const script = Object.assign(document.createElement("script"), { src: `${root}${file}.js`, onload: done,
+      onerror: () => { delete loading[file]; failed(new Error(`${file}.js is missing`)); } });
     document.head.append(script);
   }));
   function modelOf({ data, values }) {
@@ -26,6 +27,16 @@
   function module(front) {
     return (modules[front] ??= import(URL.createObjectURL(new Blob([sources[front]], { type: "text/javascript" }))));
   }
+  // A network of the page "Models", for images of one's own: { model, answer }.
+  async function network(name) {
+    for (const file of ["runtime", "weights", name]) {
+      await load(`models/${file}`).catch(() => {
+        throw new Error("The network's files are not beside this page: the site was built without them. "
+          + "Build it with k2c site --models, or choose a photograph of your own in the lecture's notebook.");
+      });
+    }
+    return { ...(await k2cNetwork.start(k2cParts)), picture: k2cNetwork.picture };
+  }
   window.k2cLive = {
     fronts(found, style) {
       sources = found;
@@ -36,7 +47,7 @@
       const place = [...places()].find((each) => each.dataset.widget === name), el = document.createElement("div");
       const { render } = (await module(live.front)).default;
       place.append(el);
-      await render({ model: modelOf(live), el });
+      await render({ model: modelOf(live), el, network });
       place.querySelector(".k2c-still")?.remove();
       const note = Object.assign(document.createElement("p"), { className: "k2c-note",
         textContent: "Live: it runs in this page, without a kernel and without the network." });
@@ -48,7 +59,7 @@
     const watch = new IntersectionObserver((entries) => {
       for (const { target } of entries.filter((entry) => entry.isIntersecting)) {
         watch.unobserve(target);
-        load("fronts").then(() => load(target.dataset.widget));
+        load("live/fronts").then(() => load(`live/${target.dataset.widget}`));
       }
     }, { rootMargin: "900px" });
     places().forEach((place) => watch.observe(place));
