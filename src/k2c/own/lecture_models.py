@@ -141,7 +141,7 @@ def fundus_screening() -> LectureModel:
         f"{len(train):,} drawn photographs of the retina of {train.table['patient'].nunique():,} patients, {positives} "
         f"labelled with retinopathy and {negatives} without, on the features of {OFFLINE}.",
         _screening(test, _risk(head, test_features), alarm),
-        f"{_DRAWN} How it does on real photographs is not measured. {NOT_FOR}",
+        f"{NOT_FOR} {_DRAWN} How it does on real photographs is not measured: nothing here says that it works on any.",
     )
     own = with_head(trunk, ["no retinopathy", "retinopathy"], head, card, kind="fundus")
     return LectureModel(own, "Does the retina show retinopathy?", "05_fundus_transfer", alarm)
@@ -169,7 +169,7 @@ def chest_findings() -> LectureModel:
         f"{len(train):,} drawn chest films of {train.table['patient'].nunique():,} patients, in whose labels a tenth "
         f"of the findings is missing, on the features of {OFFLINE}.",
         f"Mean area under the ROC curve over fourteen findings {area}, on {len(test):,} held-out films. Each: {each}.",
-        f"{_DRAWN} {_real_films()} {NOT_FOR}",
+        f"{NOT_FOR} {_DRAWN} {_real_films()}",
     )
     network.preprocessing = replace(network.preprocessing, size=64, resize=64)
     own = with_head(network, list(FINDINGS), layer, card, kind="film", multi_label=True)
