@@ -1,6 +1,7 @@
 """The page "Models": the lectures' own models as web pages, with what their users must know."""
 
 import hashlib
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def _trained() -> dict[str, tuple[dict[str, Any], bytes]]:
     from k2c.own import lecture_models, onnx_file
     from k2c.own.page import about_page
 
-    sources = [Path(module.__file__) for module in (lecture_models, onnx_file)]
+    sources = [Path(inspect.getfile(module)) for module in (lecture_models, onnx_file)]
     sources.append(project_root() / "course/results/real_films.csv")  # a card states it
     key = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:24]
     kept, found = cache_dir() / "lecture_models" / key, {}
