@@ -274,7 +274,7 @@ def test_ones_own_photograph_is_explained_without_a_kernel_where_the_networks_fi
     expect(here.cell.get_by_role("alert")).to_contain_text(
         "the site was built without them. Build it with k2c site"
     )
-    own = imagenet_classifier()
+    own = imagenet_classifier("efficientnet_lite0")
     model = about_page(own), onnx_bytes(own, half=True)
     write_pages(tmp_path / "models", {"photographs": model, "equal": model})
     start.press("Enter")
