@@ -80,6 +80,8 @@ def test_mistakes_come_with_their_images(tuned, tmp_path):
     assert table["row"].tolist()[:2] == [0, 1]
     assert table["truth"][0] != table["answer"][0]
     assert tuned.write_mistakes(tmp_path / "mistakes.html", most=1) == 1
+    assert tuned.write_mistakes(tmp_path / "none.html", most=0) == 0
+    assert "There are none." in (tmp_path / "none.html").read_text(encoding="utf-8")
     page = (tmp_path / "mistakes.html").read_text(encoding="utf-8")
     assert page.count("<article>") == 1
     assert f"It is {table['truth'][0]}, and the answer was {table['answer'][0]}." in page

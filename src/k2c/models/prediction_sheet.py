@@ -39,7 +39,7 @@ class PredictionSheet:
 
     def __init__(self, file: str | os.PathLike[str], own: OwnClassifier, title: str) -> None:
         self._file, self._own, self._title = file, own, title
-        self._stack = ExitStack()
+        self._stack, self._empty = ExitStack(), True
 
     def __enter__(self) -> "PredictionSheet":
         part = self._stack.enter_context(atomic_path(self._file))
@@ -53,7 +53,7 @@ class PredictionSheet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         if error is None:
-            self._stream.write("</main></body></html>\n")
+            self._stream.write(f"{'<p>There are none.</p>' * self._empty}</main></body></html>\n")
         return self._stack.__exit__(kind, error, trace)
 
     def add(self, name: str, square: ImageArray, answers: Answers, place: int, note: str = "") -> None:
@@ -72,6 +72,7 @@ class PredictionSheet:
         note
             A sentence below its name.
         """
+        self._empty = False
         probabilities = answers.probabilities[place].tolist()
         best = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[:_SHOWN]
         rows = "".join(
