@@ -22,7 +22,7 @@ from k2c.display.widgets.scaling import RingSteps, ScalingCurves, ring_states
 from k2c.display.widgets.screening import ThresholdSlider, decide
 from k2c.models import LeNet, NaiveBayes, backbone, image_logits, imagenet_classifier, top_classes
 from k2c.own.onnx_file import onnx_bytes
-from k2c.own.page import about_page, write_pages
+from k2c.own.page import about_page, write_model_pages
 from k2c.parallel.cost import StepCost
 from k2c.runs.site.build import STATIC
 from k2c.runs.site.live import write_scripts
@@ -276,7 +276,7 @@ def test_ones_own_photograph_is_explained_without_a_kernel_where_the_networks_fi
     )
     own = imagenet_classifier("efficientnet_lite0")
     model = about_page(own), onnx_bytes(own, half=True)
-    write_pages(tmp_path / "models", {"photographs": model, "equal": model})
+    write_model_pages(tmp_path / "models", {"photographs": model, "equal": model})
     start.press("Enter")
     bring = here.cell.get_by_label("Your own", exact=True)
     expect(bring).to_be_focused()

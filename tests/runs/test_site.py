@@ -148,8 +148,14 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     assert '"workers":3' in (out / "live/00_tiny.ring.js").read_text(encoding="utf-8")
     assert "function ringStates" in (out / "live/fronts.js").read_text(encoding="utf-8")
     assert not (out / "_sources/widgets").exists()
-    download = (out / "_sources/00_tiny.ipynb").read_text(encoding="utf-8")
-    assert "iVBORw0KGgo" not in download and '"ring"' in download, "a run draws them anew"
+    download = nbformat.read(out / "_sources/00_tiny.ipynb", as_version=4)
+    shown = [
+        set(output.data) for cell in download.cells for output in cell.get("outputs", ()) if "data" in output
+    ]
+    assert {"text/plain"} in shown
+    assert "k2c-live" not in str(download) and not any(
+        kind.startswith("image/") for kinds in shown for kind in kinds
+    )
     index = json.loads(
         (out / "searchindex.js").read_text(encoding="utf-8").removeprefix("const k2cPages = ")[:-2]
     )

@@ -60,7 +60,7 @@ def about_page(own: OwnClassifier, title: str = "", alarm: float | None = None) 
     return {"title": title or _heading(own), "network": own.network.name, "card": card, "model": model}
 
 
-def write_pages(folder: Path, models: dict[str, tuple[dict[str, Any], bytes]]) -> None:
+def write_model_pages(folder: Path, models: dict[str, tuple[dict[str, Any], bytes]]) -> None:
     """Write a page for each model, beside scripts that hold the runtime and the weights, what is equal only once.
 
     The scripts are `runtime.js`, `weights.js` and one for each model. Any page from the file system may load them:

@@ -14,6 +14,7 @@ from k2c._system.paths import project_root
 from k2c.course.syllabus import load_syllabus
 from k2c.errors import K2CError
 from k2c.runs.site.links import launch_links
+from k2c.runs.site.live import WIDGET
 from k2c.runs.site.pages import EXTRA, write_pages
 
 STATIC = Path(__file__).parent / "static"
@@ -84,9 +85,9 @@ def _run_sphinx(room: Path, models: bool) -> str:
 
 
 def _drop_weight(site: Path) -> None:
-    """Remove what weighs much and nobody reads: maps of minified files, and images in the notebooks to download.
+    """Remove what weighs much and nobody reads: maps of minified files, images and widgets in notebooks to download.
 
-    The pages show those images, and whoever runs a notebook draws them anew.
+    The pages show them, and whoever runs a notebook makes them anew.
     """
     for path in site.rglob("*.map"):
         path.unlink()
@@ -94,8 +95,9 @@ def _drop_weight(site: Path) -> None:
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             for output in cell.get("outputs", ()):
-                for kind in [kind for kind in output.get("data", ()) if kind.startswith("image/")]:
-                    del output.data[kind]
+                for kind, content in list(output.get("data", {}).items()):
+                    if kind.startswith("image/") or WIDGET in content:
+                        del output.data[kind]
         nbformat.write(notebook, path)
 
 

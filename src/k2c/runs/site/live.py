@@ -11,7 +11,8 @@ from k2c.display.widgets.base import FRONTS, SHARED, STYLE, front_end
 from k2c.runs.execution.live import Live, read_live
 
 FOLDER = "live"  # of the scripts, beside the pages
-_PLACE = '<div class="k2c-live" data-widget="{name}"><div class="k2c-still">{still}</div></div>'
+WIDGET = '<div class="k2c-live"'
+_PLACE = WIDGET + ' data-widget="{name}"><div class="k2c-still">{still}</div></div>'
 
 
 def place_widgets(notebook: NotebookNode, lecture: str) -> Live:

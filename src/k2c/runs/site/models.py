@@ -37,11 +37,11 @@ def write_models(folder: Path, extra: Path) -> None:
     folder, extra
         Where Sphinx reads, and the files that go into the site as they are.
     """
-    from k2c.own.page import write_pages
+    from k2c.own.page import write_model_pages
 
     known, entries = load_syllabus().lectures, [_HEAD]
     models = {name: found for name, found in _trained().items() if found[0]["lecture"] in known}
-    write_pages(extra / FOLDER, models)
+    write_model_pages(extra / FOLDER, models)
     for name, (about, _) in models.items():
         number = about["lecture"].split("_")[0].lstrip("0")
         entries.append(_ENTRY.format(folder=FOLDER, name=name, number=number, **about, **about["card"]))
