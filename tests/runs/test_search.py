@@ -256,6 +256,24 @@ def start(tmp_path, *words):
     )
 
 
+def test_a_run_that_is_behind_is_ended_on_a_cluster_too(search, tmp_path, k2c, edit_cell):
+    pytest.importorskip("distributed")
+    edit_cell("claim", EPOCHS)
+    text = SEARCH.replace("runs: 12", "runs: 6").replace(", steps: {integers: [1, 9]}", "")
+    started, plan, store = search(text + "    prune: {watch: accuracy}\n    seed: 4\n")
+    for _ in range(5):  # the median rule ends none of the first five
+        (run,) = started.ask()
+        rows = [{"epoch": epoch, "accuracy": 1.0} for epoch in (1, 2, 3)]
+        keep(store, run, results={"recorded": {"quality": 1.0}, "guards": [], "epochs": rows})
+    store.write_plan(plan)
+    ended = k2c("batch", "trial.yml", "--out", "out", "--cluster", "local", "--workers", "1")
+    assert "6 runs: 5 ok, 1 pruned." in ended.stdout, ended.stdout + ended.stderr
+    table = read_batch_table(tmp_path / "out").frame.set_index("status")
+    metrics = json.loads((tmp_path / "out" / table.loc["pruned", "run"] / "metrics.json").read_text())
+    assert len(metrics["epochs"]) == 1
+    assert table.loc["pruned", "worker"] == "0"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_killed_and_resumed_the_command_finishes_the_search(tiny_course, tmp_path, k2c, edit_cell):
     edit_cell("claim", EPOCHS)
