@@ -53,7 +53,10 @@ def test_the_trend_is_shown_with_its_verdict(tmp_path):
     assert line.split() == ["step", "2.5", "2.5", "2.5", "1.5", "lower"]
 
 
-@pytest.mark.parametrize("content", ["name,points\nada,3\n", "", "a\nb,c\n"])
+WORDS = "date,machine,commit,kind,name,ours,reference,unit,ratio\n2026,this,1,full,step,1,2,s,fast\n"
+
+
+@pytest.mark.parametrize("content", ["name,points\nada,3\n", "", "a\nb,c\n", WORDS])
 def test_another_file_is_not_written_over(content, tmp_path):
     file = tmp_path / "grades.csv"
     file.write_text(content)

@@ -25,6 +25,11 @@ LONG = "x" * 300
         (["slides", "00", "--out", f"{LONG}/a.html"], "the name is too long"),
         (["grade", "in", "--out", "file/x"], "Name another one with --out."),
         (["grade", "in", "--csv", "file/x.csv"], "Name another one with --csv."),
+        (["grade", "in", "--csv", f"{LONG}.csv"], "the name is too long. Name another one with --csv."),
+        (["bench", "--history", "file/deep/h.csv"], "is needed. Name another one with --history."),
+        (["predict", "in", "--csv", "a.csv", "--html", "file/a.html"], "Name another one with --html."),
+        (["fine-tune", "in", "file/own.pt"], "Name another one instead of file/own.pt."),
+        (["export", "efficientnet_lite0", "--to", "onnx", "--out", "file/x.onnx"], "Name another one with --out."),
         (["batch", "trial.yml", "--out", "file/x"], "Name another folder with --out."),
     ],
 )  # fmt: skip
@@ -38,6 +43,7 @@ def test_each_command_names_the_path_and_the_option(tiny_course, tmp_path, k2c, 
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
     assert "Traceback" in k2c(*words, env={"K2C_DEBUG": "1"}).stderr
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_folder_that_was_removed_under_us(tiny_course, tmp_path):

@@ -66,7 +66,7 @@ def test_a_folder_is_named_as_it_was_given(raw, tiny_course, tmp_path, name, ter
         ["run", "-p", "{}"],
         ["run", "--out", "{}/x/f", "--profile", "smoke"],
         ["grade", "{}"],
-        ["grade", ".", "--csv", "{}.csv", "--lecture", "00"],
+        ["grade", "{}/x", "--csv", "{}.csv"],
         ["batch", "{}.yml"],
         ["batch", "resume", "{}"],
         ["batch", "report", "{}"],

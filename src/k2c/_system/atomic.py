@@ -24,9 +24,7 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(final)
     final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=final.parent, prefix=f".{final.name}.", suffix=".part")
-    os.close(handle)
-    part = Path(name)
+    part = _new_part(final, final.parent)
     try:
         yield part
         _sync(part)
@@ -34,6 +32,29 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
         part.replace(final)
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_writable(final: Path) -> None:
+    """Raise now what `atomic_path(final)` would raise after minutes of work; leaves nothing behind.
+
+    Raises
+    ------
+    OSError
+        About `final`: there is no permission, a file is where a folder is needed, the name is too long.
+    """
+    try:
+        folder = final.parent
+        while not folder.exists():
+            folder = folder.parent
+        _new_part(final, folder).unlink()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(final)) from error
+
+
+def _new_part(final: Path, folder: Path) -> Path:
+    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{final.name}.", suffix=".part")
+    os.close(handle)
+    return Path(name)
 
 
 def _sync(path: Path) -> None:

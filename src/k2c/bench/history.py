@@ -39,8 +39,8 @@ def read_history(file: Path) -> "pandas.DataFrame":
     if not file.exists():
         return pd.DataFrame(columns=COLUMNS)
     try:
-        table = pd.read_csv(file)
-    except (OSError, ValueError):  # a folder; empty, or no CSV at all
+        table = pd.read_csv(file, dtype={"ratio": float})
+    except (OSError, ValueError):  # a folder; empty, no CSV at all, or words where ratios stand
         table = pd.DataFrame()
     if list(table.columns) != COLUMNS:
         raise K2CError(
@@ -111,10 +111,8 @@ def _beside(row: Row, earlier: list[float]) -> dict[str, object]:
         verdict = f"nothing to compare with before {ENOUGH} earlier runs"
     else:
         noise = 1.4826 * statistics.median(abs(ratio - usual) for ratio in earlier)
-        loss = usual - row["ratio"]
-        verdict = "lower" if loss > max(3 * noise, LEAST * usual) else "within noise"
-        if -loss > max(3 * noise, LEAST * usual):
-            verdict = "higher"
+        change, least = row["ratio"] - usual, max(3 * noise, LEAST * usual)
+        verdict = "within noise" if abs(change) <= least else "higher" if change > 0 else "lower"
     return {
         "name": row["name"], "earlier": earlier[-SHOWN:], "usual": usual, "ratio": row["ratio"], "verdict": verdict,
     }  # fmt: skip

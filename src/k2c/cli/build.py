@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from k2c._system.terminal import console, problems
+from k2c.cli.group import OutputFile
 
 folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 replace = click.option("--replace", is_flag=True, help="Write over notebooks that are there already.")
@@ -63,7 +64,7 @@ def site(folder: Path, models: bool) -> None:
 
 @click.command()
 @click.argument("lecture")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The HTML file.")
+@click.option("--out", type=OutputFile(), help="The HTML file.")
 @click.option("--code", is_flag=True, help="Show the code of every cell that is not long.")
 def slides(lecture: str, out: Path | None, code: bool) -> None:
     """Make slides of a LECTURE from its notebook: one HTML file, runs/slides/<lecture>.html by default.

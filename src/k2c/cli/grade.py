@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from k2c._system.terminal import console
+from k2c.cli.group import OutputFile
 from k2c.cli.stopping import when_stopped
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     help="The platform's table of the class (CSV): names, addresses, lateness.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the pages.")
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="The table.")
+@click.option("--csv", "csv_file", type=OutputFile(), help="The table.")
 @click.option(
     "--timeout", type=click.FloatRange(1), default=600, show_default=True, help="Seconds a notebook."
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from k2c._system.atomic import check_writable
 from k2c._system.paths import NO_HOME, cache_dir, student_dir
 from k2c._system.printable import printable
 from k2c._system.terminal import PIPE_CLOSED, forget_output, problems
@@ -101,6 +102,19 @@ class SentenceGroup(click.Group):
                 raise
             status = _say(NO_HOME)
         return ctx.exit(status)
+
+
+class OutputFile(click.Path):
+    """A file to write: a `pathlib.Path`. One that could not be written is refused before anything else is done."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        path = super().convert(value, param, ctx)
+        check_writable(path)
+        return path
 
 
 def _say(sentence: str) -> int:

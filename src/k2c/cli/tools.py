@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from k2c._system.terminal import console
+from k2c.cli.group import OutputFile
 
 
 @click.command()
@@ -21,12 +22,10 @@ def doctor() -> None:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the rows here too."
-)
+@click.option("--json", "json_file", type=OutputFile(), help="Write the rows here too.")
 @click.option("--quick", is_flag=True, help="A fifth of the turns, and no batch: about two minutes.")
 @click.option(
-    "--history", type=click.Path(path_type=Path, dir_okay=False), default=Path("runs/bench/history.csv"),
+    "--history", type=OutputFile(), default=Path("runs/bench/history.csv"),
     show_default=True, help="Where earlier figures stand; the new ones are added.",
 )  # fmt: skip
 def bench(names: tuple[str, ...], json_file: Path | None, quick: bool, history: Path) -> None:
@@ -43,10 +42,10 @@ def bench(names: tuple[str, ...], json_file: Path | None, quick: bool, history: 
     read_history(history)  # what is wrong with it is said now, not after minutes of measuring
     rows = run_benchmarks(list(names), quick=quick)
     print_rows(rows, console)
-    print_trend(add_to_history(rows, history, quick=quick), history, console)
     if json_file:
         from k2c._system.atomic import atomic_path
 
         with atomic_path(json_file) as part:
             part.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    print_trend(add_to_history(rows, history, quick=quick), history, console)
     sys.exit(0 if all(row["ok"] for row in rows) else 1)
