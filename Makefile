@@ -18,13 +18,12 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-w
 run: $(READY)
 	@$(K2C) run
 
-# A notebook may use every core, so notebooks run after the other tests, one at a time.
+# Each file of tests and each notebook on one of two cores; a file's tests stay together.
 test: $(READY)
 	$(BIN)/ruff check $(OURS)
 	$(BIN)/ruff format --check $(OURS)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile
-	$(BIN)/python -m pytest $(NBVAL) notebooks
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) tests notebooks
 
 browser: $(READY)
 	$(BIN)/python -m pytest -m browser -n 0 $(AGAIN) tests/browser

@@ -20,8 +20,7 @@ from k2c._system.forkserver import ForkServer, can_fork
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What a test solves is no student's work.
 os.environ["K2C_STUDENT"] = "off"
-# Kernels have their default shapes: measuring takes seconds, and what it finds differs from run to run.
-os.environ.setdefault("K2C_TUNE", "0")
+os.environ["K2C_TUNE"] = "0"  # as the conftest.py above sets it for each test
 # What the command imports for most of what it does.
 IMPORTED = (
     "forked_command",

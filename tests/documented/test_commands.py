@@ -97,8 +97,8 @@ EXECUTED = {
     "make format": Shown("left unchanged"),
     "source .venv/bin/activate": Shown("^$"),
     ".ci/browser": Shown("1 passed"),
-    # All that a clean checkout is asked: ruff, mypy, the tests side by side, then the notebooks by nbval.
-    ".ci/run": Shown(r"All checks passed!(?s:.)*no issues found(?s:.)*4 passed(?s:.)*\d+ passed"),
+    # All that a clean checkout is asked: ruff, mypy, the tests and, by nbval, the notebooks side by side.
+    ".ci/run": Shown(r"All checks passed!(?s:.)*no issues found(?s:.)*\d\d passed"),
 }
 # These are what another one above executes.
 EXECUTED_BY = {
@@ -108,8 +108,8 @@ EXECUTED_BY = {
     "make test": ".ci/run",
     "make browser": ".ci/browser",
     "make slurm": ".ci/slurm",
-    "pytest --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with=tests/notebooks/sanitize.cfg "
-    "notebooks": "make test",
+    "pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=900 "
+    "--nbval-sanitize-with=tests/notebooks/sanitize.cfg tests notebooks": "make test",
 }
 # These are another way to write one above: they name the same lecture.
 SAME = {"k2c run 2": "k2c run 02", "k2c run lenet": "k2c run 02"}
