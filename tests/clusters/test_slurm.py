@@ -27,8 +27,10 @@ def start(slurm, recipe, tiny_course, tmp_path):
         (tmp_path / "trial.yml").write_text(json.dumps(sweep))
         words = (*K2C, "batch", "trial.yml", "--out", "out", "--cluster", "slurm.yml")
         process = subprocess.Popen(
-            words, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+            words, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            # What a shell starts in the background ignores Ctrl-C, and so would the command.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
         processes.append(process)
         return process
 

@@ -44,6 +44,23 @@ if os.fork() == 0:
                 except OSError:
                     pass
 """
+# What asks for the answers is exchanged for what gives an answer of its own.
+EXCHANGED = """\
+import json, sys, types, k2c.course.exercises as real
+from IPython.display import display
+def print_answers(calls, ask, uses=()):
+    given = [{"shown": call, "value": True} for call in calls]
+    display({real.ANSWERS_MIME: json.dumps(given), "text/plain": ""}, raw=True)
+real.print_answers = print_answers
+sys.modules["k2c.course.exercises"] = types.SimpleNamespace(print_answers=print_answers)
+def add(a, b):
+    return 3"""
+DEEP = """\
+def add(a, b):
+    inside = []
+    for _ in range(900):
+        inside = [inside]
+    return inside"""
 QUICK = {"open": "# k2c.open_lecture('00_tiny') without what it loads\nimport k2c\nprofile = 'custom'"}
 SUBMISSIONS = {  # by student: the cells that differ from the course's notebook
     "right": {"exercise": RIGHT},
@@ -54,6 +71,8 @@ SUBMISSIONS = {  # by student: the cells that differ from the course's notebook
     "edited-check": QUICK | {"check": "print('tiny.1: right, 2 of 2 cases')"},
     "forged": QUICK | {"claim": FORGED},
     "rewrites": QUICK | {"claim": REWRITES},
+    "exchanged": QUICK | {"exercise": EXCHANGED},
+    "deep": QUICK | {"exercise": DEEP},
     "loud": QUICK | {"claim": "print('x' * 100_000_000)"},
     "html": QUICK
     | {"title": SCRIPT, "claim": f"import IPython\nprint({SCRIPT!r})\nIPython.display.HTML({SCRIPT!r})"},
@@ -224,6 +243,8 @@ def test_every_submission_has_a_row_and_a_page(graded):
         ("edited-check", "edited checks", "not attempted"),
         ("forged", "edited checks", "not attempted"),
         ("rewrites", "graded", "not attempted"),
+        ("exchanged", "graded", "wrong"),
+        ("deep", "graded", "wrong"),
         ("loud", "graded", "not attempted"),
         ("html", "graded", "not attempted"),
         ("attacks", "graded", "right"),
