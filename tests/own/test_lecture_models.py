@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from k2c.course.results import measured
 from k2c.models import AnswerGraph, LeNet, TransferModel, backbone, on_grid
-from k2c.own.lecture_models import lenet_backbone, with_head
+from k2c.own.lecture_models import lenet_backbone, on_real_films, with_head
 from k2c.own.onnx_file import onnx_bytes
 
 
@@ -49,6 +50,13 @@ def test_ink_is_light_on_dark_paper_whichever_it_was():
     ink = network.trunk.ink(inputs)
     torch.testing.assert_close(ink[0], ink[1])
     assert ink[0, 0, 10, 13] > 2 > 0 > ink[0, 0, 0, 0]
+
+
+def test_what_was_measured_on_real_films_is_said():
+    fact = measured("real_films").query("`trained on` == 'synthetic films'").iloc[0]
+    words = on_real_films()
+    assert all(f"{fact[name]:.3f}" in words for name in ("macro AUC", "low", "high"))
+    assert "near chance" in words and "400 films of ChestX-ray14" in words
 
 
 @pytest.mark.parametrize(("name", "own"), list(classifiers())[1:])

@@ -169,14 +169,14 @@ def chest_findings() -> LectureModel:
         f"{len(train):,} drawn chest films of {train.table['patient'].nunique():,} patients, in whose labels a tenth "
         f"of the findings is missing, on the features of {OFFLINE}.",
         f"Mean area under the ROC curve over fourteen findings {area}, on {len(test):,} held-out films. Each: {each}.",
-        f"{NOT_FOR} {_DRAWN} {_real_films()}",
+        f"{NOT_FOR} {_DRAWN} {on_real_films()}",
     )
     network.preprocessing = replace(network.preprocessing, size=64, resize=64)
     own = with_head(network, list(FINDINGS), layer, card, kind="film", multi_label=True)
     return LectureModel(own, "Which findings does the chest film show?", "06_distributed_chest_xray")
 
 
-def _real_films() -> str:
+def on_real_films() -> str:
     """Say what lecture 6 measured of this construction on real films."""
     table = measured("real_films")
     films = re.findall(r"\d+ films of ChestX-ray14", table.attrs["made"])[0]
