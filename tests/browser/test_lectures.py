@@ -126,7 +126,7 @@ def step_a_ring(page, cell):
 
 
 def speed_up_a_link(page, cell):
-    says(cell, "64 workers, a link of 10 Gbit/s")
+    says(cell, "64 workers, a link of 1 Gbit/s")
     drag(page, cell, "Nodes", 1)
     drag(page, cell, "Gbit/s", 0)
     drag(page, cell, "Model, MB", 1)
