@@ -138,7 +138,9 @@ def test_files_from_cameras_are_answered_as_python_answers_them(browser, file, o
         said = page.evaluate(
             """async ([text, kind]) => {
                 const blob = await (await fetch(`data:;base64,${text}`)).blob();
-                const said = await ask(squareOf(await readImage(blob), kind, model.preprocessing));
+                const { model, answer } = await network;
+                model.kind = kind;
+                const said = await answer(blob);
                 return {square: [...said.square.data], probabilities: [...said.probabilities]}; }""",
             [base64.b64encode(image.read_bytes()).decode(), kind],
         )
