@@ -6,8 +6,11 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
+
+from k2c._system.paths import project_root
 
 STROKES = json.loads(Path(__file__).with_name("strokes.json").read_text())
 
@@ -153,6 +156,13 @@ def a_hand_on_all_widgets(notebook, lecture):
         notebook.image(f"{lecture}-{name}")
 
 
+def words_of_still(lecture, name):
+    """Return what the committed notebook says of a widget where no script runs: alive, it opens on the same."""
+    notebook = nbformat.read(project_root() / f"notebooks/{lecture}.ipynb", as_version=4)
+    (cell,) = (cell for cell in notebook.cells if cell.id == name)
+    return cell.outputs[0].data["text/plain"]
+
+
 @pytest.mark.parametrize(
     ("lecture", "name"), [(lecture, name) for lecture, hands in WIDGETS.items() for name in hands]
 )
@@ -168,6 +178,7 @@ def test_a_widget_answers_on_the_site_without_kernel_and_network(site, browser, 
     cell.scroll_into_view_if_needed()
     expect(cell.locator(".k2c-note")).to_contain_text("Live: it runs in this page")
     expect(cell.locator(".k2c-still")).to_have_count(0)
+    expect(cell.locator(".k2c-caption")).to_have_text(words_of_still(lecture, name))
     keep_image(cell, f"site-{name}-{scheme}-{width}")
     WIDGETS[lecture][name](page, cell)
     keep_image(cell, f"site-{name}-{scheme}-{width}-moved")
