@@ -28,6 +28,13 @@ SOLUTIONS = {
     f"added.{number}": {
         "solution": f"def {name}(a, b):\n    return a {sign} b\n",
         "checks": [{"call": "answer(3, 2)", "expect": f"3 {sign} 2", "hint": f"Use {sign}."}],
+        "hidden": [
+            {
+                "draw": {"a": "rng.integers(9, 99)", "b": "rng.integers(9, 99)"},
+                "call": "answer(a, b)",
+                "hint": f"Use {sign}.",
+            }
+        ],
         "mistakes": [{"part": sign, "written": other, "case": 1} for other in ("*", "**")],
     }
     for number, name, sign in ((1, "add", "+"), (2, "subtract", "-"))
