@@ -275,7 +275,7 @@ def test_ones_own_photograph_is_explained_without_a_kernel_where_the_networks_fi
         "the site was built without them. Build it with k2c site"
     )
     own = imagenet_classifier("efficientnet_lite0")
-    model = about_page(own), onnx_bytes(own, half=True)
+    model = about_page(own), onnx_bytes(own, short=True)
     write_model_pages(tmp_path / "models", {"photographs": model, "equal": model})
     start.press("Enter")
     bring = here.cell.get_by_label("Your own", exact=True)

@@ -48,13 +48,27 @@ def test_a_file_says_what_torch_says(network, squares, tmp_path, multi_label):
 
 def test_half_the_bytes_say_nearly_the_same(squares):
     own = imagenet_classifier("efficientnet_lite0")
-    whole, half = onnx_bytes(own), onnx_bytes(own, half=True)
-    assert len(half) < 0.51 * len(whole)
+    whole, short = onnx_bytes(own), onnx_bytes(own, short=True)
+    assert len(short) < 0.52 * len(whole)
     answers = [
         onnxruntime.InferenceSession(content).run(["probabilities"], {"images": squares})[0]
-        for content in (whole, half)
+        for content in (whole, short)
     ]
-    np.testing.assert_allclose(*answers, atol=0.01)
+    np.testing.assert_allclose(*answers, atol=0.001)
+
+
+def test_short_weights_are_as_exact_as_their_channel_allows(network):
+    weight = np.random.default_rng(0).normal(size=(3, network.n_features)).astype(np.float32)
+    weight *= [[1e-6], [0], [1e5]]  # float16 would make the first coarse and the last infinite
+    content = onnx_bytes(OwnClassifier(network, ["a", "b", "c"], weight, [0.0] * 3), short=True)
+    kept = {
+        each.name: onnx.numpy_helper.to_array(each)
+        for each in onnx.load_from_string(content).graph.initializer
+    }
+    name = next(name for name, values in kept.items() if values.dtype == np.int16 and len(values) == 3)
+    found = kept[name] * kept[name.replace("_integers", "_scale")]
+    largest = np.abs(weight).max(1, keepdims=True)
+    assert (np.abs(found - weight) <= 0.501 * largest / 32767).all()
 
 
 def test_weights_that_two_models_have_in_common_are_kept_once(network, squares, tmp_path):

@@ -47,7 +47,7 @@ def export_page(
     K2CError
         When the package onnx is missing, or the network has no class activation map.
     """
-    about, content = about_page(own, title, alarm), onnx_bytes(own, half=True)
+    about, content = about_page(own, title, alarm), onnx_bytes(own, short=True)
     parts = {"about": _in_script(about["model"]), "runtime": _runtime(), "onnx": _packed(content)}
     _write_page(Path(file), about, parts=parts)
 

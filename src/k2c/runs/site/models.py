@@ -62,7 +62,7 @@ def _trained() -> dict[str, tuple[dict[str, Any], bytes]]:
         if not about.is_file():  # written last
             model = make()
             with atomic_path(file) as part:
-                part.write_bytes(onnx_file.onnx_bytes(model.own, half=True))
+                part.write_bytes(onnx_file.onnx_bytes(model.own, short=True))
             told = about_page(model.own, model.title, model.alarm) | {"lecture": model.lecture}
             with atomic_path(about) as part:
                 part.write_text(json.dumps(told), encoding="utf-8")
