@@ -292,7 +292,7 @@ def test_ones_own_photograph_is_explained_without_a_kernel_where_the_networks_fi
     assert sure == pytest.approx(expected["probability"], abs=0.01)
     assert_usable(here.page)
     bring.set_input_files([{"name": "b.png", "mimeType": "image/png", "buffer": b"text"}])
-    expect(here.cell.get_by_role("alert")).to_contain_text("no image that the browser reads")
+    expect(here.cell.get_by_role("alert")).to_contain_text("no image that this browser reads")
 
 
 def test_a_photograph_is_explained_as_python_explains_it(open_widget, monkeypatch):

@@ -107,10 +107,9 @@ def _write_script(file: Path, before: str = "", **parts: str) -> None:
 
 
 def _engine() -> Markup:
-    code = "".join(_text(name) for name in ("ort.js", "image.js", "network.js"))
-    return Markup(
-        f"globalThis.k2cNetwork = (() => {{\n{code}return {{ start, picture, squareOf }};\n}})();\n"
-    )
+    inside = _in_script("".join(_text(name) for name in ("ort.js", "image.js", "worker.js")))
+    code = f"const IN_WORKER = {inside};\n{_text('network.js')}"
+    return Markup(f"globalThis.k2cNetwork = (() => {{\n{code}return {{ start, picture }};\n}})();\n")
 
 
 def _runtime() -> Markup:

@@ -10,10 +10,10 @@ const half = x => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(
 
 // An image is {data, width, height}, three bytes a pixel.
 async function readImage(blob) {
-  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", imageOrientation: "from-image" });
+  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", imageOrientation: "from-image" })
+    .catch(() => { throw new Error("It is no image that this browser reads: choose a JPEG, PNG or WebP file."); });
   const { width, height } = bitmap;
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const pen = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   pen.fillStyle = "white"; // what is transparent shows white
   pen.fillRect(0, 0, width, height);
   pen.drawImage(bitmap, 0, 0);
@@ -178,17 +178,4 @@ function squareOf(image, kind, preprocessing) {
   const { size, interpolation } = preprocessing;
   if (kind === "photograph") return middle(image, preprocessing);
   return resize(kind === "film" ? grey(image) : eye(image), size, size, interpolation);
-}
-
-// Draw an image of as many pixels; draw(i, x, y) returns the three colours of the pixel whose first byte is i.
-function picture(image, draw) {
-  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
-  const pen = canvas.getContext("2d"), pixels = pen.createImageData(image.width, image.height);
-  for (let i = 0; i < image.width * image.height; i++) {
-    const colour = draw(3 * i, i % image.width, Math.floor(i / image.width));
-    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = colour[c];
-    pixels.data[4 * i + 3] = 255;
-  }
-  pen.putImageData(pixels, 0, 0);
-  return canvas;
 }

@@ -1,25 +1,25 @@
-// A network in a page: ONNX Runtime and the model are unpacked and started, and asked about images.
-async function unpacked(base64) {
-  const text = atob(base64), bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+// A network in a worker, so that the page stays alive while it computes. `IN_WORKER` is the worker's code: a page from
+// the file system may start none from a file.
+async function start(parts) {
+  const worker = new Worker(URL.createObjectURL(new Blob([IN_WORKER], { type: "text/javascript" })));
+  const ask = (...message) => new Promise((done, failed) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }) => { port1.close(); "error" in data ? failed(new Error(data.error)) : done(data.said); };
+    worker.onerror = () => failed(new Error("This browser starts no worker in a page."));
+    worker.postMessage(message, [port2]);
+  });
+  return { model: await ask("start", parts), answer: file => ask("answer", file) };
 }
 
-// `about` is JSON, the others are bytes, packed; `weights` are those that several models share.
-async function start({ about, runtime, onnx, weights }) {
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmBinary = (await unpacked(runtime)).buffer;
-  const externalData = weights ? [{ path: "weights", data: await unpacked(weights) }] : [];
-  const session = await ort.InferenceSession.create(await unpacked(onnx), { externalData });
-  const model = JSON.parse(about), { size } = model.preprocessing;
-
-  async function answer(blob) {
-    const square = squareOf(await readImage(blob), model.kind, model.preprocessing);
-    const said = await session.run({ images: new ort.Tensor("uint8", square.data, [1, size, size, 3]) });
-    const [, , high, wide] = said.maps.dims, top = Array.from(said.top.data, Number);
-    const maps = top.map((_, i) => said.maps.data.slice(i * high * wide, (i + 1) * high * wide));
-    return { probabilities: said.probabilities.data, top, maps, high, wide, square };
+// Draw an image of as many pixels; draw(i, x, y) returns the three colours of the pixel whose first byte is i.
+function picture(image, draw) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+  const pen = canvas.getContext("2d"), pixels = pen.createImageData(image.width, image.height);
+  for (let i = 0; i < image.width * image.height; i++) {
+    const colour = draw(3 * i, i % image.width, Math.floor(i / image.width));
+    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = colour[c];
+    pixels.data[4 * i + 3] = 255;
   }
-  return { model, answer };
+  pen.putImageData(pixels, 0, 0);
+  return canvas;
 }

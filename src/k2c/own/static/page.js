@@ -84,8 +84,7 @@ function take(files) {
         show(model, file.name, await answer(file));
         $("status").textContent = `${file.name}: done. Choose a class to see where the image speaks for it.`;
       } catch (error) {
-        const why = error instanceof DOMException ? "it is no image that this browser reads (JPEG, PNG, WebP, ...)" : error.message;
-        $("status").textContent = `${file.name} cannot be answered: ${why}.`;
+        $("status").textContent = `${file.name} cannot be answered. ${error.message}`;
       }
     });
   }

@@ -58,8 +58,7 @@ function bring(page, take, start) {
       tell(after);
     } catch (error) {
       tell("");
-      page.fail(error instanceof DOMException ? "This is no image that the browser reads. Choose a JPEG, PNG or WebP file."
-        : error.message);
+      page.fail(error.message);
     }
   };
   const own = make("input", { type: "file", accept: "image/*", "aria-label": "Your own", onchange: () => {
