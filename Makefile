@@ -26,7 +26,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) tests notebooks
 
 browser: $(READY)
-	$(BIN)/python -m pytest -m browser -n 0 $(AGAIN) tests/browser
+	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile $(AGAIN) tests/browser
 
 slurm: $(READY)
 	$(BIN)/python -m pytest -m slurm -n 0 tests/clusters

@@ -15,6 +15,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-these-tests"
@@ -226,13 +227,17 @@ _LOOK = """() => {{
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the course's site, built once."""
+def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return the folder of the course's site, built once for all workers."""
     from k2c.runs.site import build_site
 
-    start, warnings = build_site(tmp_path_factory.mktemp("made") / "site")
-    assert warnings == ""
-    return start.parent
+    own = tmp_path_factory.getbasetemp()
+    folder = own if worker_id == "master" else own.parent
+    with FileLock(folder / "site.lock"):
+        if not (folder / "site").exists():
+            _, warnings = build_site(folder / "site")
+            assert warnings == ""
+    return folder / "site"
 
 
 @pytest.fixture

@@ -156,41 +156,6 @@ def a_hand_on_all_widgets(notebook, lecture):
         notebook.image(f"{lecture}-{name}")
 
 
-def words_of_still(lecture, name):
-    """Return what the committed notebook says of a widget where no script runs: alive, it opens on the same."""
-    notebook = nbformat.read(project_root() / f"notebooks/{lecture}.ipynb", as_version=4)
-    (cell,) = (cell for cell in notebook.cells if cell.id == name)
-    return cell.outputs[0].data["text/plain"]
-
-
-@pytest.mark.parametrize(
-    ("lecture", "name"), [(lecture, name) for lecture, hands in WIDGETS.items() for name in hands]
-)
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
-def test_a_widget_answers_on_the_site_without_kernel_and_network(site, browser, lecture, name, scheme, width):
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, has_touch=width < 500
-    )
-    page, failed = context.new_page(), []
-    page.on("pageerror", lambda error: failed.append(str(error)))
-    page.goto((site / f"{lecture}.html").as_uri())
-    cell = page.locator(f".k2c-live[data-widget='{lecture}.{name}']")
-    cell.scroll_into_view_if_needed()
-    expect(cell.locator(".k2c-note")).to_contain_text("Live: it runs in this page")
-    expect(cell.locator(".k2c-still")).to_have_count(0)
-    expect(cell.locator(".k2c-caption")).to_have_text(words_of_still(lecture, name))
-    keep_image(cell, f"site-{name}-{scheme}-{width}")
-    WIDGETS[lecture][name](page, cell)
-    keep_image(cell, f"site-{name}-{scheme}-{width}-moved")
-    assert failed == []
-    context.close()
-
-
-def keep_image(cell, name):
-    if folder := os.environ.get("K2C_BROWSER_IMAGES"):
-        cell.screenshot(path=Path(folder) / f"{name}.png")
-
-
 # ---- The lectures in JupyterLab
 
 
@@ -268,3 +233,41 @@ def test_lecture_6_a_ring_steps_and_a_link_speeds_up(open_lecture):
     notebook.wait_until_done()
     a_hand_on_all_widgets(notebook, "06_distributed_chest_xray")
     assert notebook.errors() == []
+
+
+# ---- The widgets on the site
+
+
+def words_of_still(lecture, name):
+    """Return what the committed notebook says of a widget where no script runs: alive, it opens on the same."""
+    notebook = nbformat.read(project_root() / f"notebooks/{lecture}.ipynb", as_version=4)
+    (cell,) = (cell for cell in notebook.cells if cell.id == name)
+    return cell.outputs[0].data["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("lecture", "name"), [(lecture, name) for lecture, hands in WIDGETS.items() for name in hands]
+)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_a_widget_answers_on_the_site_without_kernel_and_network(site, browser, lecture, name, scheme, width):
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, has_touch=width < 500
+    )
+    page, failed = context.new_page(), []
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    page.goto((site / f"{lecture}.html").as_uri())
+    cell = page.locator(f".k2c-live[data-widget='{lecture}.{name}']")
+    cell.scroll_into_view_if_needed()
+    expect(cell.locator(".k2c-note")).to_contain_text("Live: it runs in this page")
+    expect(cell.locator(".k2c-still")).to_have_count(0)
+    expect(cell.locator(".k2c-caption")).to_have_text(words_of_still(lecture, name))
+    keep_image(cell, f"site-{name}-{scheme}-{width}")
+    WIDGETS[lecture][name](page, cell)
+    keep_image(cell, f"site-{name}-{scheme}-{width}-moved")
+    assert failed == []
+    context.close()
+
+
+def keep_image(cell, name):
+    if folder := os.environ.get("K2C_BROWSER_IMAGES"):
+        cell.screenshot(path=Path(folder) / f"{name}.png")
