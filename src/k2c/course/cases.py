@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import sys
 from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import Any
@@ -76,7 +77,7 @@ def hidden_cases(
 def _drawn(entry: Mapping[str, Any], hidden: Mapping[str, Any], seed: list[int]) -> dict[str, Any]:
     import numpy as np
 
-    known = namespace() | {
+    known = namespace(str(hidden), entry["solution"]) | {
         name.rpartition(".")[2]: resolve_name(name)
         for name in [*entry.get("needs", ()), *entry.get("uses", ())]
     }
@@ -112,9 +113,8 @@ class _Filled(ast.NodeTransformer):
 def _literal(value: Any) -> str:
     """Return Python that makes a value again."""
     import numpy as np
-    import torch
 
-    if isinstance(value, torch.Tensor):
+    if (torch := sys.modules.get("torch")) and isinstance(value, torch.Tensor):
         return f"torch.tensor({value.tolist()!r}, dtype={value.dtype})"
     if isinstance(value, np.ndarray):
         return f"np.array({value.tolist()!r}, dtype=np.{value.dtype.name})".replace("np.bool)", "bool)")
@@ -125,4 +125,4 @@ def _literal(value: Any) -> str:
 
 
 def _value(case: Mapping[str, Any]) -> Any:
-    return case["value"] if "value" in case else plain_value(eval(case["expect"], namespace()))
+    return case["value"] if "value" in case else plain_value(eval(case["expect"], namespace(case["expect"])))

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import importlib
 import inspect
 import io
 import json
@@ -90,7 +91,8 @@ def answers(calls: Iterable[str], answer: Any, uses: Iterable[str] = ()) -> Iter
     if _has_hole(answer):
         return
     used = {name.rpartition(".")[2]: resolve_name(name) for name in uses}
-    names = namespace() | used | {"answer": answer}
+    calls = list(calls)
+    names = namespace(*calls) | used | {"answer": answer}
     for call in calls:
         shown = call.replace("answer", str(getattr(answer, "__name__", "answer")))
         with _noticed_print() as printed:
@@ -127,7 +129,7 @@ def judge(cases: Sequence[Mapping[str, Any]], given: Iterable[Answer]) -> Verdic
     """
     judged = 0
     for case, got in zip(cases, given, strict=False):
-        expected = case["value"] if "value" in case else eval(case["expect"], namespace())
+        expected = case["value"] if "value" in case else eval(case["expect"], namespace(case["expect"]))
         if got.error:
             return Verdict("wrong", stopped(got.shown, got.error), case["hint"])
         if not _same(got.value, expected):
@@ -213,12 +215,12 @@ def _checked(file: Path, content: Any) -> dict[str, Any]:
     return dict(exercises)
 
 
-def namespace() -> dict[str, Any]:
-    """Return the names that every call and every expectation knows."""
+def namespace(*code: str) -> dict[str, Any]:
+    """Return the names that every call and every expectation knows; torch, slow to import, if the code has it."""
     import numpy as np
-    import torch
 
-    return {"__builtins__": builtins, "np": np, "torch": torch}
+    names = {"__builtins__": builtins, "np": np}
+    return names | {"torch": importlib.import_module("torch")} if "torch" in " ".join(code) else names
 
 
 def _same(got: Any, expected: Any) -> bool:

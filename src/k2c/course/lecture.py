@@ -1,7 +1,12 @@
 """The lecture that is open in this kernel: its checked parameters, its profile and its seeds."""
 
+import importlib.util
 import random
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 ASIDE = "# Aside:"  # how a cell begins that stands beside the lecture's main road
@@ -36,7 +41,7 @@ def open_lecture(name: str, variables: Mapping[str, Any]) -> str:
     from k2c._system.machine import keep_to_quota
 
     keep_to_quota()
-    # pydantic, matplotlib and torch load here, so that `import k2c` stays cheap.
+    # pydantic and matplotlib load here, so that `import k2c` stays cheap.
     from k2c.course.syllabus import ParameterError, load_syllabus
     from k2c.display.style import use_style
 
@@ -76,8 +81,34 @@ def _watch_asides() -> None:
 def seed_everything(seed: int) -> None:
     """Seed Python's, numpy's and torch's generators (torch's on every device)."""
     import numpy as np
-    import torch
 
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries that use the global generator are seeded too
-    torch.manual_seed(seed)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(seed)
+    else:
+        sys.meta_path[:] = [_SeedTorch(seed), *(one for one in sys.meta_path if type(one) is not _SeedTorch)]
+
+
+class _SeedTorch(MetaPathFinder):
+    """Seeds torch when it is imported: the import takes two seconds, and a lecture without torch is spared them."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_seed(module: ModuleType) -> None:
+                load(module)
+                module.manual_seed(self.seed)
+
+            spec.loader.exec_module = load_and_seed  # type: ignore[method-assign]
+        return spec

@@ -17,7 +17,8 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from k2c._system.forkserver import ForkedProcess, ForkServer
 
-_MODULES = ("ipykernel.kernelapp", "k2c.course.lecture")
+# What every kernel of a lecture imports, at the latest when the lecture is opened.
+_MODULES = ("ipykernel.kernelapp", "k2c.course.lecture", "k2c.course.syllabus", "k2c.display.style")
 
 
 def kernel_server(modules: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> ForkServer:
