@@ -18,6 +18,7 @@ from k2c.metrics import (
     screening_row,
     screening_table,
 )
+from k2c.metrics.screening import auc_of_counts
 
 RNG = np.random.default_rng(0)
 LABELS = (RNG.random(800) < 0.1).astype(int)
@@ -141,3 +142,13 @@ def test_risk_groups_and_the_error_of_a_risk():
 def test_wrong_arguments_are_sentences(attempt, sentence):
     with pytest.raises(K2CError, match=sentence):
         attempt()
+
+
+def test_an_auc_of_counts_is_that_of_the_examples_written_out_so_often():
+    random = np.random.default_rng(0)
+    scores, positive = random.integers(9, size=(2, 40)).astype(float), np.arange(40) < 12
+    counts = random.integers(4, size=(5, 40))
+    found = auc_of_counts(scores, positive, counts)
+    for resample, row in np.ndindex(found.shape):
+        expected = roc_auc_score(positive.repeat(counts[resample]), scores[row].repeat(counts[resample]))
+        assert found[resample, row] == pytest.approx(expected, abs=1e-12)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from k2c.errors import K2CError
-from k2c.metrics.screening import auc_of_rows, draw_groups, roc_auc, rows_of_groups
+from k2c.metrics.screening import auc_of_counts, counts_of, draw_groups, roc_auc, rows_of_groups
 from k2c.training.losses import as_array
+
+AT_ONCE = 100  # resamples: a table of a number for each and each example
 
 
 @dataclass(frozen=True)
@@ -113,26 +115,20 @@ def compare(
     pair, seeds = np.stack([a, b]), len(a)
     members = _members(owners)
 
-    def measure(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        drawn = pair[:, rows][:, :, columns].reshape(2 * len(rows), -1)
-        if metric is roc_auc:
-            values = auc_of_rows(drawn, truth[columns])
-        else:
-            values = np.array([metric(row, truth[columns]) for row in drawn])
-        return values.reshape(2, -1).mean(axis=1)
-
     generator = np.random.default_rng(seed)
-    differences: list[float] = []
-    while len(differences) < samples:
-        rows = generator.integers(seeds, size=max(seeds - 1, 1))
-        columns = draw_groups(members, generator)
-        if truth[columns].any() and not truth[columns].all():
-            resampled = measure(rows, columns)
-            differences.append(resampled[0] - resampled[1])
-    drawn = np.array(differences)
-    values = measure(np.arange(seeds), np.arange(len(truth)))
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    p_value = 2 * (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (1 + samples)
+    measured = np.empty((0, 2))
+    while len(measured) < samples:
+        drawn = []
+        for _ in range(min(samples - len(measured), AT_ONCE)):
+            rows = generator.integers(seeds, size=max(seeds - 1, 1))
+            columns = draw_groups(members, generator)
+            if truth[columns].any() and not truth[columns].all():
+                drawn.append((rows, columns))
+        measured = np.concatenate([measured, _measure(metric, pair, truth, drawn)])
+    differences = measured[:, 0] - measured[:, 1]
+    (values,) = _measure(metric, pair, truth, [(np.arange(seeds), np.arange(len(truth)))])
+    low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2])
+    p_value = 2 * (1 + min((differences <= 0).sum(), (differences >= 0).sum())) / (1 + samples)
     return Comparison(
         float(values[0]), float(values[1]), float(values[0] - values[1]),
         float(low), float(high), float(min(p_value, 1.0)), len(members), confidence,
@@ -191,6 +187,27 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     result = np.empty(len(values))
     result[order] = np.minimum(corrected, 1)
     return result
+
+
+def _measure(
+    metric: Callable[[Any, Any], float],
+    pair: np.ndarray,
+    truth: np.ndarray,
+    drawn: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> np.ndarray:
+    """Return the metric of both models in each resample, of the seeds and examples that were drawn: (resamples, 2)."""
+    if metric is not roc_auc:
+        values = [
+            np.array([[metric(one[columns], truth[columns]) for one in of[rows]] for of in pair])
+            for rows, columns in drawn
+        ]
+    else:
+        counts = counts_of((columns for _, columns in drawn), len(truth))
+        of_all = auc_of_counts(pair.reshape(-1, len(truth)), truth, counts).reshape(
+            len(drawn), *pair.shape[:2]
+        )
+        values = [of_both.take(rows, axis=1) for of_both, (rows, _) in zip(of_all, drawn, strict=True)]
+    return np.array([value.mean(axis=1) for value in values]).reshape(-1, 2)
 
 
 def _members(owners: np.ndarray) -> list[np.ndarray]:
