@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from k2c.datasets import sample_photograph
 from k2c.errors import K2CError
-from k2c.models import AnswerGraph, OwnClassifier, backbone, imagenet_classifier
+from k2c.models import AnswerGraph, OwnClassifier, backbone, imagenet_classifier, on_grid
 from k2c.own import export_onnx
 from k2c.own.onnx_file import onnx_bytes, share_weights
 
@@ -71,19 +72,30 @@ def test_short_weights_are_as_exact_as_their_channel_allows(network):
     assert (np.abs(found - weight) <= 0.501 * largest / 32767).all()
 
 
-def test_weights_that_two_models_have_in_common_are_kept_once(network, squares, tmp_path):
-    models = [
-        onnx_bytes(OwnClassifier(network, ["a", "b"], np.full((1, network.n_features), value), [0.0]))
-        for value in (0.1, -0.2)
-    ]
+def test_weights_that_models_have_in_common_are_kept_once_for_those_that_need_them(
+    network, squares, tmp_path
+):
+    part = on_grid(backbone())
+    part.preprocessing = replace(part.preprocessing, size=64, resize=64)
+    kept = {"one": (network, 0.1), "two": (network, -0.2), "part": (part, 0.3)}
+    models = {
+        name: onnx_bytes(OwnClassifier(trunk, ["a", "b"], np.full((1, trunk.n_features), value), [0.0]))
+        for name, (trunk, value) in kept.items()
+    }
     slim, shared = share_weights(models)
-    assert sum(len(content) for content in slim) + len(shared) < 0.6 * sum(len(content) for content in models)
-    (tmp_path / "weights").write_bytes(shared)
-    for number, whole in enumerate(models):
-        (tmp_path / f"{number}.onnx").write_bytes(slim[number])
+    sizes = {group: len(weights) for group, weights in shared.items()}
+    assert list(sizes) == [("one", "two", "part"), ("one", "two")]
+    in_all = sum(len(content) for content in slim.values()) + sum(sizes.values())
+    assert in_all < 1.1 * len(models["one"])
+    assert len(slim["part"]) + sizes["one", "two", "part"] < 1.1 * len(models["part"])
+    for group, weights in shared.items():
+        (tmp_path / "-".join(group)).write_bytes(weights)
+    for name, whole in models.items():
+        (tmp_path / f"{name}.onnx").write_bytes(slim[name])
+        images = squares[:, :64, :64] if name == "part" else squares
         answers = [
-            onnxruntime.InferenceSession(model).run(["logits"], {"images": squares})[0]
-            for model in (whole, tmp_path / f"{number}.onnx")
+            onnxruntime.InferenceSession(model).run(["logits"], {"images": images})[0]
+            for model in (whole, tmp_path / f"{name}.onnx")
         ]
         np.testing.assert_array_equal(*answers)
 

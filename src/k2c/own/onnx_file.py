@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 import warnings
-from collections import Counter
+from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,35 +80,38 @@ def onnx_bytes(own: OwnClassifier, short: bool = False) -> bytes:
     return model.SerializeToString()
 
 
-def share_weights(models: list[bytes]) -> tuple[list[bytes], bytes]:
+def share_weights(models: dict[str, bytes]) -> tuple[dict[str, bytes], dict[tuple[str, ...], bytes]]:
     """Take out of ONNX files the weights that two or more of them have in common.
 
     Returns
     -------
-    tuple of list of bytes and bytes
-        The files, which read those weights as external data from `weights`, and the content of `weights`.
+    tuple of dict and dict
+        The files, and by the names of the files that have them in common: weights, which those files read as
+        external data from a file of these names with `-` between them.
     """
     import onnx
     from onnx.external_data_helper import set_external_data
 
-    parsed = [onnx.load_model_from_string(content) for content in models]
-    large = [
-        {each.raw_data for each in model.graph.initializer if len(each.raw_data) > _SMALL} for model in parsed
-    ]
-    counts = Counter(data for found in large for data in found)
-    shared = bytearray()
+    parsed = {name: onnx.load_model_from_string(content) for name, content in models.items()}
+    owners: dict[bytes, tuple[str, ...]] = {}
+    for name, model in parsed.items():
+        for data in {each.raw_data for each in model.graph.initializer if len(each.raw_data) > _SMALL}:
+            owners[data] = (*owners.get(data, ()), name)
+    shared: defaultdict[tuple[str, ...], bytearray] = defaultdict(bytearray)
     places: dict[bytes, int] = {}
-    for model in parsed:
+    for model in parsed.values():
         for weights in model.graph.initializer:
             data = weights.raw_data
-            if counts[data] < 2:
+            group = owners.get(data, ())
+            if len(group) < 2:
                 continue
             if data not in places:
-                places[data] = len(shared)
-                shared += data
-            set_external_data(weights, "weights", places[data], len(data))
+                places[data] = len(shared[group])
+                shared[group] += data
+            set_external_data(weights, "-".join(group), places[data], len(data))
             weights.ClearField("raw_data")
-    return [model.SerializeToString() for model in parsed], bytes(shared)
+    slim = {name: model.SerializeToString() for name, model in parsed.items()}
+    return slim, {group: bytes(data) for group, data in shared.items()}
 
 
 def _exported(own: OwnClassifier) -> bytes:

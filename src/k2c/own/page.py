@@ -63,8 +63,9 @@ def about_page(own: OwnClassifier, title: str = "", alarm: float | None = None) 
 def write_model_pages(folder: Path, models: dict[str, tuple[dict[str, Any], bytes]]) -> None:
     """Write a page for each model, beside scripts that hold the runtime and the weights, what is equal only once.
 
-    The scripts are `runtime.js`, `weights.js` and one for each model. Any page from the file system may load them:
-    they set `k2cNetwork` and the entries of `k2cParts` (see `network.js`).
+    The scripts are `runtime.js`, one for each model, and one for the weights that a group of models has in common. Any
+    page from the file system may load them: they set `k2cNetwork` and the entries of `k2cParts` (see `network.js`), of
+    which `shared` names the scripts of weights that the model needs.
 
     Parameters
     ----------
@@ -73,13 +74,19 @@ def write_model_pages(folder: Path, models: dict[str, tuple[dict[str, Any], byte
     models
         By the name of the page: what it says (see `about_page`), and the model as ONNX.
     """
-    slim, shared = share_weights([content for _, content in models.values()])
+    slim, shared = share_weights({name: content for name, (_, content) in models.items()})
     _write_script(folder / "runtime.js", _engine(), runtime=_runtime())
-    _write_script(folder / "weights.js", weights=_packed(shared))
-    for (name, (about, content)), kept in zip(models.items(), slim, strict=True):
-        _write_script(folder / f"{name}.js", about=json.dumps(about["model"]), onnx=_packed(kept))
-        needed = ["runtime", *["weights"] * (len(kept) < len(content)), name]
-        _write_page(folder / f"{name}.html", about, scripts=[f"{script}.js" for script in needed])
+    for group, weights in shared.items():
+        file = "-".join(group)
+        _write_script(folder / f"{file}.js", **{file: _packed(weights)})
+    for name, (about, _) in models.items():
+        needed = ["-".join(group) for group in shared if name in group]
+        _write_script(
+            folder / f"{name}.js", about=json.dumps(about["model"]), onnx=_packed(slim[name]), shared=needed
+        )
+        _write_page(
+            folder / f"{name}.html", about, scripts=[f"{file}.js" for file in ("runtime", name, *needed)]
+        )
 
 
 def _write_page(
@@ -99,7 +106,7 @@ def _write_page(
         part.write_text(page, encoding="utf-8")
 
 
-def _write_script(file: Path, before: str = "", **parts: str) -> None:
+def _write_script(file: Path, before: str = "", **parts: str | list[str]) -> None:
     with atomic_path(file) as part:
         part.write_text(
             f"{before}Object.assign(globalThis.k2cParts ??= {{}}, {json.dumps(parts)});\n", encoding="utf-8"

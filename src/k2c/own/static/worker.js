@@ -6,11 +6,11 @@ async function unpacked(base64) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// `about` is JSON, the others are bytes, packed; `weights` are those that several models share.
-async function start({ about, runtime, onnx, weights }) {
+// `about` is JSON, the others are bytes, packed; `shared` names those that are weights of several models.
+async function start({ about, runtime, onnx, shared = [], ...others }) {
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = (await unpacked(runtime)).buffer;
-  const externalData = weights ? [{ path: "weights", data: await unpacked(weights) }] : [];
+  const externalData = await Promise.all(shared.map(async path => ({ path, data: await unpacked(others[path]) })));
   const session = await ort.InferenceSession.create(await unpacked(onnx), { externalData });
   const model = JSON.parse(about), { size } = model.preprocessing;
 

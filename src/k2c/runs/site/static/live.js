@@ -29,12 +29,13 @@
   }
   // A network of the page "Models", for images of one's own: { model, answer }.
   async function network(name) {
-    for (const file of ["runtime", "weights", name]) {
-      await load(`models/${file}`).catch(() => {
-        throw new Error("The network's files are not beside this page: the site was built without them. "
-          + "Build it with k2c site --models, or choose a photograph of your own in the lecture's notebook.");
-      });
-    }
+    const part = (file) => load(`models/${file}`).catch(() => {
+      throw new Error("The network's files are not beside this page: the site was built without them. "
+        + "Build it with k2c site --models, or choose a photograph of your own in the lecture's notebook.");
+    });
+    await part("runtime");
+    await part(name); // says what else it needs
+    await Promise.all(k2cParts.shared.map(part));
     return { ...(await k2cNetwork.start(k2cParts)), picture: k2cNetwork.picture };
   }
   window.k2cLive = {
