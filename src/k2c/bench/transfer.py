@@ -131,7 +131,6 @@ def _start_head(folder: Path, cached: bool) -> int:
     """Set up epochs of training the head, which start with getting the features."""
     global _epoch
     os.environ["K2C_DATA"] = str(folder / "cache")
-    keep_freed_memory()
     data, network = _images(folder), backbone()
     torch.manual_seed(0)
     head = TransferModel(network).head
@@ -141,7 +140,8 @@ def _start_head(folder: Path, cached: bool) -> int:
     learner = Learner(head, empty, loss=nn.CrossEntropyLoss(), optimizer=optimizer, epochs=0, device="cpu")
 
     def one_more() -> float:
-        empty.inputs = torch.from_numpy(pooled_features(network, data, cache=cached))
+        with keep_freed_memory():
+            empty.inputs = torch.from_numpy(pooled_features(network, data, cache=cached))
         learner.epochs += 1
         return float(learner.fit().rows[-1]["train_loss"])
 

@@ -48,11 +48,11 @@ def hog(
             f"hog reads images of shape (N, height, width), {cell * block} pixels or more on each side, and got "
             f"{tuple(images.shape)}. Pass grey images, without a channel dimension."
         )
-    parts = [
-        _normalised_blocks(cell_histograms(part, cell, orientations), block)
-        for part in images.split(batch_size)
-    ]
-    return torch.cat(parts)
+    down, across = (side // cell - block + 1 for side in images.shape[1:])
+    found = torch.empty(len(images), down * across * block**2 * orientations, device=images.device)
+    for part, into in zip(images.split(batch_size), found.split(batch_size), strict=True):
+        into.copy_(_normalised_blocks(cell_histograms(part, cell, orientations), block))
+    return found
 
 
 def gradients(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from k2c.errors import K2CError
 
 # From <malloc.h>: the numbers by which glibc's `mallopt` knows its two settings.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT = 512 << 20  # bytes
+_KEPT, _KEPT_BETWEEN = 512 << 20, 128 << 20  # bytes
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:
@@ -57,25 +58,38 @@ def is_channels_last(model: nn.Module) -> bool:
     return any(w.is_contiguous(memory_format=torch.channels_last) and not w.is_contiguous() for w in weights)
 
 
-def keep_freed_memory() -> bool:
-    """Let this process keep up to 512 MiB that it has freed, instead of returning it at once.
+@contextmanager
+def keep_freed_memory() -> Iterator[bool]:
+    """Let this process keep up to 512 MiB that it frees in a `with` block, instead of returning it at once.
 
     Every step frees the activations of a batch, and the next step asks for the same amount again. In between, Linux's
     C library returns such memory to the system, and each page that comes back costs a page fault: about 4,000 of
     them, or 5 ms of 16, in a step of LeNet with batch 100. The numbers do not change.
 
-    Single tensors of half of that or more are still returned.
+    At the end of the block what is free is returned, and from then on 128 MiB are kept: the inputs and the features of
+    a whole data set, which come and go between training runs, would leave holes that nobody fills. Single tensors of
+    half of what is kept, or more, are always returned.
 
-    Returns
-    -------
+    Yields
+    ------
     bool
         Whether the setting was made. It is glibc's (Linux); elsewhere nothing happens.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is None:
-        return False
-    kept = mallopt(_M_TRIM_THRESHOLD, _KEPT)
-    return bool(kept and mallopt(_M_MMAP_THRESHOLD, _KEPT // 2))
+    library: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if not hasattr(library, "mallopt"):
+        yield False
+        return
+
+    def keep(size: int) -> bool:
+        return bool(
+            library.mallopt(_M_TRIM_THRESHOLD, size) and library.mallopt(_M_MMAP_THRESHOLD, size // 2)
+        )
+
+    try:
+        yield keep(_KEPT)
+    finally:
+        keep(_KEPT_BETWEEN)
+        library.malloc_trim(0)
 
 
 @contextmanager

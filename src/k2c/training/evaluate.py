@@ -86,7 +86,13 @@ def predict(
     where = model_device(model) if device is None else pick_device(device)
     model.to(where)
     batches = ((part, part) for part in inputs.split(batch_size))
-    return torch.cat([logits.cpu() for logits, _ in _logits(model, batches, where)])
+    found, start = torch.empty(0), 0
+    for logits, _ in _logits(model, batches, where):
+        if start == 0:  # in one piece: to join pieces at the end takes the memory twice
+            found = torch.empty(len(inputs), *logits.shape[1:])
+        found[start : start + len(logits)] = logits
+        start += len(logits)
+    return found
 
 
 def _logits(model: nn.Module, batches: Batches, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

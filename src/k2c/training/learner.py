@@ -125,8 +125,6 @@ class Learner:
         self._check()
         layout = torch.channels_last if channels_last else torch.preserve_format
         model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
-        if self.device.type == "cpu":
-            keep_freed_memory()
 
     # ---- one training step -------------------------------------------------------------------------------
 
@@ -158,6 +156,8 @@ class Learner:
         """Train until `epochs` epochs have ended or a callback cancels; `after_fit` runs in any case."""
         self.history.stopped = None
         with ExitStack() as clean_up:
+            if self.device.type == "cpu":
+                clean_up.enter_context(keep_freed_memory())
             try:
                 for callback in self.callbacks:
                     clean_up.callback(callback.after_fit, self)
