@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+os.environ["K2C_TUNE"] = "0"  # also for what the tests start before the first of them
+
 
 def pytest_collectstart(collector: Any) -> None:
     """Leave `stderr`, what a machine says, out of the comparison; an exception and what is printed still count."""

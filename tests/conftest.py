@@ -20,7 +20,6 @@ from k2c._system.forkserver import ForkServer, can_fork
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What a test solves is no student's work.
 os.environ["K2C_STUDENT"] = "off"
-os.environ["K2C_TUNE"] = "0"  # as the conftest.py above sets it for each test
 # What the command imports for most of what it does.
 IMPORTED = (
     "forked_command",

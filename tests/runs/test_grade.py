@@ -286,6 +286,10 @@ def test_a_wrong_answer_gets_its_hint_on_the_page(graded):
     assert "tiny.1: judged by the grader" in page
 
 
+def test_an_answer_of_lists_in_lists_is_refused_in_a_sentence(graded):
+    assert "has lists in lists more than 40 deep" in (graded[1] / "deep.html").read_text()
+
+
 def test_there_is_no_network(graded):
     assert "Cell 6 raised OSError" in graded[0]["network"]["detail"]
 

@@ -7,10 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import psutil
 
 PACKAGES = ("k2c", "torch", "torchvision", "numpy", "scikit-learn", "matplotlib", "papermill", "ipykernel")
 
@@ -41,6 +45,25 @@ def usable_memory(root: Path = Path("/")) -> int:
 
     total = int(psutil.virtual_memory().total)
     return min(total, memory_limit(root) or total)
+
+
+def memory_of(processes: Iterable["psutil.Process"], kind: Literal["rss", "uss", "pss"]) -> int:
+    """Return the bytes that processes hold together; one that has ended meanwhile holds none.
+
+    Parameters
+    ----------
+    processes
+        The processes.
+    kind
+        `rss` counts what they share for each of them, `uss` not at all, and `pss` once. The first is quick to read.
+    """
+    import psutil
+
+    total = 0
+    for process in processes:
+        with suppress(psutil.Error):
+            total += getattr(process.memory_info() if kind == "rss" else process.memory_full_info(), kind)
+    return total
 
 
 def keep_to_quota() -> None:

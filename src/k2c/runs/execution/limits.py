@@ -11,6 +11,7 @@ from typing import Self
 
 import psutil
 
+from k2c._system.machine import memory_of
 from k2c.runs.execution.engine import Execution
 
 SAMPLE_SECONDS = 0.2
@@ -92,7 +93,7 @@ class Watch:
             self._find()
             now = time.monotonic()
             if now >= due or self._may_be_full():
-                used = sum(map(_own, self._seen))
+                used = memory_of(self._seen, "uss")
                 self.peak = max(self.peak or 0, used) or None
                 due = now + (1 + REST) * (time.monotonic() - now)
                 if self._limits.memory and used > self._limits.memory:
@@ -119,24 +120,10 @@ class Watch:
 
     def _may_be_full(self) -> bool:
         """Tell whether resident memory, which is quick to read and counts what is shared too, is over the limit."""
-        return bool(self._limits.memory) and sum(map(_resident, self._seen)) > (self._limits.memory or 0)
+        return bool(self._limits.memory) and memory_of(self._seen, "rss") > (self._limits.memory or 0)
 
     def _kill(self) -> None:
         self._find()
         for process in self._seen:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _own(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_full_info().uss)
-    except psutil.Error:
-        return 0

@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import psutil
+
+from k2c._system.machine import memory_of
 
 SANDBOX = Path(__file__).with_name("sandbox.py")
 PROCESSES, TASKS = 64, 256  # a lecture needs a handful of processes, and threads as the machine has cores
@@ -102,21 +103,11 @@ def usage_of_family(pid: int, limit: int) -> tuple[int, int]:
         family = psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return 0, 0
-    memory = _memory(family, lambda process: process.memory_info().rss)
+    memory = memory_of(family[: PROCESSES + 1], "rss")
     if memory > limit and len(family) <= PROCESSES and sys.platform == "linux":
         # Pages that a fork shares count once: slower to read, so only where it decides.
-        memory = _memory(family, lambda process: process.memory_full_info().pss)
+        memory = memory_of(family, "pss")
     return len(family), memory
-
-
-def _memory(family: list[psutil.Process], measure: Callable[[psutil.Process], int]) -> int:
-    total = 0
-    for process in family[: PROCESSES + 1]:
-        try:
-            total += measure(process)
-        except psutil.Error:  # it ended meanwhile
-            continue
-    return total
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

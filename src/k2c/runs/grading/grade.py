@@ -23,7 +23,7 @@ from k2c.runs.grading.kept import kept_or_run
 from k2c.runs.grading.rules import load_rules
 from k2c.runs.grading.similarity import GRAM, resemblances
 from k2c.runs.grading.submissions import Submission, exercise_cells, find_submissions
-from k2c.runs.grading.watch import Outcome, run_confined
+from k2c.runs.grading.watch import DEEPEST, Outcome, run_confined
 from k2c.runs.reports.class_page import write_class_page
 from k2c.runs.reports.grade import Grade, write_index, write_page
 
@@ -182,7 +182,8 @@ def _verdict(exercise: str, outcome: Outcome, cases: Cases) -> Verdict:
     try:
         return judge(cases, [Answer(**entry) for entry in given])
     except Exception:  # not what print_answers displays
-        return Verdict("wrong", "What the answer gave cannot be read.")
+        why = f"it is missing, larger than 1 MB, or has lists in lists more than {DEEPEST} deep"
+        return Verdict("wrong", f"What the answer gave cannot be read: {why}.")
 
 
 def _with_outputs(notebook: NotebookNode, outputs: dict[int, Any]) -> NotebookNode:

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,11 +43,6 @@ def kept_or_run(job: Mapping[str, Any], version: str, folder: Path, run: Callabl
         outcome = run()
     if outcome.end == "done":
         folder.mkdir(parents=True, exist_ok=True)
-        # An answer of a thousand lists in lists can be judged, and is run again each time.
-        with (
-            suppress(RecursionError),
-            atomic_path(file) as part,
-            gzip.open(part, "wt", encoding="utf-8") as opened,
-        ):
+        with atomic_path(file) as part, gzip.open(part, "wt", encoding="utf-8") as opened:
             json.dump(asdict(outcome), opened)
     return outcome

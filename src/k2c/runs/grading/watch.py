@@ -12,6 +12,7 @@ from k2c.runs.grading.confinement import PROCESSES, Engine, Started, SubmissionL
 
 GRACE = 15.0  # seconds past its time limit in which a sandbox may still report what there is
 REPORT_BYTES, LINE_BYTES, COMPLAINT_BYTES = 64_000_000, 16_000_000, 64_000
+DEEPEST = 40  # lists in lists; an array has at most 64 dimensions, and an answer hardly more than four
 
 
 @dataclass
@@ -99,9 +100,10 @@ class _Reports(_Reader):
         outcome = self.outcome
         try:
             facts = json.loads(line)
+            fits = _is_shallow(facts, DEEPEST)
             if "exercise" in facts:
-                outcome.answers[str(facts["exercise"])] = facts.get("answers")
-            if "outputs" in facts:
+                outcome.answers[str(facts["exercise"])] = facts.get("answers") if fits else None
+            if "outputs" in facts and fits:
                 outcome.outputs[int(facts["of"])] = facts["outputs"]
             outcome.cell = int(facts.get("cell", outcome.cell))
             if facts.get("end") in ("done", "timed out", "crashed"):
@@ -113,6 +115,11 @@ class _Reports(_Reader):
     def _finish(self, end: str, error: str) -> None:
         self.outcome.end, self.outcome.error = end, error
         self.news.set()
+
+
+def _is_shallow(value: Any, deepest: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return deepest > 0 and all(_is_shallow(each, deepest - 1) for each in inside)
 
 
 def _watch(

@@ -17,6 +17,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", _describe_images)
     app.connect("build-finished", write_search_index)
     app.connect("autodoc-skip-member", _skip_inherited)
+    app.connect("html-page-context", _describe_download, priority=900)  # the theme's buttons are there
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -41,3 +42,11 @@ def _describe_images(app: Sphinx, doctree: nodes.document) -> None:
         text = app.config.k2c_alternative_text.get(PurePosixPath(image["uri"]).stem)
         if text:
             image["alt"] = text
+
+
+def _describe_download(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Say beside the link to a notebook what was left out of it (see `build_site`)."""
+    groups = [button.get("buttons", ()) for button in context.get("header_buttons", ())]
+    for button in (button for group in groups for button in group):
+        if button["label"] == "download-source-button" and button["text"] == ".ipynb":
+            button["text"] += " without its images: a run draws them again"
