@@ -148,6 +148,7 @@ def test_a_site_has_the_lectures_and_loads_nothing_from_elsewhere(illustrated_co
     assert '"workers":3' in (out / "live/00_tiny.ring.js").read_text(encoding="utf-8")
     assert "function ringStates" in (out / "live/fronts.js").read_text(encoding="utf-8")
     assert not (out / "_sources/widgets").exists()
+    assert "without its images: a run draws them again<" in lecture
     download = nbformat.read(out / "_sources/00_tiny.ipynb", as_version=4)
     shown = [
         set(output.data) for cell in download.cells for output in cell.get("outputs", ()) if "data" in output

@@ -48,5 +48,5 @@ def _describe_download(app: Sphinx, page: str, template: str, context: dict[str,
     """Say beside the link to a notebook what was left out of it (see `build_site`)."""
     groups = [button.get("buttons", ()) for button in context.get("header_buttons", ())]
     for button in (button for group in groups for button in group):
-        if button["label"] == "download-source-button" and button["text"] == ".ipynb":
+        if button.get("label") == "download-source-button" and button["text"] == ".ipynb":
             button["text"] += " without its images: a run draws them again"
