@@ -31,6 +31,10 @@ def test_auc_is_scikit_learns(scores):
     assert roc_auc(scores, LABELS) == pytest.approx(roc_auc_score(LABELS, scores))
 
 
+def test_infinite_scores_are_ties_like_others():
+    assert roc_auc([np.inf, np.inf, -np.inf, 0, -np.inf], [1, 0, 0, 1, 1]) == 0.5
+
+
 def test_the_row_holds_the_usual_measures():
     row = screening_row(SCORES, LABELS, threshold=0.4)
     positive = SCORES >= 0.4

@@ -100,7 +100,8 @@ def auc_of_counts(scores: np.ndarray, positive: np.ndarray, counts: np.ndarray) 
     above = np.empty((len(counts), len(scores)))
     for row, of_row in enumerate(scores):
         order = np.argsort(of_row)
-        ties = np.flatnonzero(np.diff(of_row[order], prepend=-np.inf))  # where another score begins
+        ordered = of_row[order]
+        ties = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))  # where another score begins
         truth, drawn = positive[order], counts[:, order]
         positives, negatives = (np.add.reduceat(drawn * of, ties, axis=1) for of in (truth, ~truth))
         above[:, row] = (positives * (negatives.cumsum(axis=1) - negatives / 2)).sum(axis=1)
