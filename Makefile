@@ -18,12 +18,13 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-w
 run: $(READY)
 	@$(K2C) run
 
-# Each file of tests and each notebook on one of two cores; a file's tests stay together.
+# Three workers for two cores, since one of them waits for a process most of the time. Each takes a file of tests or a
+# notebook after the other, the notebooks first: they take longest.
 test: $(READY)
 	$(BIN)/ruff check $(OURS)
 	$(BIN)/ruff format --check $(OURS)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) tests notebooks
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(NBVAL) notebooks tests
 
 browser: $(READY)
 	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile $(AGAIN) tests/browser

@@ -108,8 +108,8 @@ EXECUTED_BY = {
     "make test": ".ci/run",
     "make browser": ".ci/browser",
     "make slurm": ".ci/slurm",
-    "pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=900 "
-    "--nbval-sanitize-with=tests/notebooks/sanitize.cfg tests notebooks": "make test",
+    "pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout=900 "
+    "--nbval-sanitize-with=tests/notebooks/sanitize.cfg notebooks tests": "make test",
 }
 # These are another way to write one above: they name the same lecture.
 SAME = {"k2c run 2": "k2c run 02", "k2c run lenet": "k2c run 02"}
