@@ -13,6 +13,7 @@ import papermill
 import pytest
 
 from k2c import guard, kernels
+from k2c._system.forkserver import can_fork
 from k2c._system.outputs import RESULT_MIME
 from k2c._system.paths import project_root
 from k2c.course.cases import hidden_cases
@@ -20,6 +21,8 @@ from k2c.course.exercises import answers, judge, load_solutions
 from k2c.course.syllabus import load_syllabus
 from k2c.runs import collect_results
 from k2c.runs.builds import fill_exercises
+from k2c.runs.execution.engine import Execution
+from k2c.runs.execution.forked_kernel import kernel_server
 from k2c.runs.reports.export import write_html
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
@@ -231,16 +234,28 @@ def test_hidden_cases_take_the_solution_and_not_what_was_learnt_by_heart(path):
             assert judge(cases, answers(calls, parrot, uses)).status == "wrong", (exercise, seed)
 
 
+@pytest.fixture(scope="module")
+def server():
+    """Return what forks kernels with the lectures' slow imports made; nbval starts ordinary ones."""
+    if not can_fork():
+        yield None
+        return
+    server = kernel_server(
+        ["k2c.models", "k2c.metrics", "k2c.training", "pandas", "sklearn.pipeline", "torch"]
+    )
+    yield server
+    server.close()
+
+
 @every_notebook
-def test_with_its_solutions_the_lecture_runs_and_every_check_passes(path, tmp_path):
+def test_with_its_solutions_the_lecture_runs_and_every_check_passes(path, tmp_path, server):
     lecture, notebook = SYLLABUS.lectures[path.stem], read(path)
     fill_exercises(notebook, path.stem)
     solved = tmp_path / path.name
     nbformat.write(notebook, solved)
-    changed = {**lecture.settings("smoke")}
     executed = papermill.execute_notebook(
-        solved, tmp_path / "executed.ipynb", parameters=changed, kernel_name=KERNEL, progress_bar=False,
-        cwd=path.parent, execution_timeout=300,
+        solved, None, parameters=lecture.settings("smoke"), kernel_name=KERNEL, progress_bar=False,
+        execution_timeout=300, engine_name="k2c", execution=Execution(str(path.parent), server=server),
     )  # fmt: skip
     assert collect_results(executed)["exercises"] == dict.fromkeys(SOLUTIONS[path.stem], "right")
 
