@@ -4,15 +4,17 @@ import copy
 import html
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import latex2mathml.converter
 from markupsafe import Markup
-from nbconvert import HTMLExporter
-from nbconvert.filters import clean_html
+from nbconvert import HTMLExporter, TemplateExporter
+from nbconvert.filters import Highlight2HTML, clean_html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
@@ -49,13 +51,28 @@ def cells_to_html(cells: Sequence[NotebookNode]) -> Markup:
 _lock = threading.Lock()  # a batch writes pages from several threads
 
 
+class _CellsExporter(HTMLExporter):
+    """nbconvert's exporter without its second half: it reads all of the page again to add what our cells have."""
+
+    def from_notebook_node(
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **options: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Fill the template."""
+        return TemplateExporter.from_notebook_node(self, nb, self._init_resources(resources), **options)
+
+
 @cache
 def _exporter() -> HTMLExporter:
     """Return the one exporter of this process: compiling its templates takes longer than filling them."""
-    return HTMLExporter(
+    return _CellsExporter(
         template_name="cells",
         extra_template_basedirs=[str(TEMPLATES)],
-        filters={"markdown2html": _markdown_to_html, "clean_html": lru_cache(maxsize=1000)(clean_html)},
+        filters={
+            "markdown2html": _markdown_to_html,
+            "highlight_code": _code_to_html,
+            "filter_data_type": WidgetsDataTypeFilter(notebook_metadata={}),
+            "clean_html": lru_cache(maxsize=1000)(clean_html),
+        },
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
@@ -111,3 +128,12 @@ class _Renderer(IPythonRenderer):
 @lru_cache(maxsize=1000)  # the runs of a batch share their text
 def _markdown_to_html(source: str) -> str:
     return MarkdownWithMath(renderer=_Renderer(escape=False)).render(source)
+
+
+def _code_to_html(source: str, metadata: Mapping[str, Any]) -> str:
+    return _highlighted(source, metadata.get("magics_language"))
+
+
+@lru_cache(maxsize=1000)  # and most of their code
+def _highlighted(source: str, language: str | None) -> str:
+    return str(Highlight2HTML()(source, metadata={"magics_language": language} if language else None))

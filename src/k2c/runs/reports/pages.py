@@ -1,6 +1,7 @@
 """Pages from templates, for reports, grades, lectures and slides."""
 
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,12 @@ def render(template: str, **values: Any) -> str:
 
     What cannot be seen in a value (control characters, marks that turn the direction of reading) is written out.
     """
+    when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z")
+    return _environment().get_template(template).render(when=when, **values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -31,8 +38,7 @@ def render(template: str, **values: Any) -> str:
         printable=printable,
         most_first=_most_first,
     )
-    when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z")
-    return environment.get_template(template).render(when=when, **values)
+    return environment
 
 
 def format_seconds(seconds: float) -> str:
