@@ -73,6 +73,7 @@ def _exporter() -> HTMLExporter:
             "filter_data_type": WidgetsDataTypeFilter(notebook_metadata={}),
             "clean_html": lru_cache(maxsize=1000)(clean_html),
         },
+        optimistic_validation=True,  # once, not after each of a dozen steps
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
