@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 ASIDE = "# Aside:"  # how a cell begins that stands beside the lecture's main road
-_SKIPPED = """print("This cell is an aside, and is skipped: 'everything' is false.")\n"""
+SKIPPED = "This cell is an aside, and is skipped: 'everything' is false."  # what is printed in its place
 
 _open: dict[str, Any] = {"profile": "custom", "everything": True}
 
@@ -67,7 +67,7 @@ def current_profile() -> str:
 def skip_aside(lines: list[str]) -> list[str]:
     """Return a cell's lines, or a line that says why they are skipped: what IPython calls before it runs a cell."""
     aside = bool(lines) and lines[0].startswith(ASIDE)
-    return [_SKIPPED] if aside and not _open["everything"] else lines
+    return [f"print({SKIPPED!r})\n"] if aside and not _open["everything"] else lines
 
 
 def _watch_asides() -> None:

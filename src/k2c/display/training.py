@@ -114,10 +114,10 @@ class LivePlot(Callback):
         self.figure = Figure(figsize=(4.5 * panels, 3.2), layout="constrained")
         self.figure.subplots(1, panels)
         self._forget()
-        self._draw(learner, learner.epochs)
         if _shows_widgets() and os.environ.get("K2C_LIVE") != "off":  # as in runs that nobody watches
             import ipywidgets
 
+            self._draw(learner, learner.epochs)
             png = self._png()
             self._view = ipywidgets.Image(value=png, format="png", layout={"max_width": "100%"})
             self._handle = _show(*widget_bundle(self._view, still_image(png, "Training curves")))
@@ -134,16 +134,17 @@ class LivePlot(Callback):
             self._redraw(learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        """Redraw."""
-        self._redraw(learner)
+        """Redraw, where somebody may be watching."""
+        if self._view is not None:
+            self._redraw(learner)
 
     def after_fit(self, learner: Learner) -> None:
         """Leave the curves as a still image."""
-        began = self.figure is not None  # it did not where another callback failed first
-        if began and _shows_widgets():
+        if self.figure is not None:  # it is None where another callback failed first
             self._forget()
             self._draw(learner, learner.epoch)
-            self._leave(f"Training curves after {learner.epoch} epochs")
+            if _shows_widgets():
+                self._leave(f"Training curves after {learner.epoch} epochs")
         self._handle = self._view = None
 
     def _leave(self, words: str) -> None:
@@ -166,8 +167,7 @@ class LivePlot(Callback):
     def _redraw(self, learner: Learner) -> None:
         start = time.monotonic()
         self._draw(learner, learner.epochs)
-        if self._view is not None:
-            self._view.value = self._png()
+        self._view.value = self._png()
         now = time.monotonic()
         self._next = now + max(_SECONDS_BETWEEN["curves"], (now - start) / _FRACTION_OF_TIME)
 

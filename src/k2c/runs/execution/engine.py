@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 
 from k2c._system.forkserver import ForkServer
 from k2c._system.outputs import EPOCH_MIME
 from k2c._system.printable import plain
+from k2c.course.lecture import ASIDE, SKIPPED
 from k2c.runs.execution.forked_kernel import ForkProvisioner, own_server
 
 OUTPUT_SECONDS = 60  # how long a loaded machine may take to pass on what a cell printed
@@ -56,6 +58,8 @@ class Execution:
         Forks the kernel; an ordinary kernel is started when it is None.
     environment
         The kernel's environment; that of this process when it is None.
+    asides
+        Whether cells that begin as asides run; the kernel would skip them, too, and each would cost a message or ten.
     notebook
         The notebook with the outputs so far.
     cell
@@ -72,6 +76,7 @@ class Execution:
     listener: Listener | None = None
     server: ForkServer | None = None
     environment: dict[str, str] | None = None
+    asides: bool = True
     notebook: NotebookNode | None = None
     cell: int | None = None
     kernel: Any = None
@@ -142,6 +147,15 @@ class LectureClient(PapermillNotebookClient):
         self._execution.kernel = self.km.provisioner.process
         self._execution.started.set()
         return super().start_new_kernel_client()
+
+    def execute_cell(
+        self, cell: NotebookNode, cell_index: int, *arguments: Any, **options: Any
+    ) -> NotebookNode:
+        """Execute a cell, or say in its place that it is skipped."""
+        if self._execution.asides or not cell.source.startswith(ASIDE):
+            return super().execute_cell(cell, cell_index, *arguments, **options)
+        cell.outputs = [new_output("stream", name="stdout", text=f"{SKIPPED}\n")]
+        return cell
 
     def _at_cell(self, cell: NotebookNode, cell_index: int) -> None:
         self._execution.cell = cell_index

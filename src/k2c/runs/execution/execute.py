@@ -134,13 +134,14 @@ def execute_run(
     environment = {"K2C_STUDENT": "off", "K2C_LIVE": "off", "K2C_EPOCHS": "on"} | (
         environment or dict(os.environ)
     )
-    execution = Execution(folder, listener, server, environment)
+    asides = bool(run.parameters.get("everything", True))
+    execution = Execution(folder, listener, server, environment, asides)
     started = time.monotonic()
     run.started = datetime.now(UTC).isoformat(timespec="seconds")
     try:
         _execute(run, work, execution, limits)
         if run.cause == _NO_KERNEL:  # two processes may have been given the same port
-            execution = Execution(folder, listener, server, environment)
+            execution = Execution(folder, listener, server, environment, asides)
             _execute(run, work, execution, limits)
         if run.status in ("ok", "failed") and (changed := changed_since(run.data)):
             # Its results would stand under the name of other data.

@@ -10,15 +10,26 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
 from k2c._system.forkserver import ForkedProcess, ForkServer
 
-# What every kernel of a lecture imports, at the latest when the lecture is opened.
-_MODULES = ("ipykernel.kernelapp", "k2c.course.lecture", "k2c.course.syllabus", "k2c.display.style")
+# What a kernel imports when it starts, opens a lecture or runs its first cells, beside what that lecture imports.
+_MODULES = (
+    "k2c.runs.execution.forked_kernel:drop_debugger",
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.core.magics.execution",
+    "IPython.extensions.storemagic",
+    "sqlite3",
+    "k2c.course.lecture",
+    "k2c.course.syllabus",
+    "k2c.display.style",
+)
 
 
 def kernel_server(modules: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> ForkServer:
@@ -45,6 +56,11 @@ def own_server() -> ForkServer:
     return kernel_server()
 
 
+def drop_debugger() -> None:
+    """Let kernels do without debugpy: each would import its hundred modules, and nobody debugs a run."""
+    sys.modules["debugpy"] = cast(Any, None)  # to Python, a module that cannot be imported
+
+
 def prepare() -> None:
     """Do once what each kernel would do again with the modules that were imported."""
     if "torch" in sys.modules:
@@ -54,6 +70,8 @@ def prepare() -> None:
         import_torchvision()
         importlib.import_module("torch._dynamo")
         importlib.import_module("torchmetrics.classification")
+    if "pandas" in sys.modules:
+        importlib.import_module("pandas.io.formats.html")  # how a table is shown
     if "matplotlib" in sys.modules:
         _find_fonts()
 
@@ -78,9 +96,11 @@ def _find_fonts() -> None:
 def main() -> None:
     """Be a kernel, with the arguments of the process."""
     from ipykernel.kernelapp import IPKernelApp
+    from traitlets.config import Config
 
-    # The app watches for its parent's end by itself.
-    kernel = IPKernelApp.instance(parent_handle=os.getppid())
+    # The app watches for its parent's end by itself. What runs here is no part of the user's history of IPython.
+    settings = Config({"HistoryManager": {"enabled": False}})
+    kernel = IPKernelApp.instance(parent_handle=os.getppid(), config=settings)
     kernel.initialize()
     kernel.start()
 

@@ -15,7 +15,7 @@ from k2c._system.machine import memory_of
 from k2c.runs.execution.engine import Execution
 
 SAMPLE_SECONDS = 0.2
-REST = 20  # times as long as reading their own memory took: the processes stand still meanwhile
+REST = 100  # times as long as reading their own memory took: the processes stand still meanwhile
 GRACE_SECONDS = 5.0  # for a cell that was interrupted to say where it was
 
 

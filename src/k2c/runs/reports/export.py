@@ -54,7 +54,7 @@ _lock = threading.Lock()  # a batch writes pages from several threads
 class _CellsExporter(HTMLExporter):
     """nbconvert's exporter without its second half: it reads all of the page again to add what our cells have."""
 
-    def from_notebook_node(
+    def from_notebook_node(  # type: ignore[override]
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **options: Any
     ) -> tuple[str, dict[str, Any]]:
         """Fill the template."""
