@@ -5,8 +5,8 @@ import time
 
 from k2c._system.terminal import Terminal
 from k2c.runs.execution import console
-from k2c.runs.execution.engine import Step
 from k2c.runs.execution.execute import Run
+from k2c.runs.execution.seen import Step
 
 
 def test_a_pipe_gets_a_line_every_ten_seconds(monkeypatch, tmp_path):

@@ -29,10 +29,10 @@ from k2c._system.yaml_file import read_yaml
 from k2c.errors import K2CError
 from k2c.runs.batch.pool import fork_server, shared_cores
 from k2c.runs.batch.store import storage
-from k2c.runs.execution.engine import Step
 from k2c.runs.execution.execute import Run, execute_run, keep_failure, place_run
 from k2c.runs.execution.limits import Limits, Watch
 from k2c.runs.execution.own_data import changed_since
+from k2c.runs.execution.seen import Step
 
 CONNECT_SECONDS = 10
 _EPOCHS = "k2c-epochs"

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from k2c._system.forkserver import ForkServer, can_fork
 from k2c._system.machine import usable_cores
 from k2c.runs.batch.store import storage
-from k2c.runs.execution.engine import Step
 from k2c.runs.execution.execute import Run, execute_run
 from k2c.runs.execution.forked_kernel import kernel_server
 from k2c.runs.execution.limits import Limits, Watch
+from k2c.runs.execution.seen import Step
 from k2c.runs.execution.source import imported_modules
 
 # Their import starts threads or opens devices that do not survive a fork; kernels import them themselves.
@@ -76,6 +76,8 @@ class LocalPool:
         self._environment = shared_cores(self.slots)
         self._server = fork_server(lecture, self._environment)
         self._threads = ThreadPoolExecutor(self.slots, thread_name_prefix="k2c run")
+        if self._server:  # beside it, the first run gets ready; one that does not start says so there
+            self._threads.submit(self._server.start)
 
     def submit(self, run: Run) -> "Future[Run]":
         """Execute a run; the future has it finished, and its folder is in place."""

@@ -16,8 +16,8 @@ from k2c.errors import K2CError
 from k2c.runs.batch.plan import BatchPlan, PlannedRun, plan_batch
 from k2c.runs.batch.pool import LocalPool, Pool
 from k2c.runs.batch.store import Store
-from k2c.runs.execution.engine import Step
 from k2c.runs.execution.execute import DATA_CHANGED, Run
+from k2c.runs.execution.seen import Step
 
 if TYPE_CHECKING:
     from k2c.runs.batch.search import Search

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import papermill  # noqa: F401 - before our engines: it imports them, by their entry points
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from k2c._system.terminal import Terminal
-from k2c.runs.execution.engine import Step
 from k2c.runs.execution.execute import Run, execute_run
+from k2c.runs.execution.seen import Step
 from k2c.runs.reports.pages import format_seconds
 
 _MARKS = {

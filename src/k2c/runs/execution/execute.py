@@ -13,12 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import papermill
-from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from papermill.engines import papermill_engines
-from papermill.exceptions import PapermillExecutionError
 
 from k2c._system.forkserver import ForkServer
 from k2c._system.machine import describe_machine, package_versions
@@ -26,14 +22,12 @@ from k2c._system.paths import project_root
 from k2c._system.printable import plain
 from k2c._system.sealed import seal_json
 from k2c.course.syllabus import Value, load_syllabus
-from k2c.runs.execution.engine import Execution, LectureEngine, Listener
 from k2c.runs.execution.limits import Limits, Watch
 from k2c.runs.execution.own_data import Found, changed_since
 from k2c.runs.execution.results import collect_results, drop_bare_widgets, failing_cell
+from k2c.runs.execution.seen import Execution, Listener
 from k2c.runs.execution.source import notebook_path, run_id
-from k2c.runs.reports.export import write_html
 
-papermill_engines.register("k2c", LectureEngine)
 CELL_SECONDS = 3600  # a cell that takes longer than this is taken for hung
 STATUSES = ("ok", "failed", "timed out", "out of memory", "crashed", "interrupted", "pruned", "not started")
 NO_LIMITS = Limits()
@@ -179,6 +173,8 @@ def place_run(files: Mapping[str, bytes], out: Path, name: str) -> None:
 
 def _execute(run: Run, work: Path, execution: Execution, limits: Limits) -> None:
     """Execute the notebook and fill in the run's status, error and cause."""
+    import papermill  # here: it takes as long as all else that reports, grading and sites need; it knows our engine
+
     run.status, run.error, run.cause = "ok", "", ""
     defaults = load_syllabus().lectures[run.lecture].settings()
     # Defaults stand in the notebook already: only what differs is injected.
@@ -210,6 +206,9 @@ def _execute(run: Run, work: Path, execution: Execution, limits: Limits) -> None
 
 def _judge(error: Exception, execution: Execution, watch: Watch) -> tuple[str, str, str]:
     """Return status, error and cause of a failed execution."""
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
     name = type(error).__name__
     if isinstance(error, PapermillExecutionError):
         said = error.evalue if error.ename in ("K2CError", "") else f"{error.ename}: {error.evalue}"
@@ -234,6 +233,8 @@ def _limit_sentence(ended: str, limits: Limits) -> str:
 
 
 def _finish(run: Run, work: Path, final: Path, execution: Execution) -> None:
+    from k2c.runs.reports.export import write_html
+
     notebook = execution.notebook
     if notebook is not None:
         _forget_machine(notebook)

@@ -12,7 +12,7 @@ from typing import Self
 import psutil
 
 from k2c._system.machine import memory_of
-from k2c.runs.execution.engine import Execution
+from k2c.runs.execution.seen import Execution
 
 SAMPLE_SECONDS = 0.2
 REST = 100  # times as long as reading their own memory took: the processes stand still meanwhile
