@@ -39,7 +39,8 @@ class ForkServer:
     Parameters
     ----------
     modules
-        Names of modules to import before the first fork, and `module:function` of functions to call.
+        Names of modules to import before the first fork, and `module:function` of functions to call, with words as
+        their arguments after spaces.
     environment
         Its environment; `OMP_NUM_THREADS` there counts for the numerical libraries that it imports.
     """

@@ -33,12 +33,13 @@ def main() -> None:
 
 
 def preload(names: list[str]) -> None:
-    """Import modules, and call functions that are given as `module:function`."""
+    """Import modules, and call functions that are given as `module:function`, or so with arguments after a space."""
     for name in names:
         # What cannot be imported here fails where it is used, where a reader sees it.
         with contextlib.suppress(Exception):
             if ":" in name:
-                _function(name)()
+                function, *arguments = name.split(" ")
+                _function(function)(*arguments)
             else:
                 importlib.import_module(name)
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from k2c._system.forkserver import ForkServer, can_fork
 from k2c._system.machine import usable_cores
+from k2c.course.syllabus import load_syllabus
 from k2c.runs.batch.store import storage
 from k2c.runs.execution.execute import Run, execute_run
 from k2c.runs.execution.forked_kernel import kernel_server
@@ -119,9 +120,10 @@ def fork_server(lecture: str, environment: dict[str, str]) -> ForkServer | None:
     """Return a server that forks kernels for a lecture, its imports made; None where kernels cannot be forked."""
     if not can_fork():
         return None
-    return kernel_server(
-        [name for name in imported_modules(lecture) if not name.startswith(_AFTER_FORK)], environment
-    )
+    modules = [name for name in imported_modules(lecture) if not name.startswith(_AFTER_FORK)]
+    # What is in the cache is hashed once, not by each kernel.
+    data = [f"k2c.datasets.fetching:is_cached {name}" for name in load_syllabus().lecture(lecture).data]
+    return kernel_server([*modules, *data], environment)
 
 
 def shared_cores(workers: int) -> dict[str, str]:
