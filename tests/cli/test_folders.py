@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ LONG = "x" * 300
     ("words", "sentence"),
     [
         (["run", "--out", "file/x"], "a file is where a folder is needed. Name another one with --out."),
-        (["run", "--out=/proc/x/y"], "/proc/x cannot be used"),
+        (["run", "--out=/proc/x/y"], "/proc/x/y cannot be used"),
         (["run", "--out", LONG], "the name is too long. Name another one with --out."),
         (["build", "student", "file/x"], "a file is where a folder is needed. Name another one instead of file/x."),
         (["slides", "00", "--out", f"{LONG}/a.html"], "the name is too long"),
@@ -30,7 +31,8 @@ LONG = "x" * 300
         (["predict", "in", "--csv", "a.csv", "--html", "file/a.html"], "Name another one with --html."),
         (["fine-tune", "in", "file/own.pt"], "Name another one instead of file/own.pt."),
         (["export", "efficientnet_lite0", "--to", "onnx", "--out", "file/x.onnx"], "Name another one with --out."),
-        (["batch", "trial.yml", "--out", "file/x"], "Name another folder with --out."),
+        (["batch", "trial.yml", "--out", "file/x"], "Name another one with --out."),
+        (["site", "file/x"], "a file is where a folder is needed. Name another one instead of file/x."),
     ],
 )  # fmt: skip
 def test_each_command_names_the_path_and_the_option(tiny_course, tmp_path, k2c, words, sentence):
@@ -78,6 +80,17 @@ def test_what_the_system_refuses_is_explained_by_whose_path_it_is(
     folder = tmp_path.parent if path and path.startswith(("cache", "solved")) else tmp_path
     error = OSError(number, os.strerror(number), str(folder / path) if path else None)
     assert sentence in explain(error, ["run", "--out", "mine", "--csv=t.csv"])
+
+
+def test_a_disk_that_is_full_while_a_folder_is_copied(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source)
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x").touch()
+    with pytest.raises(shutil.Error) as raised:
+        shutil.copytree(tmp_path / "a", tmp_path / "b", copy_function=refuse)
+    assert explain(raised.value, []) == "Nothing more can be written: the disk is full. Free some space."
 
 
 def test_a_fault_of_the_kit_is_not_hidden():

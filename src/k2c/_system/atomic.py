@@ -34,8 +34,8 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def check_writable(final: Path) -> None:
-    """Raise now what `atomic_path(final)` would raise after minutes of work; leaves nothing behind.
+def check_writable(final: Path, *, folder: bool = False) -> None:
+    """Raise now what writing a file, or files into a folder, would raise after minutes of work; leaves nothing behind.
 
     Raises
     ------
@@ -43,10 +43,10 @@ def check_writable(final: Path) -> None:
         About `final`: there is no permission, a file is where a folder is needed, the name is too long.
     """
     try:
-        folder = final.parent
-        while not folder.exists():
-            folder = folder.parent
-        _new_part(final, folder).unlink()
+        place = final if folder else final.parent
+        while not place.exists():
+            place = place.parent
+        _new_part(final, place).unlink()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(final)) from error
 

@@ -12,6 +12,7 @@ import click
 from k2c._system.advice import pip_install
 from k2c._system.terminal import console
 from k2c.cli import stopping
+from k2c.cli.group import Output
 from k2c.errors import K2CError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -49,9 +50,7 @@ _cluster = click.option(
 
 @batch.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="The folder; runs/<name of FILE>."
-)
+@click.option("--out", type=Output(folder=True), help="The folder; runs/<name of FILE>.")
 @_workers
 @_cluster
 @click.option("--dry-run", is_flag=True, help="Only show the table of runs, and how long they may take.")
@@ -104,7 +103,7 @@ def compare(a: Path, b: Path) -> None:
     "into",
     required=True,
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Output(folder=True),
     help="An MLflow file store, made where it is missing.",
 )
 def export(folder: Path, into: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from k2c._system.terminal import console, problems
-from k2c.cli.group import OutputFile
+from k2c.cli.group import Output
 
-folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+folder = click.argument("folder", metavar="DIR", type=Output(folder=True))
 replace = click.option("--replace", is_flag=True, help="Write over notebooks that are there already.")
 
 
@@ -45,7 +45,7 @@ def _say(written: list[Path], folder: Path) -> None:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/site"))
+@click.argument("folder", type=Output(folder=True), default=Path("runs/site"))
 @click.option(
     "--models", is_flag=True, help="Also train the lectures' own models, minutes, and put each on a page."
 )
@@ -64,7 +64,7 @@ def site(folder: Path, models: bool) -> None:
 
 @click.command()
 @click.argument("lecture")
-@click.option("--out", type=OutputFile(), help="The HTML file.")
+@click.option("--out", type=Output(), help="The HTML file.")
 @click.option("--code", is_flag=True, help="Show the code of every cell that is not long.")
 def slides(lecture: str, out: Path | None, code: bool) -> None:
     """Make slides of a LECTURE from its notebook: one HTML file, runs/slides/<lecture>.html by default.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from k2c._system.terminal import console
-from k2c.cli.group import OutputFile
+from k2c.cli.group import Output
 from k2c.cli.stopping import when_stopped
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The platform's table of the class (CSV): names, addresses, lateness.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the pages.")
-@click.option("--csv", "csv_file", type=OutputFile(), help="The table.")
+@click.option("--out", type=Output(folder=True), help="Folder of the pages.")
+@click.option("--csv", "csv_file", type=Output(), help="The table.")
 @click.option(
     "--timeout", type=click.FloatRange(1), default=600, show_default=True, help="Seconds a notebook."
 )

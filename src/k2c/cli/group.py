@@ -104,16 +104,19 @@ class SentenceGroup(click.Group):
         return ctx.exit(status)
 
 
-class OutputFile(click.Path):
-    """A file to write: a `pathlib.Path`. One that could not be written is refused before anything else is done."""
+class Output(click.Path):
+    """A file to write, or a folder to write into: a `pathlib.Path`.
 
-    def __init__(self) -> None:
-        super().__init__(path_type=Path, dir_okay=False)
+    One that could not be written is refused before anything else is done.
+    """
+
+    def __init__(self, *, folder: bool = False) -> None:
+        super().__init__(path_type=Path, file_okay=not folder, dir_okay=folder)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        check_writable(path)
+        check_writable(path, folder=self.dir_okay)
         return path
 
 
@@ -180,6 +183,8 @@ def explain(error: OSError, words: Sequence[str]) -> str | None:
             "No folder for temporary files can be written. Set TMPDIR to a folder that you may write to and "
             "that has space."
         )
+    if isinstance(error, shutil.Error):
+        error = _first_of(error)
     if error.errno == errno.EMFILE:
         return "Too many files are open at a time. Allow more with: ulimit -n 4096"
     places = _places(words)
@@ -196,6 +201,13 @@ def explain(error: OSError, words: Sequence[str]) -> str | None:
             if _concerns(place, file):
                 return f"{file} cannot be used: {_REASONS[error.errno]}. {advice}"
     return None
+
+
+def _first_of(error: shutil.Error) -> OSError:
+    """Return the first error of `shutil.copytree`, which keeps them as words beside what was copied, and where."""
+    _, target, why = error.args[0][0]
+    number = next((number for number in _REASONS if os.strerror(number) in why), None)
+    return OSError(number, why) if number is None or number in _FULL else OSError(number, why, target)
 
 
 def _places(words: Sequence[str]) -> list[tuple[Path, str]]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from k2c._system.paths import project_root
 from k2c._system.terminal import console, problems
 from k2c.cli import stopping
+from k2c.cli.group import Output
 from k2c.course.syllabus import PROFILES, ParameterError, Syllabus, Value, load_syllabus
 from k2c.errors import K2CError
 
@@ -25,7 +26,7 @@ from k2c.errors import K2CError
 @click.option(
     "-p", "changes", metavar="NAME=VALUE", multiple=True, help="Set a parameter; may be given again."
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the report.")
+@click.option("--out", type=Output(folder=True), help="Folder of the report.")
 def run(lectures: tuple[str, ...], profile: str, changes: tuple[str, ...], out: Path | None) -> None:
     """Execute lectures (all of them by default) and write a report.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from k2c._system.terminal import console, problems
-from k2c.cli.group import OutputFile
+from k2c.cli.group import Output
 from k2c.cli.stopping import when_stopped
 
 _folder = click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
@@ -18,7 +18,7 @@ _network = click.option(
 
 @click.command("fine-tune")
 @_folder
-@click.argument("model", type=OutputFile())
+@click.argument("model", type=Output())
 @click.option(
     "--labels", metavar="CSV", help="The CSV file of the labels, where subfolders are not the classes."
 )
@@ -33,7 +33,7 @@ _network = click.option(
     help="Epochs after these in which all weights learn.",
 )  # fmt: skip
 @click.option(
-    "--mistakes", metavar="HTML", type=OutputFile(),
+    "--mistakes", metavar="HTML", type=Output(),
     help="Write a sheet of the worst mistakes on the held-out images.",
 )  # fmt: skip
 def fine_tune_command(
@@ -65,9 +65,9 @@ def fine_tune_command(
 
 @click.command()
 @_folder
-@click.option("--csv", "csv_file", type=OutputFile(), required=True, help="The table.")
+@click.option("--csv", "csv_file", type=Output(), required=True, help="The table.")
 @click.option(
-    "--html", "html_file", type=OutputFile(),
+    "--html", "html_file", type=Output(),
     help="A sheet of the images, with maps of what speaks for the answer.",
 )  # fmt: skip
 @click.option(
@@ -112,7 +112,7 @@ def predict(
 @click.command()
 @click.argument("model")
 @click.option("--to", "form", type=click.Choice(["page", "onnx"]), required=True, help="What to write.")
-@click.option("--out", type=OutputFile(), help="The file.")
+@click.option("--out", type=Output(), help="The file.")
 @click.option("--title", default="", help="The heading of the page.")
 def export(model: str, form: str, out: Path | None, title: str) -> None:
     """Write MODEL as one web page, or as an ONNX file.

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from k2c._system.terminal import console
-from k2c.cli.group import OutputFile
+from k2c.cli.group import Output
 
 
 @click.command()
@@ -22,10 +22,10 @@ def doctor() -> None:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--json", "json_file", type=OutputFile(), help="Write the rows here too.")
+@click.option("--json", "json_file", type=Output(), help="Write the rows here too.")
 @click.option("--quick", is_flag=True, help="A fifth of the turns, and no batch: about two minutes.")
 @click.option(
-    "--history", type=OutputFile(), default=Path("runs/bench/history.csv"),
+    "--history", type=Output(), default=Path("runs/bench/history.csv"),
     show_default=True, help="Where earlier figures stand; the new ones are added.",
 )  # fmt: skip
 def bench(names: tuple[str, ...], json_file: Path | None, quick: bool, history: Path) -> None:

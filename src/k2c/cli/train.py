@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from k2c._system.terminal import console
+from k2c.cli.group import Output
 from k2c.cli.stopping import when_stopped
 from k2c.errors import K2CError
 
@@ -61,9 +62,7 @@ class WithLists(click.Command):
 @click.option(
     "--module", default="", metavar="FILE", help="The file or module that registers the experiment."
 )
-@click.option(
-    "--folder", type=click.Path(path_type=Path, file_okay=False), help="Keep checkpoints and history here."
-)
+@click.option("--folder", type=Output(folder=True), help="Keep checkpoints and history here.")
 def train(
     strategy: str, experiment: str, workers: int | None, parameters: tuple[str, ...], options: tuple[str, ...],
     module: str, folder: Path | None,
