@@ -20,7 +20,7 @@ from k2c.bench.comparison import Row, Side, alternate, benchmark, spread, time_r
 from k2c.datasets.labelled import LabelledImages
 from k2c.datasets.sources import FileSource
 from k2c.models import TransferModel, backbone, pooled_features
-from k2c.training import InMemoryLoader, Learner, keep_freed_memory
+from k2c.training import InMemoryLoader, Learner
 
 IMAGES = 128
 HEIGHT, WIDTH = 375, 500  # the commonest size of an ImageNet photograph
@@ -140,8 +140,7 @@ def _start_head(folder: Path, cached: bool) -> int:
     learner = Learner(head, empty, loss=nn.CrossEntropyLoss(), optimizer=optimizer, epochs=0, device="cpu")
 
     def one_more() -> float:
-        with keep_freed_memory():
-            empty.inputs = torch.from_numpy(pooled_features(network, data, cache=cached))
+        empty.inputs = torch.from_numpy(pooled_features(network, data, cache=cached))
         learner.epochs += 1
         return float(learner.fit().rows[-1]["train_loss"])
 

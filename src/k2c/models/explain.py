@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from k2c._system.freed_memory import keep_freed_memory
 from k2c.errors import K2CError
 from k2c.models.backbones import Backbone, backbone
 from k2c.models.folding import folded
@@ -44,12 +45,12 @@ def grad_cam(network: Backbone, inputs: Tensor, target: int) -> Map:
 
     explained = LayerGradCam(network.as_classifier(), network.last_convolution)
     large = []
-    for part in inputs.split(_IMAGES_AT_ONCE):
-        with torch.enable_grad():
+    with keep_freed_memory(), torch.enable_grad():
+        for part in inputs.split(_IMAGES_AT_ONCE):
             # A copy: the network may be frozen, and then the gradient needs an input that asks for it.
             asked = part.detach().clone().requires_grad_()
-            small = explained.attribute(asked, target=target, relu_attributions=True)
-        large.append(LayerAttribution.interpolate(small.detach(), tuple(part.shape[2:]), "bilinear")[:, 0])
+            small = explained.attribute(asked, target=target, relu_attributions=True).detach()
+            large.append(LayerAttribution.interpolate(small, tuple(part.shape[2:]), "bilinear")[:, 0])
     return torch.cat(large).cpu().numpy()
 
 

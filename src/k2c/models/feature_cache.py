@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from k2c._system.array_cache import kept_array
+from k2c._system.freed_memory import keep_freed_memory
 from k2c._system.paths import cache_dir
 from k2c.datasets.images import in_parallel
 from k2c.datasets.labelled import LabelledImages
@@ -143,7 +144,7 @@ class _Features:
     def __call__(self) -> NDArray[np.float32]:
         features = np.empty((len(self.data), self.network.n_features), np.float32)
         bar = tqdm(total=len(features), desc="features", unit="image", leave=False, disable=not self.progress)
-        with bar, _evaluated(self.network, self.preparation.size) as run:
+        with bar, keep_freed_memory(), _evaluated(self.network, self.preparation.size) as run:
             for start, found in self._batches(run):
                 features[start : start + len(found)] = found
                 bar.update(len(found))

@@ -3,7 +3,7 @@
 from k2c.training.augment import GaussianNoise, OneVariant, Rotate180
 from k2c.training.checkpoint import Checkpoint
 from k2c.training.checkpoint_file import CheckpointError, latest, load_checkpoint
-from k2c.training.device import cpu_threads, keep_freed_memory, pick_device
+from k2c.training.device import cpu_threads, pick_device
 from k2c.training.evaluate import evaluate, predict
 from k2c.training.fitting import fit
 from k2c.training.history import History
@@ -41,7 +41,6 @@ __all__ = [
     "evaluate",
     "find_learning_rate",
     "fit",
-    "keep_freed_memory",
     "latest",
     "load_checkpoint",
     "pick_device",

@@ -68,7 +68,7 @@ def evaluate(
 
 
 def predict(
-    model: nn.Module, inputs: Tensor, batch_size: int = 1000, device: str | torch.device | None = None
+    model: nn.Module, inputs: Tensor, batch_size: int = 250, device: str | torch.device | None = None
 ) -> Tensor:
     """Return the model's logits for `inputs`, on the CPU, float32.
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from k2c._system.freed_memory import keep_freed_memory
 from k2c._system.outputs import tell_epoch
 from k2c.errors import K2CError
-from k2c.training.device import keep_freed_memory, move, pick_device
+from k2c.training.device import move, pick_device
 from k2c.training.evaluate import Batches, Loss, evaluate
 from k2c.training.history import History, Row
 
