@@ -50,7 +50,9 @@ $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Kernels to Clinic needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing or broken: on Debian and Ubuntu, install python3-venv."; rm -rf $(VENV); exit 1; }
 	@echo "Setting up $(VENV) (once; a few minutes, torch is large) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@# On all cores, as pip does on one for more than a minute; a package may hold files that no Python compiles.
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 # Versions stay as they are unless asked otherwise: make lock UPGRADE=--upgrade, or UPGRADE="--upgrade-package numpy".

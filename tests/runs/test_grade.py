@@ -277,7 +277,7 @@ def test_nothing_of_a_submission_outlives_it(graded):
 
 
 def test_the_grader_itself_stays_small(graded):
-    assert graded[2] < 900e6  # torch, which judges, is most of it; one submission printed 100 MB in a line
+    assert graded[2] < 900e6  # one submission printed 100 MB in a line
 
 
 def test_a_wrong_answer_gets_its_hint_on_the_page(graded):
