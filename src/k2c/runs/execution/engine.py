@@ -1,8 +1,13 @@
 """Papermill engines that report which cell runs, and whose notebook can be read while it runs."""
 
+import contextlib
+import math
+import time
 from dataclasses import replace
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous import AsyncKernelClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
@@ -52,6 +57,28 @@ class ForkEngine(LectureEngine):
         return Execution(server=own_server())
 
 
+class NewKernelClient(AsyncKernelClient):
+    """jupyter_client's client, for a kernel that nobody else has used."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel answers on both channels; jupyter_client then listens 0.2 s for messages of others.
+
+        Raises
+        ------
+        RuntimeError
+            When it died, or did not answer in time.
+        """
+        until = time.monotonic() + (timeout or math.inf)
+        while True:
+            self.kernel_info()
+            with contextlib.suppress(Empty):
+                await self.get_shell_msg(timeout=1)
+                await self.get_iopub_msg(timeout=0.2)
+                return
+            if time.monotonic() > until or not await self.is_alive():
+                raise RuntimeError("Kernel died, or did not answer in time")
+
+
 class LectureClient(PapermillNotebookClient):
     """Papermill's client, reporting to an `Execution`."""
 
@@ -69,6 +96,7 @@ class LectureClient(PapermillNotebookClient):
     def create_kernel_manager(self) -> Any:
         """Create the manager of the kernel; a forked kernel has a provisioner of its own."""
         manager = super().create_kernel_manager()
+        manager.client_factory = NewKernelClient
         if self._execution.server:
             manager.provisioner = ForkProvisioner(kernel_spec=manager.kernel_spec, parent=manager)
             manager.provisioner.server = self._execution.server
