@@ -3,6 +3,7 @@
 import http.server
 import signal
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -165,3 +166,18 @@ def test_what_only_computes(start, number, words):
     command = start(*words)
     time.sleep(6)
     check_end(command, number, group=False)
+
+
+def test_a_signal_before_the_command_has_begun():
+    script = """
+import os, signal, sys
+class Output:
+    closed = False
+    def reconfigure(self, errors): os.kill(os.getpid(), signal.SIGTERM)
+    def write(self, text): return len(text)
+    def flush(self): pass
+sys.stdout = Output()
+from k2c.cli import main
+main(["list"])"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (143, "Stopped by SIGTERM.\n")

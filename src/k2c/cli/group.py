@@ -58,11 +58,13 @@ class SentenceGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         """Run the command, and leave with its exit status."""
         options["standalone_mode"] = False  # else click would end the process, with words of its own
-        stopping.listen()
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # what click and tqdm print does not pass through our console
-                stream.reconfigure(errors="backslashreplace")
         try:
+            stopping.listen()
+            for stream in (sys.stdout, sys.stderr):
+                if hasattr(
+                    stream, "reconfigure"
+                ):  # what click and tqdm print does not pass through our console
+                    stream.reconfigure(errors="backslashreplace")
             with warnings.catch_warnings():  # which also brings `showwarning` back
                 warnings.showwarning = _say_warning
                 status = super().main(args, *more, **options)
