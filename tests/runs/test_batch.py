@@ -209,10 +209,10 @@ def test_a_second_batch_in_the_folder_is_refused_while_one_runs(batch, tiny_cour
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(batch, tmp_path, k2c):
     batch("")
-    (tmp_path / "taken").write_text("")
-    result = k2c("batch", "trial.yml", "--out", "taken/out")
+    (tmp_path / "runs").write_text("")
+    result = k2c("batch", "trial.yml")
     assert result.returncode == 2
-    assert "taken/out cannot be written" in result.stderr
+    assert "runs/trial cannot be written" in result.stderr
     assert "Name another folder with --out." in result.stderr
 
 
