@@ -42,8 +42,8 @@ SHAPES: dict[str, dict[str, tuple[dict[str, int], ...]]] = {
         ),
         "conv2d_backward.cl": tuple({"TAPS": 5, "SOME": some} for some in (4, 1, 2, 5)),
         "conv_block.cl": tuple(
-            {"VECS": vectors, "SOME": some} | LENET_BLOCK
-            for vectors, some in ((2, 4), (1, 1), (4, 4), (1, 2))
+            {"FILTERS": filters, "SOME": some} | LENET_BLOCK
+            for filters, some in ((5, 10), (10, 10), (6, 5), (5, 25))
         ),
     },
     "gpu": {
@@ -54,7 +54,7 @@ SHAPES: dict[str, dict[str, tuple[dict[str, int], ...]]] = {
         "conv2d.cl": tuple({"FILTERS": filters, "PAIRS": 1, "SIDE": 5} for filters in (5, 2, 10)),
         "conv2d_backward.cl": tuple({"TAPS": 5, "SOME": some} for some in (1, 2)),
         "conv_block.cl": tuple(
-            {"VECS": vectors, "SOME": some} | LENET_BLOCK for vectors, some in ((1, 1), (1, 2))
+            {"FILTERS": filters, "SOME": some} | LENET_BLOCK for filters, some in ((2, 1), (1, 1), (2, 2))
         ),
     },
 }

@@ -79,8 +79,8 @@ def random_case(
     for argument in (a for a in spec.arguments if a.is_buffer):
         count = evaluate_formula(argument.size, values)
         drawn = generator.standard_normal(count).astype(argument.dtype)
-        if argument.name == "which":  # one of a window's four pixels
-            drawn = generator.integers(4, size=count).astype(argument.dtype)
+        if argument.name == "place":  # one of two pixels that a filter may begin to read at
+            drawn = (values.get("channels", 1) * generator.integers(2, size=count)).astype(argument.dtype)
         arrays[argument.name] = np.full(count, np.nan, np.float32) if argument.way == "out" else drawn
     own = {a.name: given[a.name] for a in spec.arguments if not a.is_buffer}
     return Case(spec, arrays, own, size, spec.local)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from k2c.errors import K2CError
 from k2c.kernels.base import Ops
-from k2c.kernels.on_kernels import KernelOps
+from k2c.kernels.on_kernels import LANES, KernelOps
 
 
 class LeNetOnKernels(nn.Module):
@@ -83,11 +83,11 @@ class _Batch:
 
     def __init__(self, ops: KernelOps, n: int) -> None:
         self.ops, self.passes = ops, 0
-        self.x, self.taps1, self.bias1 = ops.empty((n, 28, 28, 1)), ops.empty((25, 20)), ops.empty(20)
-        self.taps2, self.filters2, self.bias2 = ops.empty((500, 50)), ops.empty((50, 500)), ops.empty(50)
+        self.x, self.filters1, self.bias1 = ops.empty((n, 28, 28, 1)), ops.empty((20, 25)), ops.empty(20)
+        self.filters2, self.bias2 = ops.empty((50, 500)), ops.empty(50)
         self.weight3, self.bias3 = ops.empty((500, 800)), ops.empty(500)
-        self.pool1, self.which1 = ops.empty((n, 144 * 20)), ops.empty((n, 144 * 20))
-        self.flat, self.which2 = ops.empty((n, 16 * 50)), ops.empty((n, 16 * 50))
+        self.pool1, self.place1 = ops.empty((n, 144 * 20)), ops.empty((n, 144 * 20))
+        self.flat, self.place2 = ops.empty((n, 16 * 50)), ops.empty((n, 16 * 50))
         self.slope = ops.empty((n, 500))
         with ops.recorded() as self._forward:
             self._record_forward(n)
@@ -96,36 +96,12 @@ class _Batch:
 
     def _record_forward(self, n: int) -> None:
         ops = self.ops
-        ops.run(
-            "conv_pool_tanh",
-            None,
-            self.x,
-            self.taps1,
-            self.bias1,
-            self.pool1,
-            self.which1,
-            n,
-            28,
-            28,
-            1,
-            20,
-            0,
+        blocks = (
+            (self.x, self.filters1, self.bias1, self.pool1, self.place1, n, 28, 28, 1, 20, 0),
+            (self.pool1, self.filters2, self.bias2, self.flat, self.place2, n, 12, 12, 20, 50, 1),
         )
-        ops.run(
-            "conv_pool_tanh",
-            None,
-            self.pool1,
-            self.taps2,
-            self.bias2,
-            self.flat,
-            self.which2,
-            n,
-            12,
-            12,
-            20,
-            50,
-            1,
-        )
+        for x, *others in blocks:
+            ops.run("conv_pool_tanh", None, ops.packed(x, n, x.size // n, False, LANES), *others)
         self.hidden = ops.linear(self.flat, self.weight3, self.bias3)
         ops.tanh(self.hidden, out=self.hidden)
 
@@ -135,11 +111,11 @@ class _Batch:
         dflat, self.dweight3, self.dbias3 = ops.linear_backward(self.flat, self.weight3, dz3)
         dz2, dz1 = ops.tanh_backward(self.flat, dflat), ops.empty(self.pool1.shape)
         sizes2 = n, 12, 12, 20, 50
-        ops.run("conv_pool_input", None, self.pool1, self.filters2, dz2, self.which2, dz1, *sizes2)
+        ops.run("conv_pool_input", None, self.pool1, self.filters2, dz2, self.place2, dz1, *sizes2)
         sums1, sums2 = ops.empty((chunks, 20 * 26)), ops.empty((chunks, 50 * 501))
         self.dblock1, self.dblock2 = ops.empty(20 * 26), ops.empty(50 * 501)
-        ops.run("conv_pool_weight_gray", None, self.x, dz1, self.which1, sums1, n, 28, 28, 20, chunks)
-        ops.run("conv_pool_weight", None, self.pool1, dz2, self.which2, sums2, *sizes2, chunks)
+        ops.run("conv_pool_weight_gray", None, self.x, dz1, self.place1, sums1, n, 28, 28, 20, chunks)
+        ops.run("conv_pool_weight", None, self.pool1, dz2, self.place2, sums2, *sizes2, chunks)
         ops.run("sum_chunks", None, sums1, self.dblock1, chunks, 20 * 26)
         ops.run("sum_chunks", None, sums2, self.dblock2, chunks, 50 * 501)
 
@@ -147,11 +123,10 @@ class _Batch:
         self, images: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, w3: Tensor, b3: Tensor
     ) -> Tensor:
         """Return the hidden layer, float32 (N, 500)."""
-        by_tap = w2.permute(2, 3, 1, 0).reshape(500, 50)
         for tensor, to in (
-            (images.reshape(-1, 28, 28, 1), self.x), (w1.permute(2, 3, 1, 0).reshape(25, 20), self.taps1),
-            (b1, self.bias1), (by_tap, self.taps2), (w2.permute(0, 2, 3, 1).reshape(50, 500), self.filters2),
-            (b2, self.bias2), (w3, self.weight3), (b3, self.bias3),
+            (images.reshape(-1, 28, 28, 1), self.x), (w1.reshape(20, 25), self.filters1), (b1, self.bias1),
+            (w2.permute(0, 2, 3, 1).reshape(50, 500), self.filters2), (b2, self.bias2),
+            (w3, self.weight3), (b3, self.bias3),
         ):  # fmt: skip
             self.ops.write(tensor.contiguous(), to)
         self.ops.replay(self._forward)

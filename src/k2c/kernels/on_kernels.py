@@ -139,14 +139,14 @@ class KernelOps(KernelDevice):
         a = self._transposed(a) if transpose_a else a
         if variant == "registers":
             columns = LANES * self.options(specification("matmul_registers"))["WIDE"]
-            panels = self._packed(b, n, k, not transpose_b, columns)
+            panels = self.packed(b, n, k, not transpose_b, columns)
             self._start("matmul_registers", a, panels, out, m, n, k)
         else:
             b = self._transposed(b) if transpose_b else b
             self._start(f"matmul_{variant}", a, b, out, m, n, k)
         return out
 
-    def _packed(self, x: Buffer, count: int, length: int, columns: bool, width: int) -> Buffer:
+    def packed(self, x: Buffer, count: int, length: int, columns: bool, width: int) -> Buffer:
         """Pack the rows of x, or its columns, into panels of `width`."""
         packed = self.empty(-(-count // width) * width * length)
         stride, step = (1, count) if columns else (length, 1)

@@ -188,15 +188,15 @@ _LIST = [
     ),
     _kernel(
         "conv_pool_tanh", "conv_block.cl", "convolution, 2 x 2 max-pooling and tanh",
-        f"x in[{_X}], weight in[{_BLOCK_W}], bias in[filters], y out[{_BLOCK}], which out[{_BLOCK}], "
-        f"{_BLOCK_SIZES}, planar int",
-        f"{_WINDOWS};up(filters,16*VECS);n", (1, 1, 1), f"(8*SIDE*SIDE*channels+27)*{_BLOCK}",
-        f"4*({_X}+{_BLOCK_W}+2*{_BLOCK})", options=("SIDE", "VECS"), local_cpu=f"min(36,{_WINDOWS}//4);1;1",
-        requires=(*_EVEN, "filters >= 16"),
+        f"packed_x in[up(n,16)*16*height*width*channels], weight in[{_BLOCK_W}], bias in[filters], y out[{_BLOCK}], "
+        f"place out[{_BLOCK}], {_BLOCK_SIZES}, planar int",
+        f"up(filters,FILTERS);{_WINDOWS};up(n,16)", (1, 1, 1), f"(8*SIDE*SIDE*channels+27)*{_BLOCK}",
+        f"4*({_X}+{_BLOCK_W}+2*{_BLOCK})", options=("SIDE", "FILTERS"), local_cpu="up(filters,FILTERS);1;1",
+        requires=_EVEN,
     ),
     _kernel(
         "conv_pool_weight", "conv_block.cl", "the gradients of the block's weight and bias",
-        f"x in[{_X}], dz in[{_BLOCK}], which in[{_BLOCK}], partial out[chunks*({_BLOCK_W}+filters)], {_BLOCK_SIZES}, "
+        f"x in[{_X}], dz in[{_BLOCK}], place in[{_BLOCK}], partial out[chunks*({_BLOCK_W}+filters)], {_BLOCK_SIZES}, "
         "chunks int",
         "SIDE;up(filters,SOME);chunks", (1, 1, 1), f"2*SIDE*SIDE*channels*{_BLOCK}",
         f"4*({_X}+2*{_BLOCK}+chunks*{_BLOCK_W})", options=("SIDE", "SOME", "FULL"),
@@ -204,14 +204,14 @@ _LIST = [
     ),
     _kernel(
         "conv_pool_weight_gray", "conv_block.cl", "the same for images with one channel",
-        f"x in[n*height*width], dz in[{_BLOCK}], which in[{_BLOCK}], partial out[chunks*filters*(SIDE*SIDE+1)], "
+        f"x in[n*height*width], dz in[{_BLOCK}], place in[{_BLOCK}], partial out[chunks*filters*(SIDE*SIDE+1)], "
         "n int, height int, width int, filters int, chunks int",
         "filters;chunks", (1, 1), f"2*SIDE*SIDE*{_BLOCK}", f"4*(n*height*width+2*{_BLOCK})", options=("SIDE",),
         requires=(*_EVEN, "SIDE == 5"),
     ),
     _kernel(
         "conv_pool_input", "conv_block.cl", "the gradient of the block's input, through the tanh before it",
-        f"x in[{_X}], weight in[{_BLOCK_W}], dz in[{_BLOCK}], which in[{_BLOCK}], dx out[{_X}], {_BLOCK_SIZES}",
+        f"x in[{_X}], weight in[{_BLOCK_W}], dz in[{_BLOCK}], place in[{_BLOCK}], dx out[{_X}], {_BLOCK_SIZES}",
         "n", (1,), f"2*SIDE*SIDE*channels*{_BLOCK}+3*{_X}", f"4*(3*{_X}+2*{_BLOCK}+{_BLOCK_W})",
         options=("SIDE", "FULL", "WINDOWS", "MOST"),
         requires=(*_EVEN, "SIDE*channels == 16*FULL+4", f"{_WINDOWS} <= WINDOWS", "filters <= MOST"),

@@ -226,8 +226,9 @@ def _tasks(ops: KernelDevice, file: str) -> list[Task]:
 def _block_tasks(ops: KernelDevice, put: Callable[..., Buffer]) -> list[Task]:
     """Return LeNet's blocks forward, and the second one's gradients."""
     sizes1, sizes2 = (LENET, 28, 28, 1, 20), (LENET, 12, 12, 20, 50)
-    block1 = put(LENET, 28, 28), put(25, 20), put(20), put(LENET, 2880), put(LENET, 2880)
-    block2 = block1[3], put(500, 50), put(50), put(LENET, 800), put(LENET, 800)
+    panels = -(-LENET // 16) * 16
+    block1 = put(panels, 28, 28), put(20, 25), put(20), put(LENET, 2880), put(LENET, 2880)
+    block2 = put(panels, 2880), put(50, 500), put(50), put(LENET, 800), put(LENET, 800)
     dz, sums, dx = put(LENET, 800), put(50 * 501), put(LENET, 2880)
 
     def run(name: str, *arguments: Any) -> None:

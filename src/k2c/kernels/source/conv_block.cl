@@ -1,8 +1,8 @@
 // A convolution, 2 x 2 max-pooling and tanh in one kernel, and its two gradients, for filters of SIDE x SIDE taps.
 // tanh grows with its input, so the tanh of the largest is the largest tanh: pooling first leaves a quarter of them.
 // The channels of a pixel lie side by side: x (n, height, width, channels). A window is 2 x 2 pixels of the
-// convolution's result, and `which` says which of the four (0 to 3, left to right, then down) was the largest. y and
-// `which` are (n, windows, filters), what a second block reads; `planar`, they are (n, filters, windows), what a
+// convolution's result, and `place` says where in an image of x the largest of the four begins to read. y and
+// `place` are (n, windows, filters), what a second block reads; `planar`, they are (n, filters, windows), what a
 // linear layer reads. Height and width minus SIDE - 1 are even.
 
 // tanh of 16 numbers, in place; the polynomials of tanh_of.
@@ -22,55 +22,54 @@
         x = x * p / q;                                                                  \
     } while (0)
 
-// One work-item, one window for 16*VECS filters: the four sums of each filter stay in registers, a weight that is
-// read serves four pixels, and a pixel all the filters. weight is (SIDE*SIDE*channels, filters), 16 filters or more.
-// The last vector of filters is moved back until it fits: what overlaps is computed twice.
+// One work-item, one window of 16 images for FILTERS filters: a lane is an image, so that no lane is left over,
+// whatever the number of filters, and a pixel that is read serves all the filters. packed_x holds panels of 16
+// images, (panels, height*width*channels, 16), from `pack`; weight is (filters, SIDE, SIDE*channels).
 VECTORS
-KERNEL conv_pool_tanh(GLOBAL const float *x, GLOBAL const float *weight, GLOBAL const float *bias, GLOBAL float *y,
-                      GLOBAL float *which, int n, int height, int width, int channels, int filters, int planar) {
-    size_t window = GLOBAL_ID(0), group = GLOBAL_ID(1), image = GLOBAL_ID(2);
+KERNEL conv_pool_tanh(GLOBAL const float *packed_x, GLOBAL const float *weight, GLOBAL const float *bias,
+                      GLOBAL float *y, GLOBAL float *place, int n, int height, int width, int channels, int filters,
+                      int planar) {
+    size_t group = GLOBAL_ID(0), window = GLOBAL_ID(1), panel = GLOBAL_ID(2);
     size_t down = (height - SIDE + 1) / 2, across = (width - SIDE + 1) / 2, line = width * channels;
-    if (window >= down * across || group * VECS * 16 >= filters || image >= n) return;
-    size_t filter[VECS];
-    vec16 total[4][VECS];
+    if (group * FILTERS >= filters || window >= down * across || panel * 16 >= n) return;
+    size_t corner = (window / across * line + window % across * channels) * 2, filter[FILTERS];
+    vec16 largest[FILTERS], number[FILTERS];
 #pragma unroll
-    for (int v = 0; v < VECS; v++) {
-        size_t f = 16 * (group * VECS + v);
-        filter[v] = f + 16 > filters ? filters - 16 : f;
+    for (int f = 0; f < FILTERS; f++)  // filters past the end repeat the last one, and are not written
+        filter[f] = group * FILTERS + f < filters ? group * FILTERS + f : filters - 1;
+    for (int k = 0; k < 4; k++) {
+        size_t start = corner + k / 2 * line + k % 2 * channels, w = 0;
+        size_t at = (panel * height * line + start) * 16;
+        vec16 total[FILTERS];
 #pragma unroll
-        for (int k = 0; k < 4; k++) total[k][v] = SPLAT16(0.0f);
+        for (int f = 0; f < FILTERS; f++) total[f] = SPLAT16(0.0f);
+        for (int i = 0; i < SIDE; i++, at += line * 16)
+            for (size_t j = 0; j < SIDE * channels; j++, w++) {
+                vec16 pixel = LOAD16(packed_x + at + j * 16);
+#pragma unroll
+                for (int f = 0; f < FILTERS; f++)
+                    total[f] = weight[filter[f] * SIDE * SIDE * channels + w] * pixel + total[f];
+            }
+#pragma unroll
+        for (int f = 0; f < FILTERS; f++) {
+            if (k == 0) largest[f] = total[f];
+            if (k == 0) number[f] = SPLAT16((float)start);
+            KEEP_LARGER16(largest[f], number[f], total[f], (float)start);
+        }
     }
-    size_t above = image * height * line + window / across * 2 * line + window % across * 2 * channels, w = 0;
-    for (int i = 0; i < SIDE; i++, above += line)
-        for (size_t at = above; at < above + SIDE * channels; at++, w += filters) {
-            float a = x[at], b = x[at + channels], c = x[at + line], d = x[at + line + channels];
+    size_t windows = down * across;
 #pragma unroll
-            for (int v = 0; v < VECS; v++) {
-                vec16 seen = LOAD16(weight + w + filter[v]);
-                total[0][v] = a * seen + total[0][v];
-                total[1][v] = b * seen + total[1][v];
-                total[2][v] = c * seen + total[2][v];
-                total[3][v] = d * seen + total[3][v];
+    for (int f = 0; f < FILTERS; f++) {
+        largest[f] = largest[f] + SPLAT16(bias[filter[f]]);
+        TANH16(largest[f]);
+        size_t to = panel * 16 * windows * filters;
+        to += planar ? filter[f] * windows + window : window * filters + filter[f];
+#pragma unroll
+        for (int lane = 0; lane < 16; lane++, to += windows * filters)
+            if (group * FILTERS + f < filters && panel * 16 + lane < n) {
+                y[to] = LANE(largest[f], lane);
+                place[to] = LANE(number[f], lane);
             }
-        }
-    size_t windows = down * across, to = image * windows * filters + window * (planar ? 1 : filters);
-#pragma unroll
-    for (int v = 0; v < VECS; v++) {
-        vec16 largest = total[0][v], number = SPLAT16(0.0f);
-#pragma unroll
-        for (int k = 1; k < 4; k++) KEEP_LARGER16(largest, number, total[k][v], (float)k);
-        largest = largest + LOAD16(bias + filter[v]);
-        TANH16(largest);
-        if (planar)
-#pragma unroll
-            for (int lane = 0; lane < 16; lane++) {
-                y[to + (filter[v] + lane) * windows] = LANE(largest, lane);
-                which[to + (filter[v] + lane) * windows] = LANE(number, lane);
-            }
-        else {
-            STORE16(y + to + filter[v], largest);
-            STORE16(which + to + filter[v], number);
-        }
     }
 }
 
@@ -78,58 +77,50 @@ KERNEL conv_pool_tanh(GLOBAL const float *x, GLOBAL const float *weight, GLOBAL 
 // gradient of the convolution multiplies is zero, and is left out here. dz is the gradient with respect to the
 // pooled sums, before tanh.
 
-// Weights of a planar block: one work-item computes row i of SOME filters over the images of one chunk. partial[chunk]
-// holds (filters, SIDE, SIDE*channels), then the gradients of the filters' biases, to be added with sum_chunks. A row
-// is 16*FULL + 4 numbers (5 taps of 20 channels).
+// Weights of a planar block: one work-item computes row i of SOME filters over the images of one chunk, an image at
+// a time: while it is in the cache, all the filters read it. partial[chunk] holds (filters, SIDE, SIDE*channels), then
+// the gradients of the filters' biases, to be added with sum_chunks. A row is 16*FULL + 4 numbers (5 taps of 20
+// channels).
 VECTORS
-KERNEL conv_pool_weight(GLOBAL const float *x, GLOBAL const float *dz, GLOBAL const float *which,
+KERNEL conv_pool_weight(GLOBAL const float *x, GLOBAL const float *dz, GLOBAL const float *place,
                         GLOBAL float *partial, int n, int height, int width, int channels, int filters, int chunks) {
-    size_t i = GLOBAL_ID(0), group = GLOBAL_ID(1), chunk = GLOBAL_ID(2);
-    size_t down = (height - SIDE + 1) / 2, across = (width - SIDE + 1) / 2, line = width * channels;
+    size_t i = GLOBAL_ID(0), group = GLOBAL_ID(1), chunk = GLOBAL_ID(2), line = width * channels;
     if (i >= SIDE || group * SOME >= filters || chunk >= chunks) return;
-    size_t first = chunk * n / chunks, end = (chunk + 1) * n / chunks, windows = down * across, filter[SOME];
-    vec16 total[SOME][FULL];
-    vec4 rest[SOME];
-    float bias[SOME];
-#pragma unroll
-    for (int f = 0; f < SOME; f++) {  // filters past the end repeat the last one, and are not written
-        filter[f] = group * SOME + f < filters ? group * SOME + f : filters - 1;
-        rest[f] = SPLAT4(0.0f);
-        bias[f] = 0.0f;
-#pragma unroll
-        for (int v = 0; v < FULL; v++) total[f][v] = SPLAT16(0.0f);
-    }
+    size_t windows = (height - SIDE + 1) / 2 * ((width - SIDE + 1) / 2), weights = filters * SIDE * SIDE * channels;
+    size_t first = chunk * n / chunks, end = (chunk + 1) * n / chunks, to = chunk * (weights + filters);
     for (size_t image = first; image < end; image++)
-        for (size_t window = 0; window < windows; window++) {
-            size_t above = (image * height + window / across * 2 + i) * line + window % across * 2 * channels;
+        for (size_t filter = group * SOME; filter < group * SOME + SOME && filter < filters; filter++) {
+            size_t from = (image * filters + filter) * windows, row = to + (filter * SIDE + i) * SIDE * channels;
+            vec16 total[FULL];
+            vec4 rest = SPLAT4(0.0f);
+            float bias = 0.0f;
 #pragma unroll
-            for (int f = 0; f < SOME; f++) {
-                size_t from = (image * filters + filter[f]) * windows + window;
-                float slope = dz[from];
-                int k = (int)which[from];
-                bias[f] += slope;
-                size_t at = above + (k / 2) * line + (k % 2) * channels;
+            for (int v = 0; v < FULL; v++) total[v] = SPLAT16(0.0f);
+            for (size_t window = 0; window < windows; window++) {
+                size_t at = (image * height + i) * line + (int)place[from + window];
+                float slope = dz[from + window];
 #pragma unroll
-                for (int v = 0; v < FULL; v++) total[f][v] = slope * LOAD16(x + at + 16 * v) + total[f][v];
-                rest[f] = slope * LOAD4(x + at + 16 * FULL) + rest[f];
+                for (int v = 0; v < FULL; v++) total[v] = slope * LOAD16(x + at + 16 * v) + total[v];
+                rest = slope * LOAD4(x + at + 16 * FULL) + rest;
+                bias += slope;
             }
-        }
+            if (image > first) {
 #pragma unroll
-    for (int f = 0; f < SOME; f++)
-        if (group * SOME + f < filters) {
-            size_t weights = filters * SIDE * SIDE * channels, to = chunk * (weights + filters);
-            if (i == 0) partial[to + weights + filter[f]] = bias[f];
-            to += (filter[f] * SIDE + i) * SIDE * channels;
+                for (int v = 0; v < FULL; v++) total[v] = LOAD16(partial + row + 16 * v) + total[v];
+                rest = LOAD4(partial + row + 16 * FULL) + rest;
+                if (i == 0) bias += partial[to + weights + filter];
+            }
 #pragma unroll
-            for (int v = 0; v < FULL; v++) STORE16(partial + to + 16 * v, total[f][v]);
-            STORE4(partial + to + 16 * FULL, rest[f]);
+            for (int v = 0; v < FULL; v++) STORE16(partial + row + 16 * v, total[v]);
+            STORE4(partial + row + 16 * FULL, rest);
+            if (i == 0) partial[to + weights + filter] = bias;
         }
 }
 
 // The same for images with one channel, in a block that is not planar: one work-item, one filter. A row is 4 + 1
 // numbers.
 VECTORS
-KERNEL conv_pool_weight_gray(GLOBAL const float *x, GLOBAL const float *dz, GLOBAL const float *which,
+KERNEL conv_pool_weight_gray(GLOBAL const float *x, GLOBAL const float *dz, GLOBAL const float *place,
                              GLOBAL float *partial, int n, int height, int width, int filters, int chunks) {
     size_t filter = GLOBAL_ID(0), chunk = GLOBAL_ID(1);
     size_t down = (height - SIDE + 1) / 2, across = (width - SIDE + 1) / 2;
@@ -145,10 +136,9 @@ KERNEL conv_pool_weight_gray(GLOBAL const float *x, GLOBAL const float *dz, GLOB
     for (size_t image = first; image < end; image++)
         for (size_t window = 0; window < down * across; window++) {
             size_t from = (image * down * across + window) * filters + filter;
+            size_t at = image * height * width + (int)place[from];
             float slope = dz[from];
-            int k = (int)which[from];
             bias += slope;
-            size_t at = (image * height + window / across * 2 + k / 2) * width + window % across * 2 + k % 2;
 #pragma unroll
             for (int i = 0; i < SIDE; i++, at += width) {
                 total[i] = slope * LOAD4(x + at) + total[i];
@@ -165,22 +155,24 @@ KERNEL conv_pool_weight_gray(GLOBAL const float *x, GLOBAL const float *dz, GLOB
     }
 }
 
-// Input of a planar block: one work-item, one image. First it lists, for each pixel of each window, the filters that found their
-// largest there; then, row by row of the filters, it adds up those filters' rows in registers. weight is (filters,
-// SIDE, SIDE*channels). x is what the layer before gave, a tanh: dx is the gradient with respect to what that tanh
+// Input of a planar block: one work-item, one image. First it lists, for each pixel of each window, the filters that
+// found their largest there; then, row by row of the filters, it adds up those filters' rows in registers. weight is
+// (filters, SIDE, SIDE*channels). x is what the layer before gave, a tanh: dx is the gradient with respect to what that tanh
 // was of, dx * (1 - x^2). At most WINDOWS windows and MOST filters.
 VECTORS
 KERNEL conv_pool_input(GLOBAL const float *x, GLOBAL const float *weight, GLOBAL const float *dz,
-                       GLOBAL const float *which, GLOBAL float *dx, int n, int height, int width, int channels,
+                       GLOBAL const float *place, GLOBAL float *dx, int n, int height, int width, int channels,
                        int filters) {
     size_t image = GLOBAL_ID(0), across = (width - SIDE + 1) / 2, line = width * channels;
     size_t windows = (height - SIDE + 1) / 2 * across, size = height * line, start = image * size;
     if (image >= n) return;
     short list[WINDOWS][4][MOST], count[WINDOWS][4];
     for (size_t window = 0; window < windows; window++) {
+        int corner = (window / across * line + window % across * channels) * 2;
         for (int k = 0; k < 4; k++) count[window][k] = 0;
         for (int f = 0; f < filters; f++) {
-            int k = (int)which[(image * filters + f) * windows + window];
+            int from = (int)place[(image * filters + f) * windows + window] - corner;
+            int k = from < line ? from > 0 : 2 + (from > line);
             list[window][k][count[window][k]++] = f;
         }
     }
