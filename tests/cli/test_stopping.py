@@ -181,3 +181,19 @@ from k2c.cli import main
 main(["list"])"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (143, "Stopped by SIGTERM.\n")
+
+
+def test_a_signal_of_which_an_import_makes_an_error_of_its_own():
+    script = """
+import os, signal
+from k2c.cli import main
+
+@main.command("work")
+def work():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt as interrupt:  # as the start of a compiled module does
+        raise ImportError("initialization failed") from interrupt
+main(["work"])"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (143, "Stopped by SIGTERM.\n")

@@ -112,8 +112,12 @@ def test_a_stop_ends_the_kernel_and_leaves_the_report(tiny_course, tmp_path, edi
 
 def test_a_notebook_is_saved_in_place_only_when_every_guard_holds(tiny_course, k2c, edit_cell):
     path = tiny_course / "notebooks/00_tiny.ipynb"
-    assert k2c("notebooks").returncode == 0
+    edit_cell("claim", 'import sys\nprint("measured once", file=sys.stderr)\nk2c.guard("total", 2, low=1.5)')
+    done = k2c("notebooks")
+    assert done.returncode == 0
+    assert "Not saved in 00_tiny, since it is of this machine: measured once" in done.stdout
     saved = path.read_text()
+    assert '"stderr"' not in saved
     assert "(at least 1.5)" in saved
     assert "papermill" not in saved
     edit_cell("claim", 'k2c.guard("total", 0, low=1)')

@@ -65,7 +65,7 @@ class SentenceGroup(click.Group):
                     stream, "reconfigure"
                 ):  # what click and tqdm print does not pass through our console
                     stream.reconfigure(errors="backslashreplace")
-            with warnings.catch_warnings():  # which also brings `showwarning` back
+            with stopping.unmasked(), warnings.catch_warnings():  # which also brings `showwarning` back
                 warnings.showwarning = _say_warning
                 status = super().main(args, *more, **options)
         except click.ClickException as error:
@@ -86,7 +86,8 @@ class SentenceGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Invoke the command; what it raises becomes a sentence here."""
         try:
-            return super().invoke(ctx)
+            with stopping.unmasked():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
             status = _stopped(error)
         except K2CError as error:

@@ -66,6 +66,20 @@ def when_stopped(advice: str) -> Iterator[None]:
         raise Stopped(advice) from error
 
 
+@contextmanager
+def unmasked() -> Iterator[None]:
+    """Raise the interrupt that code in the block turned into an error of its own, as imports of compiled code do."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        raise cause from None
+
+
 def _stop(number: int, frame: Any) -> None:
     global _received, _since
     if os.getpid() != _listener:  # a fork, which ends as any process does

@@ -9,6 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from k2c._system.atomic import atomic_path
+from k2c._system.printable import printable
 from k2c._system.terminal import Terminal
 from k2c.course.syllabus import load_syllabus
 from k2c.errors import K2CError
@@ -41,6 +42,8 @@ def refresh_notebook(lecture: str, console: Terminal) -> None:
             raise K2CError(f"{lecture} was not saved: {run.error.rstrip('.')}.")
         executed = nbformat.read(run.folder / "notebook.ipynb", as_version=4)
     widgets = take_live(executed)
+    for said in _drop_errors(executed):
+        console.say(f"Not saved in {lecture}, since it is of this machine: {said}")
     notebook = clean_notebook(executed)
     content = nbformat.writes(notebook) + "\n"
     _refuse_unfit(lecture, content)
@@ -64,6 +67,17 @@ def clean_notebook(notebook: NotebookNode) -> NotebookNode:
         language_info={"name": "python"},
     )
     return notebook
+
+
+def _drop_errors(notebook: NotebookNode) -> list[str]:
+    """Drop what was printed on the error stream, and return its lines."""
+    lines: list[str] = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            said = [output for output in cell.outputs if output.get("name") == "stderr"]
+            lines += [line for output in said for line in printable(output.text, lines=True).splitlines()]
+            cell.outputs = [output for output in cell.outputs if output not in said]
+    return lines
 
 
 def _tags(cell: NotebookNode) -> list[str]:
